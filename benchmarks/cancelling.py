@@ -1,4 +1,4 @@
-"""How long a job takes to end when it is cancelled, in every stage of every job.
+"""The seconds that a job takes to end when it is cancelled, in every stage of every job.
 
     python benchmarks/cancelling.py [--only TEXT] [--times 1]
 

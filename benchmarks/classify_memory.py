@@ -34,7 +34,7 @@ CLASSES = 6
 
 @dataclass(frozen=True)
 class Measured:
-    """What one process took."""
+    """The time and memory that one process took."""
 
     seconds: float
     peak_gb: float

@@ -67,14 +67,14 @@ DEEPNESS_TILE, DEEPNESS_OVERLAP = 512, 0.2
 TORCHGEO_TILE = 512
 OURS = "ours"
 KEEPING = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(TRIM_THRESHOLD_BYTES), "MALLOC_ARENA_MAX": "1"}
-"""What ``keep_memory`` asks for, said to a process before it starts."""
+"""Environment variables that ask for the same as ``keep_memory``, before a process starts."""
 OVERLAP = 96
-"""Of tiles of a torchgeo loop: as many pixels as ours share."""
+"""Pixels that tiles of a torchgeo loop share: as many as ours do."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is classified with what."""
+    """A raster and the model that classifies it."""
 
     raster: Path
     model: Path
@@ -281,9 +281,9 @@ class Variant:
     """One way to classify.
 
     Attributes:
-        title: What the table calls it.
+        title: Name in the table.
         prepare: Gives what is timed, or None where something for it is missing.
-        keeps_memory: Whether its process gets memory as those of our jobs do.
+        keeps_memory: True where its process gets memory as those of our jobs do.
     """
 
     title: str

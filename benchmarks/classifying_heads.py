@@ -24,7 +24,7 @@ from false_core.jobs import Classify, Finetune
 from false_core.memory import keep_memory
 
 GOAL_TIME, GOAL_MEMORY = 1.5, 1.1
-"""Of the model of frozen features, relative to the other."""
+"""Time and memory of the model of frozen features, relative to the other."""
 DECODER, HEAD = "decoder on resnet10t", "default head"
 
 

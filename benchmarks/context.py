@@ -1,4 +1,4 @@
-"""How far around a pixel a model has to look: what the border of a tile changes, by the distance from it.
+"""The context that a model needs around a pixel: what the border of a tile changes, by the distance from it.
 
     python benchmarks/context.py model.safetensors raster.tif
 

@@ -63,7 +63,7 @@ LAUNCH_S = 5e-6
 VIEWS_S = 3000 / 3.35e12
 """Views of 224 pixels that ResNet-50 trains on, a second and byte of the memory: it is bound by memory."""
 LOGSUMEXP_PASSES, LOGSUMEXP_LAUNCHES = 5, 7
-"""What ``torch.logsumexp`` does beyond reading its input once: the highest, its distance, an exponential, a sum, a log."""
+"""Passes and launches of ``torch.logsumexp`` beyond reading its input once: highest, distance, exponential, sum and log."""
 
 
 class Asked(TorchDispatchMode):

@@ -1,4 +1,4 @@
-"""Whether bfloat16 pays on this processor: a tile through an encoder, and a training step of it, against float32.
+"""The gain by bfloat16 on this processor: a tile through an encoder, and a training step of it, against float32.
 
     python benchmarks/cpu_precision.py
 

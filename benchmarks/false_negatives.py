@@ -1,4 +1,4 @@
-"""What FNSD finds, and whether the gradient of FALSE is another one than SimCLR's: configurations side by side.
+"""The finds of FNSD, and whether the gradient of FALSE is another one than SimCLR's: configurations side by side.
 
     python benchmarks/false_negatives.py --raster scene.tif --truth scene_truth.tif
     python benchmarks/false_negatives.py ... --try "apart=1 neighbours=0.02 benchmark=0.25"     another configuration instead
@@ -70,14 +70,14 @@ APART = (0.0, 1.0, 2.0, 4.0)
 
 @dataclass(frozen=True)
 class Seen:
-    """What a configuration came to on some batches, the means.
+    """The means of a configuration over some batches.
 
     Attributes:
         cosine, length: Cosine of the gradients of FALSE and SimCLR at the encoder, and the ratio of their lengths.
         benchmark: Share of the anchors that are benchmark anchors.
         own_patch, near: Share of the false negatives in the anchor's own patch, and nearer than the width of a patch.
         purity, elsewhere: Share of them that are of the anchor's class; of those in other patches.
-        chance, chance_elsewhere: What those would be for negatives taken at random.
+        chance, chance_elsewhere: Shares to be expected of negatives taken at random.
         mass: Share of NT-Xent's denominator that the false negatives of a benchmark anchor carry.
     """
 

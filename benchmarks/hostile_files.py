@@ -1,4 +1,4 @@
-"""What hostile files cost: of each in ``tests/core/hostile_zoo.py`` the error, the seconds until it, and the memory it took.
+"""The cost of hostile files: of each in ``tests/core/hostile_zoo.py`` the error, the seconds until it, and the memory.
 
     python benchmarks/hostile_files.py [--only TEXT]
 

@@ -1,4 +1,4 @@
-"""Whether the colours of other places make an encoder see through light: MoCo without them, and with them (STICL).
+"""Encoders that see through light by the colours of other places, or do not: MoCo without them, and with them (STICL).
 
     python benchmarks/light.py --data scenes [--seeds 5] [--steps 250] [--shares 0 0.1 0.5]
 

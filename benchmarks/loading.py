@@ -1,4 +1,4 @@
-"""How fast batches and tiles can be made for a device that takes no time: what a GPU would have to wait for.
+"""The speed at which batches and tiles can be made for a device that takes no time: what a GPU would have to wait for.
 
     python benchmarks/loading.py                   patches, crops and tiles of the preset standard
     python benchmarks/loading.py --only crops

@@ -22,19 +22,19 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUND = ("polygonise", "samplepoints", "assess", "polygonise", "assess", "samplepoints", "polygonise", "classify")
-"""What is run, again and again."""
+"""Jobs that are run again and again."""
 ROWS = 10
 SCENE = "import sys; from false_core.synthetic import write_scene; write_scene(sys.argv[1], 256, 192, 1, 0.04)"
 GROWTH_MB, GROWTH_FILES = 20.0, 6
-"""That are let pass between the first rounds, which load what all need, and the end. QGIS keeps files open for a while."""
+"""Growth that is let pass between the first rounds, which load what all need, and the end. QGIS keeps files open a while."""
 
 
 @dataclass(frozen=True)
 class State:
-    """What this process has at a time.
+    """The memory, files and processes of this process at a time.
 
     Attributes:
-        jobs, seconds: How many were done by then, and since when.
+        jobs, seconds: Number of jobs that were done by then, and seconds since the start.
         memory: MB in memory (resident).
         files: Open files, pipes included.
         threads: Their number.

@@ -1,4 +1,4 @@
-"""How much of pretraining is the network: from a raw GeoTIFF against the same step on one batch that is there already.
+"""The share of pretraining that is the network: from a raw GeoTIFF against the same step on one batch that is there already.
 
     python benchmarks/pretraining.py                    the quick preset, and ResNet-50 at 224 pixels
     python benchmarks/pretraining.py --only quick       one of the two
@@ -58,7 +58,7 @@ CASES: dict[str, PretrainSettings] = {
 
 @dataclass(frozen=True)
 class Taken:
-    """What a step takes, in seconds."""
+    """The seconds that a step takes."""
 
     wall: float
     processor: float

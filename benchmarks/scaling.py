@@ -51,14 +51,14 @@ NORM_BYTES = 8192
 
 @dataclass(frozen=True)
 class Measured:
-    """What one run found.
+    """The measurements of one run.
 
     Attributes:
-        step_s: Of a whole step.
-        read_s: Of reading and cutting a patch, alone.
+        step_s: Seconds of a whole step.
+        read_s: Seconds of reading and cutting a patch, alone.
         gradients_s: Exchanging as many bytes as the gradients have.
         message_s: Exchanging as much as a batch norm does, between computations: with the wait for the slowest.
-        gradient_bytes: Of the network.
+        gradient_bytes: Bytes of the network's gradients.
         norm_messages: Exchanges of batch norms in a step.
     """
 

@@ -1,4 +1,4 @@
-"""What a job costs on many processes, from what its parts cost on one: on paper, before anybody rents a cluster.
+"""The cost of a job on many processes, from that of its parts on one: on paper, before anybody rents a cluster.
 
     python benchmarks/scaling_model.py                           the tables of docs/scaling.md
     python benchmarks/scaling_model.py --processes 8 64 512      for other numbers of GPUs
@@ -25,13 +25,13 @@ HOUR = 3600.0
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a process computes.
+    """The machine that a process computes on.
 
     Attributes:
         network: Bytes per second between two processes.
-        latency_s: Of one message.
+        latency_s: Seconds that a message takes beside its bytes.
         storage: Bytes per second that all processes together read.
-        cores: That all processes share; infinite where each has enough for itself.
+        cores: Number of cores that all processes share; infinite where each has enough for itself.
     """
 
     network: float
@@ -42,21 +42,21 @@ class Machine:
 
 @dataclass(frozen=True)
 class Training:
-    """What pretraining consists of.
+    """The parts of pretraining.
 
     Attributes:
         batch: Patches of a step, of all processes.
         patch_s: Computing a patch, forward and backward, both views.
-        step_s: What a step takes besides, whatever its size.
-        least_s: What starting the operations of a step takes. A card cannot be faster.
+        step_s: Seconds that a step takes besides, whatever its size.
+        least_s: Seconds that starting the operations of a step takes. A card cannot be faster.
         read_s: Reading and cutting a patch, by all threads of a process.
         patch_bytes: Read from storage for a patch.
         gradient_bytes: Exchanged each step.
-        bucket_bytes: What of it leaves at a time, while the backward pass computes. Infinite: all at its end.
-        embedding_bytes: Of a patch, both views and all points.
+        bucket_bytes: Bytes of it that leave at a time, while the backward pass computes. Infinite: all at its end.
+        embedding_bytes: Bytes of the embeddings of a patch, both views and all points.
         pair_s: Comparing two embeddings, forward and backward; each process compares its share with all.
-        embeddings: Of a patch, both views and all points.
-        norm_messages: Of batch norms in a step, forward and backward; each waits for the slowest.
+        embeddings: Number of embeddings of a patch, both views and all points.
+        norm_messages: Number of messages of batch norms in a step, forward and backward; each waits for the slowest.
     """
 
     batch: int
@@ -75,7 +75,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Step:
-    """What a step takes, by its parts, in seconds."""
+    """The seconds of a step, by its parts."""
 
     compute: float
     starting: float
@@ -135,10 +135,10 @@ def _all_gather(content: float, machine: Machine, processes: int, messages: int)
 
 @dataclass(frozen=True)
 class Mapping:
-    """What classifying consists of.
+    """The parts of classifying.
 
     Attributes:
-        pixels: Of all rasters.
+        pixels: Number of pixels of all rasters.
         pixel_s: Computing a pixel, overlap of tiles included.
         decode_s: Reading a pixel, on the cores of one process.
         pixel_bytes: Read for a pixel, compressed.
@@ -156,7 +156,7 @@ class Mapping:
 
 @dataclass(frozen=True)
 class Mapped:
-    """What classifying takes, by its parts, in seconds. All but the last go on at the same time."""
+    """The seconds of classifying, by its parts. All but the last go on at the same time."""
 
     compute: float
     decode: float
@@ -201,17 +201,17 @@ CHUNKS_OF_A_BATCH = {"standard": 7.0, "paper": 6.7}
 """Chunks that are decoded for a batch of a raster of 20,480 x 20,480 pixels, which does not fit the memory. Of 8 processes
 each decodes an eighth of that (0.93 and 1.03)."""
 MAP_PIXEL_S, MAP_PYTHON_S = 39e-9, 1.4e-9
-"""Of the map, overlap of tiles included."""
+"""Seconds for a pixel of the map, overlap of tiles included."""
 PAIR_FLOP, PAIR_BYTES = 6 * 128, 98
 """``benchmarks/contrastive_loss.py --cards`` counts them: 29 GFLOP and 3.7 GB for 6,144 embeddings of 128."""
 LAUNCHES, NORM_LAUNCHES, LAUNCH_S = 1_045, 9, 5e-6
-"""Of a step with ResNet-50 (``--count``), and what each batch norm over several processes launches beyond one."""
+"""Launches of a step with ResNet-50 (``--count``), and those of each batch norm over several processes beyond one."""
 NORMS = 53
 BUCKET_BYTES = 25 << 20
 PIXEL_FLOP = 173e3
 """ResNet-50 with the decoder SegFormer, forward."""
 OVERLAP = 1.27
-"""Of tiles: pixels computed for a pixel of the map."""
+"""Pixels of tiles that are computed for a pixel of the map."""
 
 
 def preset(name: str, batch: int, cores: int, in_memory: bool, processes: int) -> Training:
@@ -219,8 +219,8 @@ def preset(name: str, batch: int, cores: int, in_memory: bool, processes: int) -
 
     Args:
         batch: Patches of a step; 0: those of the preset.
-        cores: Beside each card.
-        in_memory: Whether the raster stays decoded in memory.
+        cores: Number of cores beside each card.
+        in_memory: True where the raster stays decoded in memory.
     """
     side, places, views_s = {"standard": (160, 24, VIEWS_S), "paper": (224, 1, VIEWS_S / 2)}[name]
     usual = {"standard": 128, "paper": 256}[name]

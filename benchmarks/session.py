@@ -1,4 +1,4 @@
-"""How long a person waits who labels while the map learns, measured through the protocol that the dock in QGIS speaks.
+"""The wait of a person who labels while the map learns, measured through the protocol that the dock in QGIS speaks.
 
     python benchmarks/session.py --raster scene.tif --labels scene_labels.gpkg --field code [--view 1200 800]
     python benchmarks/session.py --large      a generated raster of 20,000 x 20,000 pixels, and labels drawn at random

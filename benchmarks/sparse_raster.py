@@ -29,8 +29,8 @@ from sparse_raster import run_until, write_sparse, write_untrained  # noqa: E402
 from false_core.jobs import Classify, to_json  # noqa: E402
 
 GROWTH_MB = 250.0
-"""That are let pass between the halves of a run, and between the small raster and the large one. GDAL's cache of decoded
-blocks, 160 MB, fills up meanwhile."""
+"""Growth that is let pass between the halves of a run, and between the small raster and the large one. GDAL's cache of
+decoded blocks, 160 MB, fills up meanwhile."""
 SMALL = 10_000
 """Side of a raster to compare with, of a hundredth of the pixels."""
 

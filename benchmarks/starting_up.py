@@ -1,4 +1,4 @@
-"""What has to be waited for before anything happens: the plugin when QGIS starts, and a job until its first batch is done.
+"""The wait before anything happens: the plugin when QGIS starts, and a job until its first batch is done.
 
     python benchmarks/starting_up.py [--qgis-python .venv-qgis/bin/python]
 

@@ -26,7 +26,7 @@ class Stop(threading.Event):
     """The wish to end a job, with what it is to end with. A plain event, where the user is the only one to have that wish.
 
     Attributes:
-        reason: What the job ends with.
+        reason: Error that the job ends with.
     """
 
     def __init__(self) -> None:

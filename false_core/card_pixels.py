@@ -35,10 +35,10 @@ class RawPixels:
     """Pixels in the memory of the computer that a card is to normalise.
 
     Attributes:
-        stored: As the file stores them, of shape (bands, height, width). PyTorch computes with few unsigned numbers:
+        stored: Pixels as the file stores them, of shape (bands, height, width). PyTorch computes with few unsigned numbers:
             those of 16 bits are signed here, with the same bits.
-        unsigned: Whether they are such.
-        missing: Which of them are invalid, of the same shape; None: those that are NaN, or none.
+        unsigned: True where they are 16-bit numbers without a sign.
+        missing: Mask of the invalid ones, of the same shape; None: those that are NaN, or none.
     """
 
     stored: Tensor
@@ -57,7 +57,7 @@ def normalised_on(device: torch.device, raw: Sequence[RawPixels], normalisation:
     """Send pixels of one size to a device and normalise them there, number for number as ``Normalisation.apply`` does.
 
     Returns:
-        Of shape (n, bands, height, width), float32.
+        Normalised pixels, of shape (n, bands, height, width), float32.
     """
     pixels = torch.stack([one.stored.to(device, non_blocking=True) for one in raw])
     pixels = pixels.int().bitwise_and_(0xFFFF).float() if raw[0].unsigned else pixels.float()

@@ -53,7 +53,7 @@ class Tasks(Generic[About]):
     """Tasks on a cluster.
 
     Args:
-        expected: How many workers were asked for, where that is known.
+        expected: Number of workers that were asked for, where that is known.
     """
 
     def __init__(self, client: Any, expected: int, feedback: Feedback) -> None:
@@ -84,7 +84,7 @@ class Tasks(Generic[About]):
         """Hand over a task.
 
         Args:
-            about: What it is about, for ``next_done``.
+            about: Subject of the task, which ``next_done`` returns with its result.
             arguments: Numbers, texts, and tuples and dictionaries of such.
         """
         # Not pure: what it reads may have changed since the same was asked for before.

@@ -35,7 +35,7 @@ class Speed:
     """The speed of this computer at something that a job does many times, and the memory for that.
 
     Attributes:
-        seconds: For one of them.
+        seconds: Seconds for one of them.
         memory: Bytes for one of them, beside what the program takes by itself.
     """
 
@@ -48,7 +48,7 @@ class Cost:
     """The estimated cost of a job.
 
     Attributes:
-        seconds: From now to its end.
+        seconds: Seconds from now to its end.
         memory: The most bytes of memory at a time.
         disk: The most bytes on the disk at a time, as long as it runs.
     """
@@ -81,8 +81,8 @@ class SpeedTest:
     """A test of this computer that is remembered.
 
     Args:
-        what: What is done once in a unit, for example ``"patch of pretraining"``.
-        device: Where it is computed.
+        what: Name of the work that is done once in a unit, for example ``"patch of pretraining"``.
+        device: Device that computes it.
         decisive: All other values that the speed depends on.
     """
 

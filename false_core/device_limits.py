@@ -51,7 +51,7 @@ class DeviceLimit:
         once more, and it is found again.
 
         Args:
-            wanted: How many there were to be.
+            wanted: Number that was asked for before memory ran out.
         """
         short = self._shortage()
         self._keep([number, max(wanted, number, short[1] if short else 0), int(time.time())])

@@ -162,7 +162,7 @@ class World:
 
         Args:
             rows: The tensor of this process.
-            lengths: How many rows each process has.
+            lengths: Number of rows of each process.
         """
         rows = rows.detach()
         if not self.is_shared or not max(lengths):
@@ -227,7 +227,7 @@ def process_group(mine: Share, stop: threading.Event) -> Iterator[World]:
     Where one fails, the others fail with its message.
 
     Args:
-        stop: Ends the job at its next step. Set where another process failed.
+        stop: Event that ends the job at its next step. Set where another process failed.
 
     Raises:
         ProcessLostError: Another process is gone without a word.

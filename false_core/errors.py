@@ -19,7 +19,7 @@ from typing import Iterator, Tuple, Type
 
 from false_core.redaction import without_secrets
 
-MAX_CHARACTERS = 2000
+MAX_ERROR_CHARACTERS = 2000
 """Characters of each part of an error. Names and values in it may come from files of any size."""
 _LOOKED_THROUGH = 50_000
 """Characters of a text in which secrets are looked for: before its middle is left out, as that may cut one in two."""
@@ -32,12 +32,12 @@ class FalseError(Exception):
     passwords and keys, and what is too long to be read is shortened in its middle.
 
     Args:
-        what: What is wrong, in one or two sentences, with the names and numbers that matter.
-        remedy: What the reader can do about it. May be empty where ``what`` already says it.
+        what: Description of what is wrong, in one or two sentences, with the names and numbers that matter.
+        remedy: Advice for the reader. May be empty where ``what`` already gives it.
 
     Attributes:
         code: Short stable name of the kind of error, sent across the process border.
-        exit_code: What the worker and the command line exit with.
+        exit_code: Exit code of the worker and the command line.
     """
 
     code = "error"
@@ -128,7 +128,7 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() or character == "\n" else " " for character in text)
 
 
-def presentable(text: str, most: int = MAX_CHARACTERS) -> str:
+def presentable(text: str, most: int = MAX_ERROR_CHARACTERS) -> str:
     """Return ``text`` as it may be shown and kept: without secrets, without what moves a cursor, and not too long."""
     return printable(_shortened(without_secrets(_shortened(text, _LOOKED_THROUGH)), most))
 

@@ -43,7 +43,7 @@ class Progress:
 
     Attributes:
         fraction: Share of the whole job that is done, 0 to 1. Never falls.
-        stage: What is being done now, for a person.
+        stage: Name of the work that is being done now, for a person.
         eta_s: Seconds left in the whole job as far as can be told, or None.
         rate: Speed of the stage with its unit, for example ``"212 crops/s"``, or empty.
     """
@@ -98,7 +98,7 @@ class Failed:
     """The job ended early.
 
     Attributes:
-        what: What happened.
+        what: Description of what happened.
         remedy: A way to mend it; may be empty.
         code: Kind of error (``false_core.errors``), ``"cancelled"``, or ``"bug"`` for an unforeseen error.
         details: Traceback for a bug report; empty for errors that were foreseen.

@@ -76,7 +76,7 @@ class Feedback:
         Args:
             done: Work done so far in this stage.
             total: All work of this stage, in the same unit.
-            unit: What is counted, for the rate shown, for example ``"crops"``. Empty: no rate.
+            unit: Unit of what is counted, for the rate shown, for example ``"crops"``. Empty: no rate.
         """
         self.stop_if_cancelled()
         now = time.monotonic()
@@ -99,7 +99,7 @@ class Feedback:
         """Return a feedback for a job within this job.
 
         Args:
-            title: Stands before the names of its stages.
+            title: Text before the names of its stages.
             start: Share of this job that was done before, 0 to 1.
             share: Share that it is itself.
         """

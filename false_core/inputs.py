@@ -1,7 +1,8 @@
 """Checks of the inputs of a job before torch is loaded, which takes seconds: a slip of the pen is told at once.
 
 What can be seen in a moment is looked at here: that files are there, that GDAL opens rasters and labels, that the labels
-have the field, and that a model is of the right kind. The job itself finds the rest.
+have the field, that a model is of the right kind, and that a new layer is of a format that holds it. The job itself finds
+the rest.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ def check_inputs(job: jobs.Job) -> None:
     Raises:
         InputError: A raster or labels cannot be read, or the labels have no such field.
         ModelFileError: A model is missing, none of ours, or of the other kind.
+        OutputError: No format that keeps shapes with their classes has the ending of a new layer.
     """
     declared = jobs.parameters(job)
     for name, parameter in declared.items():
@@ -32,6 +34,15 @@ def check_inputs(job: jobs.Job) -> None:
         elif parameter.kind == jobs.VECTOR:
             fields = [one for one, other in declared.items() if other.kind == jobs.FIELD and other.of == name]
             _check_labels(near, getattr(job, fields[0]) if fields else None)
+        elif parameter.kind == jobs.NEW_VECTOR:
+            _check_new_layers(paths)
+
+
+def _check_new_layers(paths: list[str]) -> None:
+    from false_core.vector.layer_file import driver_of
+
+    for path in paths:
+        driver_of(path)
 
 
 def _check_rasters(paths: list[str]) -> None:

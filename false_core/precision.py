@@ -58,7 +58,7 @@ def of_training(device: torch.device, mixed: bool) -> str:
     """Return the name of the numbers that a training computes with, which its checkpoint goes by.
 
     Args:
-        mixed: Whether it takes short numbers where the device was built for them.
+        mixed: True where it takes short numbers where the device was built for them.
     """
     if mixed and precision_of(device) != torch.float32:
         return in_words(device)

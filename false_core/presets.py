@@ -19,9 +19,9 @@ class PretrainSettings:
     Attributes:
         encoder: timm backbone.
         weights: Weights to start from, see ``false_core.models.weights``.
-        keep: What of these stays as it is, one of ``jobs.KEPT``; see ``false_core.training.kept_levels``.
-        level: What an embedding stands for: a whole patch (``"image"``, as published), points of it (``"points"``), or
-            each, with a projector of its own (``"both"``).
+        keep: Part of these weights that stays as it is, one of ``jobs.KEPT``; see ``false_core.training.kept_levels``.
+        level: Object that an embedding stands for: a whole patch (``"image"``, as published), points of it (``"points"``),
+            or each, with a projector of its own (``"both"``).
         points: Points per pair of views, where ``level`` is not ``"image"``.
         crop_size: Side of a view in working pixels.
         scales: Smallest and largest zoom of a view, working pixels per pixel of the view.
@@ -29,23 +29,23 @@ class PretrainSettings:
             ``false_core.sampling.geometry.resized_crops``. 0: ``scales`` say how large they are.
         batch_size: Patches per step; each gives two views.
         steps: Training steps; 0: as many as ``epochs`` take.
-        until_flat: Whether training ends where the curves of its losses are flat; see ``false_core.training.flatness``.
+        until_flat: True where training ends where the curves of its losses are flat; see ``false_core.training.flatness``.
         epochs: Passes over the raster cut in patches of ``patch_size``, or ``crop_size``, where ``steps`` is 0.
         hidden, dimensions: Widths of the hidden layer and of the output of the projector.
         temperature, confidence: See ``false_core.methods.fncc``.
         search: The way in which false negatives are looked for, a name in ``SEARCH_SETTINGS``, which says the next six.
         threshold, neighbours, benchmark, closest_to, surest_by: See ``false_core.methods.false_negatives.Search``.
-        apart: How far off its anchor a false negative lies at least, in widths of a view, and in another patch; 0: anywhere
-            (as published). Methods that do not know where their embeddings lie, glcnet and grass, do not look at it.
-        near_negatives: Whether what is nearer than ``apart`` is in the denominator of FALSE.
+        apart: Least distance of a false negative from its anchor, in widths of a view, and in another patch; 0: anywhere (as
+            published). Methods that do not know where their embeddings lie, glcnet and grass, do not look at it.
+        near_negatives: True where negatives nearer than ``apart`` are in the denominator of FALSE.
         optimiser: ``"adamw"`` or ``"larc"`` (SGD with LARC, as published).
         learning_rate: Highest rate.
-        decays: What decays: ``"weights"``, ``"biases"`` too, or ``"all"``; see ``parameter_groups``.
-        mixed_precision: Whether a GPU that was built for short numbers computes with them, see ``false_core.precision``.
+        decays: Parameters that decay: ``"weights"``, ``"biases"`` too, or ``"all"``; see ``parameter_groups``.
+        mixed_precision: True where a GPU that was built for short numbers computes with them, see ``false_core.precision``.
         rate_from_nothing: The same where the encoder starts from random weights, of which nothing can be forgotten; 0: no
             other.
         most_pixels: The quick preset coarsens rasters to about this number of pixels; 0: never.
-        colour: How colours change between views: ``"bands"``, for any number of bands (``SpectralJitter``), or ``"simclr"``,
+        colour: Change of colours between views: ``"bands"``, for any number of bands (``SpectralJitter``), or ``"simclr"``,
             as published for red, green and blue (``SimCLRColour``).
         jitter: Strength of the changes of colour. At 1 those of ``"bands"`` move two views of a patch apart by about half as
             much as the published ones do (1.0 and 2.0 standard deviations of the bands, root mean square, on 128 patches of
@@ -53,8 +53,8 @@ class PretrainSettings:
         blur: Share of views that are blurred.
         blur_radius: Pixels on either side that the blur looks at.
         method: One of ``jobs.METHODS``.
-        false_negatives: Whether a method that is not FALSE finds false negatives (FNSD) and calibrates them (FNCC) too.
-        radius: How far a neighbourhood reaches on the ground, in widths of a view; see ``false_core.methods.gfcnet`` and
+        false_negatives: True where a method that is not FALSE finds false negatives (FNSD) and calibrates them (FNCC) too.
+        radius: Reach of a neighbourhood on the ground, in widths of a view; see ``false_core.methods.gfcnet`` and
             ``rissnet``.
         queue: Latest embeddings that are the negatives of ``pcl``; 0: the others of the batch are, see there. Of ``moco``
             and ``sticl``; 0: those of a few batches.
@@ -62,7 +62,7 @@ class PretrainSettings:
             ``false_core.sampling.style``. Where the job names rasters as ``style`` that of ``sticl``, if it says no other.
         outputs: Answers of the teacher of ``false_core.methods.last``.
         window: Side of what ``false_core.methods.glcnet`` compares locally, in pixels of a view.
-        decoder: What a method trains beside the encoder, if it does. That of fine-tuning with the same preset.
+        decoder: Decoder that a method trains beside the encoder, if it does. That of fine-tuning with the same preset.
     """
 
     encoder: str = "resnet50"
@@ -119,25 +119,25 @@ class FinetuneSettings:
         decoder: See ``false_core.models.segmenter``.
         crop_size: Side of a training crop in working pixels.
         scales: Smallest and largest zoom of a crop, working pixels per pixel of the crop.
-        turns: Whether crops are turned by any angle. Otherwise, as published, they are only flipped, and how much they are
-            enlarged is uniform.
-        colour: How colours change: ``"bands"``, a little, for any number of bands, or ``"photometric"``, as published
+        turns: True where crops are turned by any angle. Otherwise, as published, they are only flipped, and how much they
+            are enlarged is uniform.
+        colour: Change of colours: ``"bands"``, a little, for any number of bands, or ``"photometric"``, as published
             (``PhotometricDistortion``).
-        balanced: Whether rare classes are drawn more often, and the model takes that back in the end. Otherwise every
+        balanced: True where rare classes are drawn more often, and the model takes that back in the end. Otherwise every
             labelled pixel has the same chance.
         batch_size: Crops per step.
         steps: Training steps.
-        freeze: Whether the encoder stays as it is (the paper's protocol).
+        freeze: True where the encoder stays as it is (the paper's protocol).
         decoder_first: Share of the steps that train the decoder alone, where the encoder is not frozen.
         auxiliary: Weight of the loss of a second head, on the last but one level of the encoder. It teaches the encoder:
             where that is frozen there is none, as it would change nothing that is kept.
         optimiser: ``"adamw"``, with a rise and a cosine, or ``"sgd"`` with momentum and a polynomial, as published.
         learning_rate: Highest rate of the decoder.
-        decays, mixed_precision: As in ``PretrainSettings``.
+        decays, mixed_precision: Settings as in ``PretrainSettings``.
         encoder_rate: Rate of the encoder, as a share of the decoder's.
         refit: Steps on all labels, once those kept back have scored the model, as a share of ``steps``.
         average: Decay of the running average of the weights, which is what is kept; 0: the weights of the last step are.
-        most_pixels: As in ``PretrainSettings``, where no encoder file is given.
+        most_pixels: Number as in ``PretrainSettings``, where no encoder file is given.
     """
 
     encoder: str = "resnet50"

@@ -162,7 +162,7 @@ def files_in_name(name: str, folder: str) -> Iterator[str]:
     """Yield the files on this computer that a name as GDAL takes it stands for, as far as the name says.
 
     Args:
-        folder: Where relative names begin.
+        folder: Folder in which relative names begin.
     """
     whole = os.path.join(folder, name)
     if _exists(whole):

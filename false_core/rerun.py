@@ -27,7 +27,7 @@ from false_core.raster.imagery import find_rasters
 from false_core.training.stages import read_stages
 from false_core.untrusted.network import network_closed
 
-SAME, CHANGED, MISSING, UNKNOWN = "as it was", "has changed", "is not there", "cannot be compared"
+SAME, CHANGED, MISSING, INCOMPARABLE = "as it was", "has changed", "is not there", "cannot be compared"
 
 TARGET_OF_KIND = {ENCODER: "encoder", SEGMENTER: "model", AREA_CLASSIFIER: "new_model"}
 """The parameter that names the file of a model, by its kind. Beside a model of areas its areas are written too."""
@@ -48,8 +48,8 @@ class Plan:
 
     Attributes:
         job: The job to run; its outputs are empty where they have not been named.
-        inputs: What it reads.
-        tools: What is of another version, or another device: name, then, now.
+        inputs: Inputs that the job reads.
+        tools: Tools of another version, and devices that are others: name, then, now.
     """
 
     job: jobs.Job
@@ -156,7 +156,7 @@ def _inputs(job: jobs.Job, record: Record) -> list[Input]:
         if not os.path.exists(file) and not file.startswith("/vsi"):
             state = MISSING
         elif not now:
-            state = UNKNOWN
+            state = INCOMPARABLE
         else:
             state = SAME if now in then else CHANGED
         found.append(Input(name, path, state))

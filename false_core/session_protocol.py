@@ -155,7 +155,8 @@ class Outline:
 
     Attributes:
         x, y: The click, in the CRS of the raster.
-        reach: How unlike it may be, from 0 to 1. A click with another reach at the same place is answered at once.
+        reach: Greatest difference from that pixel, from 0 to 1. A click with another reach at the same place is answered at
+            once.
     """
 
     number: int
@@ -170,7 +171,7 @@ class Save:
 
     Attributes:
         path: The file to write.
-        labels: Where the labels are kept, for the record of how the model was made.
+        labels: File that the labels are kept in, for the record of how the model was made.
         field: The field with the class there.
     """
 
@@ -187,8 +188,8 @@ class Close:
     number: int
 
 
-Request = Union[Open, SetClasses, ChangeLabels, View, Score, Suggest, Outline, Save, Close]
-REQUESTS = Vocabulary("request", get_args(Request), LONGEST_SESSION_LINE)
+SessionRequest = Union[Open, SetClasses, ChangeLabels, View, Score, Suggest, Outline, Save, Close]
+REQUESTS = Vocabulary("request", get_args(SessionRequest), LONGEST_SESSION_LINE)
 
 
 # --- Answers ------------------------------------------------------------------------------------------------------------
@@ -230,8 +231,8 @@ class Learned:
         labels: Number of labels that it learned from.
         waiting: Number of labels that it will learn from once what they lie on has been looked at.
         outside: Number of labels that do not lie on valid pixels of the raster.
-        problem: Why there is no map yet, for a person, or nothing.
-        seconds: How long learning took.
+        problem: Reason why there is no map yet, for a person, or nothing.
+        seconds: Seconds that learning took.
     """
 
     number: int
@@ -278,7 +279,7 @@ class ClassScore:
         labels: Number of its labels.
         accuracy, low, high: Share of its labels that the map would show as this class (producer's accuracy), each label
             counting alike, and the limits of its 95 % interval; None while there are too few labels.
-        missing: How many more labels would make that known.
+        missing: Number of further labels that would make it known.
     """
 
     code: int
@@ -316,7 +317,7 @@ class Place:
     Attributes:
         extent: xmin, xmax, ymin, ymax in the CRS of the raster.
         likely, second: Codes of the two classes that are likeliest there, ``NO_CLASS`` where there is none.
-        doubt: How uncertain the map is there, 0 to 1.
+        doubt: Uncertainty of the map there, 0 to 1.
     """
 
     extent: Tuple[float, ...]

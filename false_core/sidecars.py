@@ -91,7 +91,7 @@ def left_over(file: Path, replaced: Iterable[Path]) -> list[Path]:
     """Return what belonged to the ``file`` that was there, or is no longer there, and would not fit the new one.
 
     Args:
-        replaced: What is written beside it.
+        replaced: Files that are written beside it.
     """
     if not _has_sidecars(file):
         return []

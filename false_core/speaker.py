@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from typing import IO, Any, NoReturn
 
@@ -18,7 +19,7 @@ class Speaker:
     Args:
         stream: The real stdout, from ``claim_stdout``.
         encode: Returns a message as one line.
-        mute: Whether nothing is to be said.
+        mute: True where nothing is to be said.
     """
 
     def __init__(self, stream: IO[str], encode: Callable[[Any], str], mute: bool = False) -> None:
@@ -35,6 +36,11 @@ class Speaker:
                 self._stream.flush()
             except OSError:  # The reader is gone. Its closed stdin ends what is done; there is no reader left to tell.
                 self._closed = True
+
+    def say_fault(self, error: Exception) -> None:
+        """Write that an error has come up that should not, as the last word. To be called where it is handled."""
+        what = f"Something went wrong that should not: {type(error).__name__}: {error}"
+        self.say(Failed(what, "Please report it with the details below.", "bug", traceback.format_exc()))
 
 
 def claim_stdout() -> IO[str]:

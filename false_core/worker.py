@@ -16,7 +16,6 @@ import os
 import sys
 import threading
 import time
-import traceback
 import warnings
 from typing import NoReturn
 
@@ -78,14 +77,7 @@ def _serve(path: str | None, speaker: Speaker, cancel: Stop) -> int:
         if cancel.is_set():
             speaker.say(Failed("Cancelled.", "", Cancelled.code))
             return Cancelled.exit_code
-        speaker.say(
-            Failed(
-                f"Something went wrong that should not: {type(error).__name__}: {error}",
-                "Please report it with the details below.",
-                "bug",
-                traceback.format_exc(),
-            )
-        )
+        speaker.say_fault(error)
         return 1
     speaker.say(Finished(outputs))
     return 0

@@ -36,7 +36,7 @@ def class_field_of(layer: Optional[QgsMapLayer], guess: bool = False) -> str:
     never do.
 
     Args:
-        guess: Where several fields may hold classes, take the likeliest.
+        guess: True where the likeliest field is taken if several may hold classes.
     """
     if not isinstance(layer, QgsVectorLayer):
         return ""

@@ -53,8 +53,8 @@ def write_labels(
     by one, as a layer may not fit into memory.
 
     Args:
-        way: Where the labels go, see ``way_to_raster``. Without it they stay in their own CRS.
-        style: How QGIS shows them. It is shown each feature.
+        way: Way of the labels to another CRS, see ``way_to_raster``. Without it they stay in their own CRS.
+        style: Style by which QGIS shows them. It is shown each feature.
 
     Raises:
         ProcessingCancelled: The user wants to stop.

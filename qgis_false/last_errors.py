@@ -13,13 +13,13 @@ from false_core.redaction import without_secrets
 from qgis_false.whole_file import write_whole
 
 MAX_ENTRIES = 10
-MAX_CHARACTERS = 4000
+MAX_ENTRY_CHARACTERS = 4000
 """Characters of one entry."""
 
 
 def remember_error(what: str, text: str) -> None:
     """Add an error of ``what``, a job or the set-up."""
-    entry = {"when": time.strftime("%Y-%m-%d %H:%M:%S"), "what": what, "text": without_secrets(text)[-MAX_CHARACTERS:]}
+    entry = {"when": time.strftime("%Y-%m-%d %H:%M:%S"), "what": what, "text": without_secrets(text)[-MAX_ENTRY_CHARACTERS:]}
     try:
         file = _file()
         file.parent.mkdir(parents=True, exist_ok=True)

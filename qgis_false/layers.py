@@ -100,7 +100,7 @@ def _crs_text(crs: QgsCoordinateReferenceSystem) -> str:
 
 
 def path_of_name(name: str) -> str:
-    """Return what the library is told for a name that ``stands_for_rasters``."""
+    """Return what the library is told for a name that stands for rasters."""
     return _plain(name) if _is_address(name) else os.path.abspath(name)
 
 
@@ -117,7 +117,7 @@ def _is_address(name: str) -> bool:
     return name.startswith("/vsi")
 
 
-def stands_for_rasters(value: Any, context: QgsProcessingContext) -> bool:
+def value_stands_for_rasters(value: Any, context: QgsProcessingContext) -> bool:
     """Return whether ``value`` names a folder, a pattern, a text file or a STAC file, and no layer that is there already.
 
     An address does too, such as ``/vsis3/bucket/a.tif``: versions of QGIS take it for a file that is missing, and a server

@@ -60,7 +60,7 @@ class _Shown:
     """The symbols that drew the features of one value.
 
     Attributes:
-        number: How many there were.
+        number: Number of features.
         chains: The category, the range or the rules within rules that drew them, the outermost first.
         colours: Their colours.
     """

@@ -20,7 +20,7 @@ class MadeFile:
 
     Attributes:
         kind: ``MADE_ENCODER``, ``MADE_SEGMENTER`` or ``MADE_MAP``.
-        rasters: What it was made from.
+        rasters: Rasters that it was made from.
     """
 
     kind: str

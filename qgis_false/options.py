@@ -57,7 +57,7 @@ class OptionsPage(QgsOptionsPageWidget):
             settings.DISK.key: _gigabytes(0.0),
             settings.DISK_FOLDER.key: _file(QgsFileWidget.StorageMode.GetDirectory),
             settings.DISK_FOR.key: _choice(settings.KEPT_ON_DISK),
-            settings.DRIVERS.key: QLineEdit(),
+            settings.MORE_DRIVERS.key: QLineEdit(),
             settings.AUTHOR.key: QLineEdit(),
             settings.LAUNCHER.key: QLineEdit(),
             settings.SCHEDULER.key: QLineEdit(),
@@ -79,7 +79,7 @@ class OptionsPage(QgsOptionsPageWidget):
 
     def apply(self) -> None:
         """Remember what was entered. QGIS calls this when the options are accepted."""
-        for setting in settings.ALL:
+        for setting in settings.PLUGIN_SETTINGS:
             if not setting.is_overridden():
                 setting.store(_value(self._fields[setting.key]))
 
@@ -108,7 +108,7 @@ class OptionsPage(QgsOptionsPageWidget):
         box = QGroupBox(tr("Settings"))
         form = QFormLayout(box)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        for setting in settings.ALL:
+        for setting in settings.PLUGIN_SETTINGS:
             field = self._fields[setting.key]
             field.setObjectName(setting.key)
             _show(field, setting)

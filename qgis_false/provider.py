@@ -80,6 +80,8 @@ ICON_FILE = PLUGIN_FOLDER / "icons" / "false.svg"
 class ShippedModel(QgsProcessingModelAlgorithm):
     """A model that comes with the plugin. Its title is in the language of QGIS; its name, which scripts know, stays."""
 
+    is_trial = False
+
     def createInstance(self) -> QgsProcessingModelAlgorithm:
         made = ShippedModel()
         made.loadVariant(self.toVariant())
@@ -101,6 +103,10 @@ class ShippedModel(QgsProcessingModelAlgorithm):
     def what_is_missing(self) -> str:
         """Return why nothing can be computed and what to do, or nothing where all is there."""
         return missing_to_compute(jobs.Finetune)
+
+    def can_be_tried(self) -> bool:
+        """Return whether it can be done on a small part first: its steps have no extent in common."""
+        return False
 
     def can_be_estimated(self) -> bool:
         """Return whether it can be said before what it costs: several jobs, of which later ones need the earlier."""

@@ -44,10 +44,10 @@ def metadata_of(job: jobs.Job) -> QgsLayerMetadata:
             files = [_file_name(path) for path in paths[:MOST_FILES]] + ["..."] * (len(paths) > MOST_FILES)
             if files:
                 inputs[parameter.label] = ", ".join(files)
-    return metadata(job.NAME, inputs)
+    return layer_metadata(job.NAME, inputs)
 
 
-def metadata(algorithm: str, inputs: Dict[str, str]) -> QgsLayerMetadata:
+def layer_metadata(algorithm: str, inputs: Dict[str, str]) -> QgsLayerMetadata:
     """Return what is said of layers that an algorithm has made now.
 
     Args:

@@ -13,14 +13,21 @@ from qgis_false.result_metadata import ResultLayer, metadata_of
 from qgis_false.translation import tr
 
 
-def name_layers(job: jobs.Job, context: QgsProcessingContext) -> None:
-    """Name the layers that a job is to bring into the project, and have them say what made them."""
+def name_layers(job: jobs.Job, context: QgsProcessingContext, is_trial: bool = False) -> None:
+    """Name the layers that a job is to bring into the project, and have them say what made them.
+
+    Args:
+        job: The job.
+        context: Knows which of its results are to be loaded.
+        is_trial: Whether the job was done on a part alone.
+    """
     about = metadata_of(job)
     declared = jobs.parameters(job)
     for output, path in jobs.outputs(job).items():
         if declared[output].kind.layer and context.willLoadLayerOnCompletion(path):
             details = context.layerToLoadOnCompletionDetails(path)
-            details.name = name_of_layer(tr(declared[output].label), subject_of(job))
+            what = tr(declared[output].label)
+            details.name = name_of_layer(tr("Trial, {what}", what=what) if is_trial else what, subject_of(job))
             details.forceName = True  # Or it would be called after its file.
             processor = details.postProcessor()
             if isinstance(processor, ResultLayer):

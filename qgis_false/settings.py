@@ -21,10 +21,10 @@ class Setting:
     """One setting of the options page.
 
     Attributes:
-        key: Where QGIS keeps it.
+        key: Key in the settings of QGIS.
         variable: The environment variable that does the same, also for the compute process.
         default: The value where the user set none; may be empty.
-        label, help: What the options page says, through ``tr``.
+        label, help: Texts of the options page, through ``tr``.
     """
 
     key: str
@@ -142,7 +142,7 @@ DISK_FOR = Setting(
     "Rasters kept on the disk",
     "remote: those at addresses, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow.",
 )
-DRIVERS = Setting(
+MORE_DRIVERS = Setting(
     "false/drivers",
     "FALSE_DRIVERS",
     "",
@@ -165,10 +165,11 @@ AUTHOR = Setting(
     "Name in reports",
     "Who has made them, as reports say it. Empty: the author of the project, in Project > Properties > Metadata.",
 )
-ALL: Tuple[Setting, ...] = (
-    INTERPRETER, DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR, DRIVERS, AUTHOR, LAUNCHER, SCHEDULER, PATHS, LOG_LEVEL
+PLUGIN_SETTINGS: Tuple[Setting, ...] = (
+    INTERPRETER, DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR, MORE_DRIVERS, AUTHOR, LAUNCHER, SCHEDULER, PATHS,
+    LOG_LEVEL,
 )  # fmt: skip
-_FOR_THE_LIBRARY = (DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR, DRIVERS, SCHEDULER)
+_FOR_THE_LIBRARY = (DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR, MORE_DRIVERS, SCHEDULER)
 
 
 def for_the_library() -> Dict[str, str]:

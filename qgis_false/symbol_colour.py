@@ -22,7 +22,7 @@ def colour_of(symbol: QgsSymbol, context: QgsExpressionContext) -> Optional[str]
     That is the uppermost fill. Where there is none, as in hollow polygons, it is the uppermost outline.
 
     Args:
-        context: Holds the feature, from which a symbol may take its colours.
+        context: Expression context with the feature, from which a symbol may take its colours.
     """
     if symbol.opacity() == 0:
         return None

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Dict, Optional, Tuple, Type
 from false_core import jobs
 from false_core.jobs import Parameter, Result, parameter
 
-BUILDS = AUTO, CUDA, CPU, INDEX = "auto", "cuda", "cpu", "index"
+BUILDS = AUTO_BUILD, CUDA_BUILD, CPU_BUILD, INDEX_BUILD = "auto", "cuda", "cpu", "index"
 """Builds of PyTorch that a user may ask for. ``index``: whatever the package index has for this system."""
 EXPORT_NAME = "export"
 EXPORT_PARAMETER = EXPORT_NAME.upper()
@@ -64,7 +64,7 @@ class SetUpEnvironment:
         "Build of PyTorch",
         "auto: by the GPU and its driver. cuda: for NVIDIA GPUs. cpu: without, smaller. index: what the package "
         "index has for this system, where only that can be reached. On Linux that is the one for GPUs.",
-        AUTO,
+        AUTO_BUILD,
         choices=BUILDS,
         advanced=True,
     )

@@ -29,7 +29,8 @@ def tr(text: str, /, **values: Any) -> str:
     """Return ``text`` in the language of QGIS, or as it is where there is no translation.
 
     Args:
-        text: In English. Written out in the call, or a text of a job or a setting: only then the translators get to see it.
+        text: English text. Written out in the call, or a text of a job or a setting: only then the translators get to see
+            it.
     """
     translated = text if _english.on else QCoreApplication.translate(CONTEXT, text) if text else ""
     return translated.format(**{name: _shown(value) for name, value in values.items()}) if values else translated

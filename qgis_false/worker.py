@@ -32,7 +32,7 @@ from qgis_false.environment import versions
 from qgis_false.environment.host import this_host
 from qgis_false.environment.interpreters import REQUIRED_PACKAGES, NoEnvironment, find_interpreter, how_to_complete
 from qgis_false.environment.processes import (
-    LONGEST_LINE,
+    MOST_OUTPUT_BYTES,
     OUTPUT_POLL_S,
     TERMINATE_S,
     CancelWatch,
@@ -95,9 +95,9 @@ def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, command: Optional[Se
     """Run ``job`` in a process of its own and return its outputs: paths of the files written, numbers and texts.
 
     Args:
-        job: What to do. Its paths must mean the same to another process.
+        job: Job to do. Its paths must mean the same to another process.
         feedback: Gets progress and messages, and is asked ten times a second whether to stop.
-        command: What to start instead of the worker in the compute environment.
+        command: Command line to start instead of the worker in the compute environment.
 
     Raises:
         QgsProcessingException: The job failed, was cancelled, or its process did not keep to the protocol. No process of
@@ -196,7 +196,7 @@ class _Process:
 
     def _read_chatter(self) -> None:
         with open(self._child.stderr.fileno(), "rb", closefd=False) as stream:  # type: ignore[union-attr]
-            for line in iter(lambda: stream.readline(LONGEST_LINE), b""):
+            for line in iter(lambda: stream.readline(MOST_OUTPUT_BYTES), b""):
                 text = presentable(line.decode("utf-8", "replace").rstrip(), events.LONGEST_MESSAGE)
                 self._last_words.append(text)
                 self._chatter.append(text)

@@ -30,7 +30,7 @@ class AssessedClass:
 
     Attributes:
         code: Its code on the map; None for one that only the reference has, by its name.
-        name, color: As the map shows it.
+        name, color: Name and colour that the map shows.
         pixels: The number of its pixels on the map.
     """
 
@@ -49,10 +49,10 @@ class Assessment:
         kind: ``POINT_REFERENCE``, ``SHAPE_REFERENCE`` or ``RASTER_REFERENCE``.
         classes: The classes of map and reference.
         confusion: Points or pixels of shape (classes, classes), true classes in rows.
-        left_out: What could not be compared, in words, and how many of it; none that is 0.
+        left_out: Number of what could not be compared, by what it is in words; none that is 0.
         unit: The unit of areas.
         scores: The scores on what was compared.
-        adjusted: For the whole map.
+        adjusted: Estimates for the whole map.
         notes: Facts that may spoil the result, in sentences.
     """
 

@@ -38,8 +38,9 @@ class Comparison:
         beside: File name of what was compared with the map.
         mapped: Pixels of the map by code, in the order of the codes.
         pairs: Points or pixels by value of the reference and code of the map.
-        left_out: What could not be compared, in words, and how many of it.
-        names: What the reference itself calls its values: a raster in its file, labels in their legend.
+        left_out: Number of what could not be compared, by what it is in words.
+        names: Names that the reference itself has for its values: those in the file of a raster, those in the legend of
+            labels.
     """
 
     kind: str

@@ -38,7 +38,7 @@ class AccuracyEstimate:
         value: The estimate; None where there are too few shapes.
         low, high: The limits of its 95 % interval; None where there are too few shapes.
         shapes: Number of shapes that were held out.
-        missing: How many more shapes of each class would make it known, all 0 where it is known.
+        missing: Number of further shapes of each class that would make it known, all 0 where it is known.
     """
 
     value: float | None

@@ -17,7 +17,7 @@ from false_core.feedback import Feedback
 from false_core.jobs import SamplePoints
 from false_core.publish import published
 from false_core.raster.class_map import ClassMap, tally
-from false_core.vector.layer_file import driver_of, write_vector
+from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style, style_of_points_to_fill_in
 
 PixelArray = npt.NDArray[np.int64]
@@ -32,7 +32,7 @@ class Sample:
 
     Attributes:
         columns, rows: Columns and rows of the pixels, of shape (n,).
-        codes: What the map shows there, of shape (n,).
+        codes: Codes of the map at these pixels, of shape (n,).
     """
 
     columns: PixelArray
@@ -42,7 +42,6 @@ class Sample:
 
 def sample_points(job: SamplePoints, feedback: Feedback) -> dict[str, Any]:
     """Run a ``SamplePoints`` job: write the points and, if asked for, their key. Return its results by name."""
-    driver_of(job.output)  # An extension that cannot be written is said before the work, not after it.
     the_map = ClassMap(job.map)
     with feedback.stage("Counting pixels", 0.45):
         pixels = the_map.count(feedback)

@@ -188,7 +188,6 @@ def _fitted(
     classifier.axes.copy_(torch.from_numpy(head.space.axes))
     classifier.weights.copy_(torch.from_numpy(head.linear.weights))
     classifier.bias.copy_(torch.from_numpy(head.linear.bias))
-    distance = source.ground_sample_distance
     accuracy = head.accuracy
     card = ModelCard(
         kind=AREA_CLASSIFIER,
@@ -197,8 +196,8 @@ def _fitted(
         band_numbers=source.bands,
         dtype=source.dtype,
         normalisation=normalisation,
-        pixel_size=source.pixel_size * source.factor,
-        ground_sample_distance=None if distance is None else distance * source.factor,
+        pixel_size=source.working_pixel_size,
+        ground_sample_distance=source.working_ground_distance,
         patch_size=AREA_WIDTH_PX,
         areas=spec,
         classes=examples.classes,

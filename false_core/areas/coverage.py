@@ -26,7 +26,7 @@ def coverage(shapes: npt.NDArray[np.object_], window: Window, valid: BoolArray, 
         stride: Pixels per feature pixel along each axis.
 
     Returns:
-        Of shape (n, height / stride * width / stride).
+        Numbers of valid pixels, of shape (n, height / stride * width / stride).
     """
     columns = window.width // stride
     feature_pixels = columns * (window.height // stride)
@@ -55,7 +55,7 @@ def coarser(counts: scipy.sparse.csr_array, columns: int, factor: int) -> scipy.
     """Return the same on feature pixels ``factor`` times as large.
 
     Args:
-        counts: What ``coverage`` returned.
+        counts: Numbers of pixels that ``coverage`` returned.
         columns: The feature pixels along its window.
     """
     if factor == 1:

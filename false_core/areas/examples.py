@@ -27,7 +27,7 @@ class Examples:
 
     Attributes:
         classes: The classes of them.
-        numbers: Which areas, of shape (n,). Those from the number of areas on are ``more``.
+        numbers: Numbers of the areas, of shape (n,). Those from the number of areas on are ``more``.
         targets: Index into ``classes`` of each, of shape (n,).
         more: Labels that lie on no area, and are areas themselves, in working pixels.
     """
@@ -49,7 +49,7 @@ def read_examples(
     """Read labels, and find the areas that they lie on.
 
     Args:
-        areas: In working pixels.
+        areas: Outlines of the areas in working pixels.
 
     Raises:
         InputError: The labels cannot be read, none of them lies on the raster, or all are of one class.

@@ -32,7 +32,7 @@ from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import areas_within, open_all
 from false_core.redaction import without_secrets
 from false_core.training.bands import measured_bands
-from false_core.vector.layer_file import driver_of, write_vector
+from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style, style_of_places
 
 FloatArray = npt.NDArray[np.float32]
@@ -55,7 +55,6 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
         InputError: No example lies on the rasters, or no cell but those of the examples holds data.
     """
     with feedback.stage("Starting", 0.05):
-        driver_of(job.output)
         card = read_card(job.encoder, ENCODER) if job.encoder else None
         check_has_encoder(job, card)
         device = choose_device(job.device, feedback)
@@ -151,7 +150,7 @@ class _Search:
             found.append(_Searched(source, CellGrid.over(self.side(source), window), total))
             total += found[-1].grid.count
         first = found[0].source
-        check_number_of_cells(total, self.side(first) * first.pixel_size * first.factor, first)
+        check_number_of_cells(total, self.side(first) * first.working_pixel_size, first)
         return found
 
     def side(self, source: RasterSource) -> float:
@@ -178,7 +177,7 @@ class _Search:
         known = np.isfinite(found[:, 0])
         if not known.any():
             raise InputError(
-                f"No place of {marks.path} lies where {names_of(sources)} hold data.",
+                f"No place of {marks.path} lies on the data of {names_of(sources)}.",
                 "Check that both have the right CRS and lie on top of each other.",
             )
         if not known.all():

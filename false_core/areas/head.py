@@ -29,9 +29,9 @@ class FittedHead:
     """A classifier, and how well its like did on examples it had not seen.
 
     Attributes:
-        space: What pooled features are brought to first.
+        space: Space that pooled features are brought to first.
         linear: The classifier.
-        accuracy: What a cross-validation says of it.
+        accuracy: Accuracy as a cross-validation estimates it.
         confusion: Counts of held-out examples, true classes in rows; None where none could be held out.
     """
 
@@ -55,10 +55,10 @@ def fit_area_head(
     Args:
         features: Pooled features of the examples, of shape (n, width).
         targets: Class of each, of shape (n,).
-        shapes: In working pixels: neighbours are held out together.
+        shapes: Outlines in working pixels: neighbours are held out together.
         sample: Pooled features of some of all areas, of shape (m, width).
         size: Width and height of the raster in working pixels.
-        seed: Decides what is held out when.
+        seed: Seed of the draw that says what is held out when.
     """
     space = space_of(sample, 1.0, AREA_COMPONENTS)
     gain = np.float32(AREA_GAIN / np.sqrt(features.shape[1]))

@@ -38,7 +38,7 @@ def features_of(pooling: Pooling, shapes: npt.NDArray[np.object_]) -> Features:
     """Return the pooled features of areas, from the disk where they were computed before.
 
     Args:
-        shapes: In working pixels, of shape (n,).
+        shapes: Outlines in working pixels, of shape (n,).
     """
     features = table_of_features(len(shapes), pooling.width)
     fill_features(pooling, shapes, features, 0)

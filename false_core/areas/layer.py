@@ -39,12 +39,7 @@ def read_areas(path: str, source: RasterSource, feedback: Feedback) -> AreaLayer
     Raises:
         InputError: The layer cannot be read, holds no polygon, or none lies over the raster.
     """
-    table = read_layer(path, feedback)
-    is_area = shapely.get_dimensions(table.geometry.to_numpy()) == 2
-    if not is_area.any():
-        raise InputError(f"{path} holds no polygon.", "Areas are polygons; or let cells be made.")
-    if not is_area.all():
-        feedback.warn(f"{int((~is_area).sum())} of {len(table)} areas of {path} are no polygons, and get no class.")
+    table = _polygons_of(read_layer(path, feedback), path, feedback)
     shapes, extent = to_pixels(table, source, feedback)
     shapes = repaired(shapes)
     frame = shapely.box(0, 0, source.width, source.height)
@@ -54,7 +49,20 @@ def read_areas(path: str, source: RasterSource, feedback: Feedback) -> AreaLayer
             f"the raster {describe_extent(source.bounds)} [{describe_crs(source.crs)}].",
             "Extents are xmin, xmax, ymin, ymax. Check that both layers have the right CRS and lie on top of each other.",
         )
-    return AreaLayer(table.reset_index(drop=True), shapes)
+    return AreaLayer(table, shapes)
+
+
+def _polygons_of(table: geopandas.GeoDataFrame, path: str, feedback: Feedback) -> geopandas.GeoDataFrame:
+    """Return the rows that hold polygons, and of collections these alone: many formats keep polygons with nothing else."""
+    shapes = table.geometry.to_numpy()
+    is_area = shapely.get_dimensions(shapes) == 2
+    if not is_area.any():
+        raise InputError(f"{path} holds no polygon.", "Areas are polygons; or let cells be made.")
+    if not is_area.all():
+        feedback.warn(f"{int((~is_area).sum())} of {len(table)} shapes of {path} are no polygons. They are left out.")
+    mixed = shapely.get_type_id(shapes) == shapely.GeometryType.GEOMETRYCOLLECTION
+    shapes[is_area & mixed] = [_areal_parts(shape) for shape in shapes[is_area & mixed]]
+    return table.set_geometry(geopandas.GeoSeries(shapes, table.index, table.crs))[is_area].reset_index(drop=True)
 
 
 def make_cells(side: float, extent: str | None, source: RasterSource) -> AreaLayer:
@@ -62,12 +70,12 @@ def make_cells(side: float, extent: str | None, source: RasterSource) -> AreaLay
 
     Args:
         side: Side of a cell, in CRS units.
-        extent: Where they are made: every cell of the grid that meets it. None: everywhere.
+        extent: Extent that is covered: every cell of the grid that meets it. None: the whole raster.
 
     Raises:
         InputError: There would be too many.
     """
-    pixels = side / (source.pixel_size * source.factor)
+    pixels = side / source.working_pixel_size
     window = source.window_of(jobs.parse_extent(extent) if extent else None)
     grid = CellGrid.over(pixels, window)
     check_number_of_cells(grid.count, side, source)
@@ -84,10 +92,10 @@ def repaired(shapes: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
     if not len(broken):
         return shapes
     mended = shapes.copy()
-    mended[broken] = [_of_dimension(shape, 2) for shape in shapely.make_valid(shapes[broken])]
+    mended[broken] = [_areal_parts(shape) for shape in shapely.make_valid(shapes[broken])]
     return mended
 
 
-def _of_dimension(shape: Any, dimension: int) -> Any:
+def _areal_parts(shape: Any) -> Any:
     parts = shapely.get_parts(shapely.get_parts(shape))
-    return shapely.union_all(parts[shapely.get_dimensions(parts) == dimension])
+    return shapely.union_all(parts[shapely.get_dimensions(parts) == 2])

@@ -25,7 +25,7 @@ class LikenessToExamples:
     """The examples that areas are compared with.
 
     Attributes:
-        space: Where they are compared.
+        space: Space in which they are compared.
         wanted: The mean direction of the examples, of shape (components,).
         unwanted: The directions of those that are no examples, of shape (n, components); n may be 0.
     """

@@ -37,9 +37,9 @@ class PooledAreas:
     """Areas that are complete.
 
     Attributes:
-        numbers: Which ones, of shape (n,).
+        numbers: Numbers of the areas, of shape (n,).
         features: Means, then standard deviations, of all levels, of shape (n, 2 * channels); NaN where no pixel is valid.
-        pixels: Valid working pixels of each, of shape (n,).
+        pixels: Number of valid working pixels of each, of shape (n,).
     """
 
     numbers: npt.NDArray[np.int64]
@@ -52,7 +52,7 @@ class Pooling:
     """An encoder, and the raster on which areas lie.
 
     Attributes:
-        encoder: On ``device``, in evaluation mode.
+        encoder: Network on ``device``, in evaluation mode.
         source: The raster on its working grid.
     """
 

@@ -47,13 +47,14 @@ class SeenAreas:
     Attributes:
         classes: Their classes.
         targets: Class of each, of shape (n,).
-        shapes: In working pixels, of shape (n,).
+        shapes: Outlines in working pixels, of shape (n,).
         size: Width and height of the raster in working pixels.
         features: Pooled features, of shape (n, width).
         sample: Features of areas that say what is normal, of shape (m, width).
-        is_learned, is_scored: Which of them may be drawn to learn from, and which are scored, each of shape (n,).
-        seconds: What it took to look at them.
-        parameters: Of the encoder.
+        is_learned, is_scored: Masks of the areas that may be drawn to learn from, and of those that are scored, each of
+            shape (n,).
+        seconds: Seconds that looking at them took.
+        parameters: Number of the encoder's parameters.
         pixel_size: Side of a working pixel in units of the CRS.
     """
 
@@ -126,7 +127,7 @@ def see_areas(
             f"Classify more of them by hand, or mark them {TO_LEARN} and {TO_SCORE} in a field named by split.",
         )
     some = np.sort(np.random.default_rng(_SEED).permutation(np.flatnonzero(valid))[:SAMPLED_AREAS])
-    parameters, pixel = count_of_parameters(networks), source.pixel_size * source.factor
+    parameters, pixel = count_of_parameters(networks), source.working_pixel_size
     return SeenAreas(classes, targets, shapes, size, features, features[some], learned, scored, seconds, parameters, pixel)
 
 

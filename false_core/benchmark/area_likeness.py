@@ -46,8 +46,8 @@ def precision_of_first(likeness: npt.NDArray[np.floating], is_wanted: npt.NDArra
     """Return how many of the first areas found are wanted, of as many as could be: a rare class has fewer than are found.
 
     Args:
-        likeness: Of each area to the examples, of shape (n,).
-        is_wanted: Which of them are of the class, of shape (n,).
+        likeness: Likeness of each area to the examples, of shape (n,).
+        is_wanted: Mask of the areas of the class, of shape (n,).
     """
     first = np.argsort(-likeness, kind="stable")[:FIRST_FOUND]
     possible = min(len(first), int(is_wanted.sum()))

@@ -20,8 +20,9 @@ class Budget:
     """A number of labels to learn from.
 
     Attributes:
-        labels: Of each class; 0 where it is a share of pixels.
-        share: Of the pixels whose class is known; 0 where it is a number of labels. Where both are 0 there are no labels.
+        labels: Number of labels of each class; 0 where it is a share of pixels.
+        share: Share of the pixels whose class is known; 0 where it is a number of labels. Where both are 0 there are no
+            labels.
     """
 
     labels: int = 0
@@ -45,7 +46,7 @@ class LabelDraw:
     """One draw of labels.
 
     Attributes:
-        number: Of the draw, from 0 on.
+        number: Number of the draw, from 0 on.
         chosen: The numbers of the labels, rising.
     """
 
@@ -70,7 +71,7 @@ def draws_of(
         targets: Class of each label that there is, of shape (n,).
         pixels: Pixels that each covers, of shape (n,).
         known: Pixels whose class is known, of which shares are taken.
-        draws: How many, with the seeds from 0 on.
+        draws: Number of draws, with the seeds from 0 on.
     """
     return [draw for budget in budgets for draw in _of_budget(targets, pixels, known, budget, draws)]
 

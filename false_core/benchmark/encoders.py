@@ -41,9 +41,9 @@ class NamedEncoder:
 
     Attributes:
         backbone: Name in timm.
-        weights: What it starts from, as ``start_from`` takes it; of a file, nothing.
+        weights: Weights that it starts from, as ``start_from`` takes them; none for a file.
         file: Path of an encoder file; empty where it is none.
-        card: Of that file.
+        card: Card of that file.
     """
 
     backbone: str
@@ -58,8 +58,8 @@ class LookingEncoder:
 
     Attributes:
         backbone: Name in timm.
-        network: With its weights, in evaluation mode.
-        of_photographs: Whether it is fed as photographs were.
+        network: Network with its weights, in evaluation mode.
+        of_photographs: True where it is fed as photographs were.
     """
 
     backbone: str
@@ -72,7 +72,7 @@ class ComparedEncoder:
     """A row of the tables: one encoder, several side by side, or none, which leaves colours and texture.
 
     Attributes:
-        name: What it is called in tables.
+        name: Name of the row in tables.
         members: The encoders; none of them for ``"none"``.
     """
 
@@ -157,7 +157,7 @@ def _member(word: str) -> NamedEncoder:
     if not timm.is_model(backbone):
         raise RequestError(
             f"There is no encoder {word!r}.",
-            f"Choose {NONE}, {jobs.GENERAL_WEIGHTS[0]}, {UNTRAINED_ENCODER}, a backbone of timm, or an encoder file.",
+            f"Choose {NONE}, {jobs.GENERAL_WEIGHTS}, {UNTRAINED_ENCODER}, a backbone of timm, or an encoder file.",
         )
     return NamedEncoder(backbone, word if "." in word else DEFAULT_OF_TIMM)
 

@@ -57,7 +57,7 @@ class LabelPool:
         known: Pixels of the raster whose class is known, of which shares are taken.
         outlines: Returns the shapes of some labels in pixels of the file, given their numbers.
         scored: Pixels to score on, of the same raster or of another one.
-        scored_raster: That raster.
+        scored_raster: Name of that raster.
     """
 
     classes: ClassTable
@@ -73,7 +73,7 @@ def pool_of(task: BenchmarkTask, scored_pixels: int, feedback: Feedback) -> Labe
     """Return the labels of a task.
 
     Args:
-        scored_pixels: How many pixels are scored, or all that there are.
+        scored_pixels: Number of pixels that are scored; all where there are fewer.
 
     Raises:
         InputError: Truth or labels cannot be read, do not lie on the raster, or hold fewer than two classes.

@@ -33,9 +33,9 @@ class Measurement:
 
     Attributes:
         draw: Number of the draw of labels.
-        labels: How many there were.
-        scores: By name, from 0 to 1.
-        seconds: Of fitting.
+        labels: Number of labels that it learned from.
+        scores: Scores by name, from 0 to 1.
+        seconds: Seconds of fitting.
     """
 
     budget: Budget
@@ -52,9 +52,9 @@ class TaskRun:
     Attributes:
         task, kind, encoder: Names.
         measurements: One for each budget and draw.
-        seconds_of_features: What it took to look at the raster, whenever that was.
-        parameters: Of the encoder.
-        facts: What the task came down to: classes, labels to draw from, what was scored.
+        seconds_of_features: Seconds that looking at the raster took, whenever that was.
+        parameters: Number of the encoder's parameters.
+        facts: Facts about the task: classes, labels to draw from, pixels or areas that were scored.
     """
 
     task: str

@@ -42,10 +42,10 @@ def write_benchmark_page(
     """Write the page of a benchmark.
 
     Args:
-        ranked, shared: As ``ranking`` gives them.
+        ranked, shared: Ranks and tasks as ``ranking`` gives them.
         encoders: Their names, in the order of the rows.
-        draws: How often labels were to be drawn.
-        failed: What went wrong, by task and encoder.
+        draws: Number of times that labels were to be drawn.
+        failed: Errors by task and encoder.
 
     Raises:
         OutputError: It cannot be written.

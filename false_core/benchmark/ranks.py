@@ -26,7 +26,7 @@ class Interval:
     """A mean with its interval of 95 %; NaN where there are too few values to tell.
 
     Attributes:
-        number: How many values the mean is of.
+        number: Number of values that the mean is of.
     """
 
     mean: float
@@ -88,7 +88,7 @@ def rank_encoders(encoders: Sequence[str], tasks: Mapping[str, Sequence[ScoresOf
 
     Args:
         encoders: Their names.
-        tasks: By name, the scores of each budget, of shape (draws, encoders), without holes.
+        tasks: Scores of each budget by the name of the task, of shape (draws, encoders), without holes.
     """
     ranks = [[ranks_within(scores) for scores in budgets if len(scores)] for budgets in tasks.values()]
     ranks = [budgets for budgets in ranks if budgets]

@@ -53,9 +53,9 @@ class BenchmarkSummary:
         table: Path of the CSV with every fit.
         body: Path of the JSON with the means, intervals and ranks.
         runs: Encoders on tasks, all together.
-        done: How many of them were done now.
-        failed: What went wrong, by task and encoder.
-        answer: Which encoder to start from, in words.
+        done: Number of them that were done now.
+        failed: Errors by task and encoder.
+        answer: Recommended encoder to start from, in words.
     """
 
     page: Path

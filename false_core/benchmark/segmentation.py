@@ -28,7 +28,7 @@ from false_core.raster.file_state import raster_signature
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import at_resolution_of_model
-from false_core.training.heads.choice import Candidate, candidates_for
+from false_core.training.heads.choice import HeadCandidate, candidates_for
 from false_core.training.heads.fit import Classifiers, as_classifiers_see, mean_and_std, space_of_part, zooms_for
 from false_core.training.heads.samples import FeatureSampler, FloatArray, LabelledPoints, labelled_points
 from false_core.training.heads.spaces import names_in
@@ -54,7 +54,7 @@ class _Scene:
     scored_source: RasterSource
     normalisation: Normalisation
     parts: FeatureParts
-    candidate: Candidate
+    candidate: HeadCandidate
     names: tuple[str, ...]
     mark: list[str]
 
@@ -97,7 +97,7 @@ def measure_segmentation(
         "classes": [c.name for c in pool.classes],
         "labels": len(pool.targets),
         "scored": f"{len(pool.scored.targets):,} pixels",
-        "pixel_size": scene.source.pixel_size * scene.source.factor,
+        "pixel_size": scene.source.working_pixel_size,
     }
     return TaskRun(task.name, task.kind, encoder.name, tuple(measurements), seconds, parameters, facts)
 
@@ -118,11 +118,10 @@ def _opened(
     names = names_in([member.parts for member in candidate.members])
     scored_source = source
     if pool.scored_raster != task.raster:
-        distance = source.ground_sample_distance
         scored_source = at_resolution_of_model(
             RasterSource(pool.scored_raster, source.bands),
-            source.pixel_size * source.factor,
-            None if distance is None else distance * source.factor,
+            source.working_pixel_size,
+            source.working_ground_distance,
             feedback,
         )
     scene = _Scene(source, scored_source, normalisation, parts, candidate, names, mark_of_encoders(networks))
@@ -189,8 +188,7 @@ class _Head:
         }
         began = time.monotonic()
         classifiers = Classifiers(scene.parts, self._spaces, learned, points, classes)
-        for member in scene.candidate.members:
-            classifiers.of(member.parts)
+        classifiers.of(scene.candidate)
         seconds = time.monotonic() - began
         said = classifiers.log_probabilities(scene.candidate, self._scored).argmax(axis=1)
         scores = score(confusion_matrix(self._targets, said, classes))

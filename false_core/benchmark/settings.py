@@ -11,8 +11,6 @@ import torch
 from false_core.benchmark.budgets import Budget
 from false_core.errors import RequestError
 
-LABELS_A_CLASS = (1, 5, 20)
-SHARES_OF_PIXELS = (0.001, 0.01, 0.1)
 DRAWS, DRAWS_IN_SHORT = 5, 3
 SCORED, SCORED_IN_SHORT = 20_000, 8_000
 """Pixels of a segmentation that are scored."""
@@ -26,9 +24,9 @@ class BenchmarkSettings:
     """Settings that all tasks and encoders have in common.
 
     Attributes:
-        budgets: How many labels there are.
-        draws: How often labels are drawn for each budget.
-        scored_pixels: Of a segmentation.
+        budgets: Numbers or shares of labels to learn from.
+        draws: Number of times that labels are drawn for each budget.
+        scored_pixels: Number of pixels that are scored in a segmentation.
         points: Labelled pixels of a fit.
     """
 
@@ -52,7 +50,7 @@ def settings_of(
     Args:
         labels, shares: Labels of each class, and shares of the pixels.
         draws: None: the usual number.
-        is_quick: Whether fewer draws and fewer scored pixels do.
+        is_quick: True where fewer draws and fewer scored pixels do.
 
     Raises:
         RequestError: A number is out of range.

@@ -33,8 +33,8 @@ class TaskTable:
         task: The task.
         budgets: Those that any encoder was measured with, in the order in which they were asked for.
         encoders: Names of those that have results.
-        scores: By budget and encoder, the score of each draw by its number.
-        runs: By encoder.
+        scores: Score of each draw by its number, by budget and encoder.
+        runs: Runs by encoder.
     """
 
     task: BenchmarkTask
@@ -133,7 +133,7 @@ def write_summary(path: Path, tables: Sequence[TaskTable], ranked: Sequence[Rank
     """Write means, intervals and ranks as JSON.
 
     Args:
-        ranked, shared: As ``ranking`` gives them.
+        ranked, shared: Ranks and tasks as ``ranking`` gives them.
     """
     body = {
         "answer": answer_in_words(ranked, shared),

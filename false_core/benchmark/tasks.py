@@ -33,13 +33,14 @@ class BenchmarkTask:
         name: Its name in tables.
         kind: One of ``TASK_KINDS``.
         raster: The raster that is learned from; of change, that of the earlier date.
-        truth: Of a segmentation, a raster of class codes on the same pixels; empty: labels alone are scored on. Of change, a
-            raster on the same pixels that is 0 where nothing changed.
+        truth: Raster on the same pixels: the class codes of a segmentation, where empty means that labels alone are scored
+            on; for change, a raster that is 0 where nothing changed.
         labels: Label polygons; of areas and likeness, the areas with their classes. Empty: drawn from the truth.
         field: The field of these that holds the class.
-        split: Of areas and likeness, the field that says ``train`` or ``test``; empty: blocks of space are kept to score in.
-        unseen_raster, unseen_truth: Of a segmentation, another raster that alone is scored; empty: the same one.
-        after: Of change, the raster of the later date.
+        split: Field of areas and likeness that says ``train`` or ``test``; empty: blocks of space are kept to score in.
+        unseen_raster, unseen_truth: Another raster of a segmentation that alone is scored, and its truth; empty: the same
+            one.
+        after: Raster of the later date, for change.
     """
 
     name: str

@@ -71,8 +71,8 @@ def fit_canonical(before: FloatArray, after: FloatArray, widths: Sequence[int], 
 
     Args:
         before, after: Features of shape (n, channels).
-        widths: The channels of each level; the last one is that of the bands.
-        device: Where the projections are to be.
+        widths: Number of channels of each level; the last one is that of the bands.
+        device: Device for the projections.
     """
     number = min(MOST_VARIATES, max(LEAST_VARIATES, len(before) // SAMPLES_PER_VARIATE))
     first, second = _reduced(before, widths, number), _reduced(after, widths, number)

@@ -45,7 +45,7 @@ class ProbableChange:
         found: Change that was found without labels.
         threshold: The probability from which on a place counts as changed.
         dates: The classes of both dates, None where they are not known.
-        classifiers: What tells these classes, and how much it is to be believed.
+        classifiers: Classifiers of the classes at both dates, and how much they are to be believed.
     """
 
     found: FoundChange
@@ -98,7 +98,7 @@ class ChangeMap:
 
     Attributes:
         probable: The probability of change of all pixels.
-        classes: What the codes mean.
+        classes: Classes and changes that the codes stand for.
         codes: The map with changes of any size.
         regions: Its regions without those that are too small.
     """
@@ -147,7 +147,7 @@ class MapWindow:
     """A window of a map of change.
 
     Attributes:
-        window: Where it lies on the map.
+        window: Position of the window on the map.
         codes: Its codes, of shape (height, width).
         regions: The number of the region of each pixel, negative where there is no data.
         probability: The probability of change, NaN where there is no data.

@@ -68,7 +68,7 @@ def change_scores(shown: AnyArray, changed: BoolArray) -> ChangeScores:
 
     Args:
         shown: Codes of a map of change, of shape (height, width); 0 where it has no data, which does not count.
-        changed: What has changed, of the same shape.
+        changed: Known change of each pixel, of the same shape.
     """
     known, found = shown != 0, shown > np.int64(NO_CHANGE_CODE)
     hits, missed = int((found & changed).sum()), int((known & ~found & changed).sum())

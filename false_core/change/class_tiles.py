@@ -89,7 +89,7 @@ def likeliest_pair(before: Tensor, after: Tensor) -> Tensor:
     """Return the two different classes i, j with the largest p1(i) p2(j), as i times the number of classes plus j.
 
     Args:
-        before, after: As for ``same_class``, of two classes at least.
+        before, after: Probabilities as for ``same_class``, of two classes at least.
     """
     (first, second), (best, next_best) = before.topk(2, dim=0)
     (first_after, second_after), (best_after, next_after) = after.topk(2, dim=0)

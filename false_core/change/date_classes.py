@@ -49,8 +49,8 @@ class DateClassifiers:
 
     Attributes:
         classes: The classes; channel k of each segmenter is ``classes[k]``.
-        segmenters: That of the date before and that of the date after, in evaluation mode.
-        trust: How much they are to be believed, 0 to 1: the product of their accuracies on labels that they had not seen.
+        segmenters: Segmenter of the date before and segmenter of the date after, in evaluation mode.
+        trust: Trust in them, 0 to 1: the product of their accuracies on labels that they had not seen.
     """
 
     classes: ClassTable
@@ -63,7 +63,7 @@ class FoundChange:
     """Change that was found without labels.
 
     Attributes:
-        scores: Kept scores in a file on the working grid of the area.
+        scores: Scores kept in a file on the working grid of the area.
         share: The share of the ground that changed.
     """
 

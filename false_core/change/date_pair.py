@@ -28,7 +28,7 @@ class PairedPixels:
     """The pixels of a window at both dates.
 
     Attributes:
-        valid: Which are valid at both, of shape (height, width).
+        valid: Mask of the pixels that are valid at both, of shape (height, width).
         dates: Normalised pixels of each date, float32 of shape (bands, height, width); 0 where one of both is invalid.
     """
 
@@ -45,8 +45,8 @@ class DatePair:
 
     Attributes:
         before: The raster of the first date on its working grid, which is the grid of all.
-        after: That of the second date, on the same grid.
-        area: What both cover, in working pixels.
+        after: Raster of the second date, on the same grid.
+        area: Window that both cover, in working pixels.
         normalisations: Those of the two.
         shift: Columns and rows, in working pixels, by which what is at a place before is found further on after.
     """
@@ -80,7 +80,7 @@ def open_pair(job: Change, card: ModelCard | None, feedback: Feedback) -> DatePa
     """Open the rasters of a job, and measure what is normal at each date.
 
     Args:
-        card: That of the encoder file or of the model, whose bands and pixel size are taken; None without either.
+        card: Card of the encoder file or of the model, whose bands and pixel size are taken; None without either.
 
     Raises:
         InputError: One cannot be opened, or they do not overlap or have no bands in common.
@@ -93,7 +93,7 @@ def open_pair(job: Change, card: ModelCard | None, feedback: Feedback) -> DatePa
     if job.pixel_size:
         before = before.at_factor(int(min(LARGEST_FACTOR, max(1, round(job.pixel_size / before.pixel_size)))))
     if before.factor > 1:
-        working = length_in_words(before.pixel_size * before.factor, before.crs)
+        working = length_in_words(before.working_pixel_size, before.crs)
         feedback.info(f"{before.name}: working on pixels of {working}.")
     after = _with_its_bands(job, before, feedback)
     area = _common_area(before, ImageOnGrid(after, before, feedback), job.extent)

@@ -45,7 +45,6 @@ from false_core.raster.map_file import RasterFile
 from false_core.raster.source import RasterSource, Window
 from false_core.reports.page import write_report
 from false_core.training.heads.fit import FrozenEncoder, zooms_for
-from false_core.vector.layer_file import driver_of
 
 
 def find_change(job: Change, feedback: Feedback) -> dict[str, Any]:
@@ -57,8 +56,6 @@ def find_change(job: Change, feedback: Feedback) -> dict[str, Any]:
     with_classes = bool(job.labels or job.model)
     with feedback.stage("Starting", 0.03):
         check_geotiffs(job.output, job.confidence)
-        if job.polygons:
-            driver_of(job.polygons)
         device = choose_device(job.device, feedback)
         card = read_card(job.encoder, ENCODER) if job.encoder else None
         pair = open_pair(job, card or (read_card(job.model, SEGMENTER) if job.model else None), feedback)

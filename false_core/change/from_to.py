@@ -26,7 +26,7 @@ class ChangeClasses:
     """The codes of a map of change.
 
     Attributes:
-        table: What they mean.
+        table: Classes that the codes stand for.
         pairs: The class before and the class after of each code from ``CHANGED_CODE`` on, as numbers of ``of_ground``; none
             where the map says only where the ground changed.
         of_ground: The classes of the ground; none where they are not known.

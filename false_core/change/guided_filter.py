@@ -15,15 +15,15 @@ REACH_IN_DEVIATIONS = 3
 """Standard deviations of the window to each side of its middle."""
 
 
-def guided(values: Tensor, guide: Tensor, valid: Tensor, sigma: float, smoothing: float) -> Tensor:
+def guided_average(values: Tensor, guide: Tensor, valid: Tensor, sigma: float, smoothing: float) -> Tensor:
     """Return values averaged within the edges of a guide; 0 where nothing around is valid.
 
     Args:
-        values: Of shape (height, width).
-        guide: Of shape (channels, height, width), about as large as 1.
-        valid: 1 where values and guide are known, 0 elsewhere, of shape (height, width).
-        sigma: The standard deviation of the window, in pixels.
-        smoothing: The variance of the guide below which it shows no edges: the regularisation of Eq. 20.
+        values: Values of shape (height, width).
+        guide: Picture of shape (channels, height, width), with values of about 1.
+        valid: Mask of shape (height, width): 1 where values and guide are known, 0 elsewhere.
+        sigma: Standard deviation of the window, in pixels.
+        smoothing: Variance of the guide below which it shows no edges: the regularisation of Eq. 20.
     """
     channels, height, width = guide.shape
     upper, right = torch.triu_indices(channels, channels)
@@ -41,7 +41,7 @@ def guided(values: Tensor, guide: Tensor, valid: Tensor, sigma: float, smoothing
 
 def averaged(values: Tensor, valid: Tensor, sigma: float) -> Tensor:
     """Return values (channels, height, width) averaged in a Gaussian window over what is valid; 0 where nothing in it is."""
-    reach = reach_of(sigma)
+    reach = reach_of_window(sigma)
     steps = torch.arange(-reach, reach + 1, device=values.device)
     weights = torch.exp(-0.5 * (steps / sigma) ** 2)
     both = torch.cat([values * valid, valid[None].to(values)])[:, None]
@@ -51,6 +51,6 @@ def averaged(values: Tensor, valid: Tensor, sigma: float) -> Tensor:
     return torch.where(share > 0, total[:-1] / share.clamp(min=1e-6), torch.zeros_like(total[:-1]))
 
 
-def reach_of(sigma: float) -> int:
+def reach_of_window(sigma: float) -> int:
     """Return the pixels of a window to each side of its middle."""
     return int(REACH_IN_DEVIATIONS * sigma)

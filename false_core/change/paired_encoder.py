@@ -59,8 +59,8 @@ class PairedTile(Generic[Result]):
     """A tile with what was made of both dates.
 
     Attributes:
-        pixels: What both dates show there, halo included.
-        result: What was made of it, None where no pixel without its halo is valid at both.
+        pixels: Pixels of both dates, halo included.
+        result: Result for both dates; None where no pixel without its halo is valid at both.
     """
 
     tile: Tile
@@ -73,7 +73,7 @@ class PairedEncoder:
     """Encoders of the two dates, and the rasters that they run over.
 
     Attributes:
-        encoders: On ``device``, in evaluation mode, each used to its date.
+        encoders: Networks on ``device``, in evaluation mode, each used to its date.
         side, halo: Working pixels of a tile, and those the encoders see around it; multiples of 32.
     """
 

@@ -41,7 +41,7 @@ def sample_pairs(encoder: PairedEncoder, least: int, seed: int, feedback: Feedba
 
     Args:
         least: The number of places below which nothing can be said.
-        seed: Decides which places.
+        seed: Seed of the draw of places.
 
     Raises:
         InputError: There are fewer that are valid at both dates.

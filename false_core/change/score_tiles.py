@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 
 from false_core.change.canonical import CanonicalPair, principal_projection
 from false_core.change.date_pair import PairedPixels
-from false_core.change.guided_filter import averaged, guided, reach_of
+from false_core.change.guided_filter import averaged, guided_average, reach_of_window
 from false_core.change.paired_encoder import valid_features
 from false_core.change.paired_samples import PairedSamples
 from false_core.inference.features import FEATURE_STRIDE, Projection
@@ -26,7 +26,7 @@ SCORE_SIGMA, SCORE_SMOOTHING = 3.0, 0.025
 """Window of the guided filter in feature pixels, and the part of the variance of a date that shows no edges."""
 COMPONENTS_OF_EDGES = 3
 """Principal components of the bands of each date that show edges."""
-SCORE_MARGIN = 2 * reach_of(SCORE_SIGMA) + 2
+SCORE_MARGIN = 2 * reach_of_window(SCORE_SIGMA) + 2
 """Feature pixels around a tile that its scores depend on: two windows, a shift, and the interpolation to pixels. What the
 window of the shifts adds is too far away to count."""
 
@@ -44,7 +44,7 @@ class ScoreOfTiles:
 
     Attributes:
         canonical: The projections of both dates.
-        edges: Those of the bands of both dates to what shows where things end.
+        edges: Projections of the bands of both dates to what shows where things end.
         halo: Working pixels that a tile has around it.
         shift: Working pixels by which the dates may lie beside each other, at most ``FEATURE_STRIDE``.
     """
@@ -59,14 +59,14 @@ class ScoreOfTiles:
 
         Args:
             before, after: Features of each level, each (channels, height, width), halo included; the bands last.
-            pixels: What they were made of.
+            pixels: Pixels of both dates that the features were computed from.
         """
         cut = self.halo // FEATURE_STRIDE - SCORE_MARGIN
         inside = slice(None), slice(cut, -cut), slice(cut, -cut)
         u, v = self.canonical.before.of(before)[inside], self.canonical.after.of(after)[inside]
         valid = torch.from_numpy(valid_features(pixels.valid)[inside[1:]]).to(u)
         guide = torch.cat([edges.of(date[-1:])[inside] for edges, date in zip(self.edges, (before, after))])
-        scores = guided(self._least(u, v, valid), guide, valid, SCORE_SIGMA, SCORE_SMOOTHING)
+        scores = guided_average(self._least(u, v, valid), guide, valid, SCORE_SIGMA, SCORE_SMOOTHING)
         fine = interpolate(scores[None, None], scale_factor=FEATURE_STRIDE, mode="bilinear", align_corners=False)[0, 0]
         margin = SCORE_MARGIN * FEATURE_STRIDE
         found: FloatArray = fine[margin:-margin, margin:-margin].cpu().numpy()

@@ -26,9 +26,9 @@ class PlaceGroup:
     """Candidates of one class or cluster.
 
     Attributes:
-        found: How often it was found, also where not all are candidates.
+        found: Number of times that it was found, also where not all are candidates.
         order: Its candidates, the first ones to be taken first.
-        existing: How many of its places are there already.
+        existing: Number of its places that are there already.
     """
 
     found: int
@@ -48,10 +48,10 @@ def chosen(
 
     Args:
         groups: The groups to choose from.
-        positions: Where the candidates lie, of shape (candidates, 3), in metres.
+        positions: Positions of the candidates, of shape (candidates, 3), in metres.
         spread: The places that are there already. Those that are chosen are added.
         distance: The least distance between two places in metres.
-        count: How many places there are to be in all, with those that are there already.
+        count: Number of places that there are to be in all, with those that are there already.
         balance: See ``quotas``.
     """
     found = np.array([group.found for group in groups], np.int64)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from false_core.collection.candidates import Grounds, Guide, PlaceCandidates, guided, scattered, squares, with_classes_of
 from false_core.collection.choosing import PlaceGroup, by_group, chosen, clusters
-from false_core.collection.looks import Eye, Looks, look_at, side_for
+from false_core.collection.looks import CandidateFeatures, Eye, look_at, side_for
 from false_core.collection.places import read_places
 from false_core.collection.quotas import quotas
 from false_core.collection.spread import ChosenPlaces, in_turn
@@ -33,7 +33,7 @@ from false_core.raster.statistics import measure
 from false_core.raster.working_grid import areas_within, open_all
 from false_core.redaction import without_secrets
 from false_core.sampling.geocentric import GeocentricPositions
-from false_core.vector.layer_file import driver_of, write_vector
+from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style, style_of_places
 
 DEFAULT_SIDE = 128
@@ -55,7 +55,6 @@ def collect_places(job: CollectPlaces, feedback: Feedback) -> dict[str, Any]:
     Raises:
         InputError: No place of the size fits, or none holds data, or the guide does not lie over the rasters.
     """
-    driver_of(job.output)
     generator = np.random.default_rng(job.seed)
     how = job.choice if job.choice != "auto" else (BY_CHANCE if job.guide else BY_FEATURES)
     with feedback.stage("Starting", 0.05):
@@ -180,7 +179,7 @@ class _Ordering:
     """The order of the candidates of a group."""
 
     how: str
-    looks: Looks
+    looks: CandidateFeatures
     positions: npt.NDArray[np.float64]
     distance: float
     count: int
@@ -203,7 +202,7 @@ def _groups(
     job: CollectPlaces,
     how: str,
     candidates: PlaceCandidates,
-    looks: Looks,
+    looks: CandidateFeatures,
     found: npt.NDArray[np.int64],
     positions: npt.NDArray[np.float64],
     distance: float,

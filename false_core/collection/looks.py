@@ -37,7 +37,7 @@ class Eye:
         encoder: The encoder on ``device``, in evaluation mode.
         normalisation: The normalisation that it expects of the bands.
         side: Pixels to which a place is brought, a multiple of 32.
-        two_views: Whether each place is looked at twice, the second time at a part of it, turned or flipped.
+        two_views: True where each place is looked at twice, the second time at a part of it, turned or flipped.
     """
 
     encoder: nn.Module
@@ -72,11 +72,11 @@ class Eye:
 
 
 @dataclass(frozen=True)
-class Looks:
+class CandidateFeatures:
     """The features of candidates that were looked at.
 
     Attributes:
-        valid: Which of them hold enough data, of shape (n,).
+        valid: Mask of the candidates that hold enough data, of shape (n,).
         one, other: Embeddings of the first and of the second view of those, of shape (valid, channels); without an encoder,
             or without a second view, of no channel.
     """
@@ -88,7 +88,7 @@ class Looks:
 
 def look_at(
     grounds: Grounds, candidates: PlaceCandidates, eye: Eye | None, generator: np.random.Generator, feedback: Feedback
-) -> Looks:
+) -> CandidateFeatures:
     """Look at each candidate, those that lie near each other one after the other."""
     chunk = candidates.centres // 1024
     order = np.lexsort((candidates.centres[:, 0], chunk[:, 0], chunk[:, 1], candidates.rasters))
@@ -116,7 +116,7 @@ def look_at(
     back = np.argsort(np.concatenate(seen)) if seen else np.zeros(0, np.int64)
     nothing = np.zeros((int(valid.sum()), 0), np.float32)
     one, other = (np.concatenate(view)[back] if view else nothing for view in views)
-    return Looks(valid, one, other)
+    return CandidateFeatures(valid, one, other)
 
 
 def _read(grounds: Grounds, raster: int, window: Window) -> tuple[FloatArray, bool]:

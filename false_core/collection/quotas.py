@@ -16,7 +16,7 @@ def quotas(found: Counts, available: Counts, total: int, balance: float) -> Coun
     Lambda is found by bisection, and what is left of whole numbers goes to the largest remainders.
 
     Args:
-        found: How often each class was found, of shape (classes,).
+        found: Number of times that each class was found, of shape (classes,).
         available: The most that each can give, of shape (classes,).
         total: The number of places wanted. Where there are fewer, all are taken.
         balance: 0: as many of each class as of any other; 1: in the shares in which they were found.

@@ -45,7 +45,7 @@ def in_turn(positions: Positions, side: float, generator: np.random.Generator) -
     """Return an order of places in which the cells of a coarse grid take turns, each drawing one of its own at random.
 
     Args:
-        positions: Where the places lie, of shape (n, 3), in metres.
+        positions: Positions of the places, of shape (n, 3), in metres.
         side: The side of a cell.
     """
     if not len(positions):

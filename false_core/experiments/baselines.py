@@ -23,7 +23,7 @@ class Baseline:
     """A classifier that is no part of the product.
 
     Attributes:
-        learned: What it has seen, of shape (n, features).
+        learned: Features that it has learned from, of shape (n, features).
         targets: Class of each, of shape (n,).
         counts: Weight of each, of shape (n,).
         seed: Source of all chance.

@@ -58,11 +58,11 @@ class Cell:
 
     Attributes:
         dataset: Name of the dataset.
-        variant: What is compared.
+        variant: Variant that is compared.
         seed: The seed of everything that is random in it.
         fraction: Share of the labels it learns from.
         protocol: One of ``config.PROTOCOLS``.
-        frozen: Whether a network's encoder stays as pretrained. False without pretraining: there is nothing to preserve.
+        frozen: True where a network's encoder stays as pretrained. False without pretraining: there is nothing to preserve.
             Under the other heads encoders always stay as they are, and it is False.
     """
 
@@ -194,7 +194,7 @@ def encoder_key(cell: Cell, experiment: Experiment, inputs: dict[str, Any]) -> s
 
     Args:
         cell, experiment: The cell and the experiment that the encoder is a part of.
-        inputs: What tells the dataset from others of its name.
+        inputs: Signatures of the inputs that tell the dataset from others of its name.
     """
     return "-".join([*_stem(cell), _mark({**_pretraining(cell, experiment), "files": inputs["files"]})])
 

@@ -73,7 +73,7 @@ def write_tiled(image: Path, target: Path, pad: int = 0) -> None:
     """Write an image again as a tiled GeoTIFF, without loss: a JPEG would be decoded from its top for every crop.
 
     Args:
-        pad: As for ``write_codes``.
+        pad: Side to fill up to, as for ``write_codes``.
 
     Raises:
         OutputError: The image cannot be read, or the copy cannot be written.

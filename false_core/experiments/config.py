@@ -70,18 +70,18 @@ class DatasetSpec:
     Attributes:
         name: Its name in tables and file names.
         kind: ``"pair"``, ``"potsdam"`` or ``"deepglobe"``.
-        pair: Of a pair, the raster that is learned from.
-        transfer: Of a pair, further rasters that are only mapped and scored.
-        folder: Of the others, the dataset as it was distributed.
-        images, truths: Of Potsdam, the folders to use. Empty: the usual ones.
-        pad: Of Potsdam, the side of the patches that images are filled up to with black, which is then a class of its own,
-            as published; 0: they stay as they are.
-        train, test: Of the others, names of images. Empty: the published split, or a seeded one.
-        test_share: Of DeepGlobe, the share of the tiles that is kept for the test, where ``test`` is empty.
+        pair: Raster of a pair that is learned from.
+        transfer: Further rasters of a pair, which are only mapped and scored.
+        folder: Folder of a dataset of another kind, as it was distributed.
+        images, truths: Folders of Potsdam to use. Empty: the usual ones.
+        pad: Side of the patches that images of Potsdam are filled up to with black, which is then a class of its own, as
+            published; 0: they stay as they are.
+        train, test: Names of images of a dataset of another kind than a pair. Empty: the published split, or a seeded one.
+        test_share: Share of the tiles of DeepGlobe that is kept for the test, where ``test`` is empty.
         labels, field: Label layer and class field of the scene. Without one, polygons are drawn.
         label_share: Share of the area that such polygons cover.
         parts: Layer of polygons that part the scene.
-        parts_across, parts_down: Or how many equal rectangles part it.
+        parts_across, parts_down: Number of equal rectangles that part it instead.
         classes: Codes, names and colours. Empty: the kind's own, or the codes in the truth.
         as_written: The dataset as JSON, with paths as in the config. Part of the name of every result.
     """
@@ -120,22 +120,22 @@ class Experiment:
             part of the raster learns from its own labels and is scored on itself. ``"tiles_left_out"``: each part is scored
             with the labels of all others. ``"patches"``: images cut in patches, a share of them labelled, other images
             scored, as published; it stands alone.
-        datasets: What it runs on.
+        datasets: Datasets that it runs on.
         methods: Names from ``RUN_METHODS``.
         backbones: Names in timm; None: the preset's.
-        weights: What encoders start from, as the parameter of pretraining says it; None: the preset's.
+        weights: Weights that encoders start from, as the parameter of pretraining says it; None: the preset's.
         heads: Names from ``jobs.HEADS``.
         baselines: Names from ``BASELINES``.
         confidences: Confidence weights of FALSE: numbers from 0 to 1, or ``"adaptive"``.
         seeds: One run each.
         fractions: Share of the label polygons (scene) or of the patches (patches) that is learned from.
-        frozen: Whether the encoder stays as it is while the decoder learns. Both may be asked for.
+        frozen: True for an encoder that stays as it is while the decoder learns. Both may be asked for.
         score: ``"pixels"`` or ``"map"``. A network is always scored on its map.
         scored_pixels: Number of random pixels of each raster that are scored.
         preset: The preset of the jobs.
         device: The device of the jobs.
         patch_size: Side of a patch in pixels of the images.
-        keep: Whether models and maps are kept too.
+        keep: True where models and maps are kept too.
         pretrain, finetune: Values of the jobs' own parameters.
         varied: Parameters of pretraining of which several values are compared, with those.
     """
@@ -233,8 +233,8 @@ def read_config(file: Path, what: str, with_environment: bool = True) -> ConfigT
     """Read a TOML file as a table whose keys are taken one by one.
 
     Args:
-        what: How to call it in messages, at the beginning of a sentence.
-        with_environment: As of ``ConfigTable``.
+        what: Name of the file in messages, at the beginning of a sentence.
+        with_environment: Meaning of ``$NAME``, as in ``ConfigTable``.
 
     Raises:
         InputError: The file is missing or is no TOML.
@@ -341,9 +341,9 @@ class ConfigTable:
 
     Args:
         body: The table.
-        where: How to call it in messages.
-        folder: Where relative paths start.
-        with_environment: Whether ``$NAME`` in a path stands for the environment variable.
+        where: Name of the table in messages.
+        folder: Folder that relative paths start from.
+        with_environment: True where ``$NAME`` in a path stands for the environment variable.
     """
 
     def __init__(self, body: Mapping[str, Any], where: str, folder: Path, with_environment: bool = True) -> None:

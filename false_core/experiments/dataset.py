@@ -45,10 +45,10 @@ class Dataset:
     """A dataset made ready.
 
     Attributes:
-        spec: What the config says of it.
+        spec: Entry of the config that names it.
         classes: Its classes.
         train, test: Its images.
-        folder: Where files made for it lie.
+        folder: Folder for the files that are made of it.
         legend: Path of a legend with the names and colours of the classes, for fine-tuning.
     """
 

@@ -58,10 +58,10 @@ class DatasetFiles:
     """The files of a dataset.
 
     Attributes:
-        train: What is learned from.
-        test: What is only mapped and scored.
+        train: Images, with their truth, that are learned from.
+        test: Images, with their truth, that are only mapped and scored.
         classes: Empty where they are the codes that the truth holds.
-        colour_coded: Whether the truth shows classes by their colours; otherwise it holds codes.
+        colour_coded: True where the truth shows classes by their colours; otherwise it holds codes.
         pad: See ``DatasetSpec``.
     """
 

@@ -40,12 +40,12 @@ class KeptFeatures:
     """A source of features that computes those alone which are not on disk.
 
     Attributes:
-        sampler: What computes them.
-        folder: Where they are kept.
+        sampler: Sampler that computes them.
+        folder: Folder that they are kept in.
         names: Parts to compute together with those that the sampler is for, as other cells will ask for them.
         ahead: Returns places in working pixels of a raster, of shape (n, 2), to look at together with those asked for.
-        marks: Of each part, what tells it from the same part of other encoders.
-        together: What tells all encoders from others.
+        marks: Mark of each part, which tells it from the same part of other encoders.
+        together: Mark of all encoders together, which tells them from others.
     """
 
     sampler: FeatureSampler
@@ -146,7 +146,7 @@ class _Kept:
 
     Attributes:
         keys: Numbers of places, rising, of shape (n,).
-        rows: Of each, the row of its features; -1 where the raster has no data.
+        rows: Row of the features of each place; -1 where the raster has no data.
         features: Array of shape (valid places, channels).
     """
 

@@ -48,8 +48,8 @@ class RunLabels:
     Attributes:
         raster: The raster they lie on.
         path: Label layer with the class codes in the field ``CODE_FIELD``.
-        excluded: By the name of an image, what must not be scored there.
-        inside: What alone is scored, in pixel coordinates of the raster; None: all of it, and further rasters.
+        excluded: Labels whose pixels must not be scored, by the name of an image.
+        inside: Area that alone is scored, in pixel coordinates of the raster; None: all of it, and further rasters.
         codes: Codes of the classes whose pixels alone are scored; None: of all classes.
     """
 
@@ -70,7 +70,7 @@ def scene_labels(dataset: Dataset, fraction: float, seed: int, feedback: Feedbac
         dataset: A dataset of one training image, the scene.
         fraction: Share of the polygons of every class, at least one each. Those of a smaller share are among those of a
             larger one with the same seed.
-        seed: Decides which ones.
+        seed: Seed of the draw.
         feedback: The listener that is told what was repaired or left out.
 
     Raises:
@@ -94,7 +94,7 @@ def labels_of_parts(dataset: Dataset, protocol: str, fraction: float, seed: int,
         dataset: A dataset of one training image, the scene.
         protocol: ``"tiles_alone"`` or ``"tiles_left_out"``.
         fraction: Share of the polygons of every class in what is learned from, at least one each.
-        seed: Decides which ones.
+        seed: Seed of the draw.
         feedback: The listener that is told what was left out.
 
     Raises:
@@ -215,7 +215,7 @@ def patch_labels(dataset: Dataset, size: int, fraction: float, seed: int) -> Run
         dataset: Its training images are cut.
         size: Side of a patch in pixels.
         fraction: Share of the patches, at least one. Those of a smaller share are among those of a larger one.
-        seed: Decides which ones.
+        seed: Seed of the draw.
 
     Raises:
         InputError: Images differ in their number of bands, or no pixel of the labelled patches has a known class.

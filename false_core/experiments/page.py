@@ -82,8 +82,8 @@ def write_page(
 
     Args:
         path: The path of the HTML file.
-        experiment: What was asked for.
-        groups, results: What there is.
+        experiment: Experiment that was asked for.
+        groups, results: Groups and results that there are.
         cells: Cells of the whole grid.
         failed: Errors, by the title of the cell.
 

@@ -42,11 +42,11 @@ class RunResult:
         cell: The cell that was run.
         classes: The classes of the confusion matrices.
         tallies: Tallies by the name of the raster that was scored.
-        seconds: By stage: ``pretrain``, ``finetune``, ``classify``. Of a stage that was interrupted and resumed, those since
-            it was resumed last. Of pretraining, those it took when the encoder was made, for whichever cell.
+        seconds: Seconds by stage: ``pretrain``, ``finetune``, ``classify``. Of a stage that was interrupted and resumed,
+            those since it was resumed last. Of pretraining, those it took when the encoder was made, for whichever cell.
         held_back: Scores that fine-tuning reported from labels it had not learned from, by name.
-        facts: What it ran with: ``version``, ``preset``, ``device``, ``pixel_size``, ``label_shapes`` and such.
-        inputs: What tells the dataset from another of the same name.
+        facts: Facts about the run: ``version``, ``preset``, ``device``, ``pixel_size``, ``label_shapes`` and such.
+        inputs: Signatures of the inputs that tell the dataset from another of the same name.
         choices: Those of the head *auto*, by the name of the raster.
     """
 

@@ -57,7 +57,7 @@ class Summary:
         table: Path of the CSV.
         page: Path of the HTML.
         cells: Cells of the grid.
-        run: How many of them were run now.
+        run: Number of them that were run now.
         failed: Errors, by the title of the cell.
     """
 
@@ -78,7 +78,7 @@ def run_experiment(
     A cell that fails does not keep the others from running. The tables are written in any case, of what there is.
 
     Args:
-        experiment: What to run.
+        experiment: Experiment to run.
         on_event: Called with ``Progress`` and ``Message`` events.
         cancel: Set it from another thread to stop at the next step. What is done stays done.
 
@@ -406,18 +406,18 @@ def _are_scored(dataset: Dataset, labels: RunLabels) -> npt.NDArray[np.bool_]:
 
 def _beside(variant: Variant, encoder: str | None) -> str:
     """Return the general encoder where it is looked at: without an encoder file, or beside one that started from it."""
-    general, none = jobs.GENERAL_WEIGHTS
     if encoder is None:
-        return variant.weights or general
-    return general if variant.method != SUPERVISED and variant.weights in (None, general) else none
+        return variant.weights or jobs.GENERAL_WEIGHTS
+    starts_from_it = variant.method != SUPERVISED and variant.weights in (None, jobs.GENERAL_WEIGHTS)
+    return jobs.GENERAL_WEIGHTS if starts_from_it else jobs.NO_WEIGHTS
 
 
 def _takes_a_file(cell: Cell) -> bool:
     """Return whether labels alone need an encoder file, as fine-tuning takes such weights from nothing else."""
     variant = cell.variant
     if variant.head == NETWORK_HEAD:
-        return variant.weights not in (None, *jobs.GENERAL_WEIGHTS)
-    return variant.backbone is not None or variant.weights not in (None, jobs.GENERAL_WEIGHTS[0])
+        return variant.weights not in (None, jobs.GENERAL_WEIGHTS, jobs.NO_WEIGHTS)
+    return variant.backbone is not None or variant.weights not in (None, jobs.GENERAL_WEIGHTS)
 
 
 class _CellProgress:

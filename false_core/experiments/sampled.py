@@ -26,8 +26,9 @@ from false_core.raster.source import RasterSource
 from false_core.raster.working_grid import at_resolution_of_model
 from false_core.sampling.labelled import LabelledRaster
 from false_core.training.finetune import labelled_raster
-from false_core.training.heads.choice import Candidate, balanced_counts
+from false_core.training.heads.choice import HeadCandidate
 from false_core.training.heads.fit import Fitted, fit_head
+from false_core.training.heads.fits import balanced_counts
 from false_core.training.heads.samples import FeatureSampler, FloatArray, LabelledPoints, labelled_points
 from false_core.training.start import Start, begin, frozen_encoders, smoothing_px
 
@@ -40,7 +41,7 @@ class WantedFeatures:
 
     Attributes:
         folder: Folder that features are kept in.
-        encoders: Whether any head looks at encoders.
+        encoders: True where any head looks at encoders.
         label_files: Label layers that cells learn from, with the class codes in the field ``field``.
         field: The field that holds the classes.
         pixels: Pixels of the scene that are scored.
@@ -58,7 +59,7 @@ class Asked:
     """A raster whose pixels a model is asked about.
 
     Attributes:
-        name: What the score is called.
+        name: Name of the score.
         pair: The raster and its truth.
         pixels: The pixels.
     """
@@ -73,8 +74,8 @@ class Answered:
     """The scores of a head.
 
     Attributes:
-        tallies: By the name of what was asked.
-        choices: By the same name: which candidate was chosen, and how well each does there. Of *auto* only.
+        tallies: Tallies by the name of what was asked.
+        choices: HeadCandidate that was chosen, by the same name, and how well each does there. Of *auto* only.
         estimate: The accuracy that the labels promise, with its limits; empty where it is not known.
         facts: Pixel size and number of labels.
     """
@@ -91,7 +92,7 @@ class SampledRun:
     Args:
         job: The job that would make the model. Its model is not written.
         classes: The classes of the truth.
-        wanted: What other cells will ask for.
+        wanted: Features that other cells will ask for.
         feedback: It is told how far the work is.
     """
 
@@ -174,11 +175,10 @@ class SampledRun:
         """Return features of the pixels of a raster that have data, and those pixels."""
         kept, source = self._source(), self._raster.source
         if one.pair.image != source.path:
-            distance = source.ground_sample_distance
             source = at_resolution_of_model(
                 RasterSource(one.pair.image, source.bands),
-                source.pixel_size * source.factor,
-                None if distance is None else distance * source.factor,
+                source.working_pixel_size,
+                source.working_ground_distance,
                 Feedback(),
             )
             kept = kept.on(source, one.pixels.middles / source.factor)
@@ -186,7 +186,7 @@ class SampledRun:
         places = LabelledPoints(pixels.middles / source.factor, np.zeros(len(pixels.targets), np.int64), pixels.targets)
         return kept.at(places)
 
-    def _said_by(self, candidate: Candidate, features: Mapping[str, FloatArray]) -> Answers:
+    def _said_by(self, candidate: HeadCandidate, features: Mapping[str, FloatArray]) -> Answers:
         found: Answers = self._fitted.classifiers.log_probabilities(candidate, features).argmax(axis=1)
         return found
 
@@ -205,7 +205,7 @@ class SampledRun:
     def _facts(self) -> dict[str, object]:
         source, targets = self._raster.source, self._raster.annotation.targets
         labels = {str(code): int((targets == number).sum()) for number, code in enumerate(self._codes)}
-        return {"preset": self._start.preset, "pixel_size": source.pixel_size * source.factor, "labels": labels}
+        return {"preset": self._start.preset, "pixel_size": source.working_pixel_size, "labels": labels}
 
 
 def in_part(pixels: ScoredPixels, part: object) -> ScoredPixels:

@@ -42,7 +42,7 @@ class ScoredPixels:
     """Random pixels of a raster whose class is known.
 
     Attributes:
-        columns, rows: Where they are, each of shape (n,).
+        columns, rows: Positions of the pixels, each of shape (n,).
         targets: Class of each, of shape (n,).
     """
 
@@ -68,7 +68,7 @@ def draw_pixels(truth: str, classes: ClassTable, excluded: Annotation | None, nu
         truth: Path of a raster of class codes.
         classes: The classes; class k has the target k.
         excluded: Labels, in pixel coordinates of the truth.
-        number: How many, or all that there are.
+        number: Number of pixels; all where there are fewer.
     """
     index = _index_of(classes)
     columns, rows, targets = [], [], []
@@ -105,7 +105,7 @@ def score_map(
         truth: Path of a raster of class codes.
         classes: The classes; class k is in row and column k.
         excluded: Labels, in pixel coordinates of the truth. Pixels that they label, in training as well, are left out.
-        inside: What alone is scored, in pixel coordinates too; None: everything.
+        inside: Area that alone is scored, in pixel coordinates too; None: everything.
     """
     index = _index_of(classes)
     confusion: IntArray = np.zeros((len(classes), len(classes)), np.int64)

@@ -44,7 +44,7 @@ class Scored:
     """The scores of a map, or the means of those of several parts.
 
     Attributes:
-        whole: By name of ``METRICS``.
+        whole: Scores by name of ``METRICS``.
         iou: IoU of each class; NaN for a class that is neither in the truth nor on the map.
     """
 
@@ -57,10 +57,10 @@ class Row:
     """The results of the seeds of one variant on one raster.
 
     Attributes:
-        variant: What it is.
+        variant: Variant that they are of.
         seeds: Those that have results, in the order of the config.
-        scores: By name of ``METRICS``, a value per seed.
-        iou: By class, a value per seed; NaN for a class that is neither in the truth nor on the map.
+        scores: Value per seed by name of ``METRICS``.
+        iou: Value per seed by class; NaN for a class that is neither in the truth nor on the map.
         results: Results of each seed.
     """
 
@@ -77,8 +77,8 @@ class Group:
 
     Attributes:
         dataset: Name of the dataset.
-        raster: What was scored: a raster, all images together, or the mean over the parts of a scene.
-        protocol, fraction, frozen: As in ``Cell``.
+        raster: Name of the raster that was scored; or of all images together, or of the mean over the parts of a scene.
+        protocol, fraction, frozen: Protocol, fraction and encoder as in ``Cell``.
         classes: The classes of the dataset.
         rows: One per variant that has results.
     """

@@ -29,7 +29,7 @@ class BatchedNetwork(Generic[Result]):
 
     Args:
         forward: Returns one result for each of the normalised tiles of a batch (batch, bands, height, width) on ``device``.
-        limit: Where to remember that the device's memory allows fewer.
+        limit: Limit of the device, in which to keep that its memory allows fewer.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ def best_batch(network: nn.Module, device: torch.device, shape: tuple[int, int, 
     Args:
         device: A CPU gains nothing from batches of tiles as large as ours, and is not measured.
         shape: The shape of a tile: bands, height, width.
-        limit: What is known of this device, this network and tiles of this shape.
+        limit: Limit that is known for this device, this network and tiles of this shape.
     """
     if device.type == "cpu":
         return 1

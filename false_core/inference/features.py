@@ -80,7 +80,7 @@ class Projection:
 
     Attributes:
         mean: The mean of each feature, of shape (channels,).
-        scale: What a feature is multiplied with, of shape (channels,).
+        scale: Factors of the features, of shape (channels,).
         axes: The axes, of shape (channels, components).
     """
 
@@ -129,8 +129,8 @@ class TileFeatures(Generic[Result]):
     """One tile with what was made of its features.
 
     Attributes:
-        valid: Which of its feature pixels are valid, at least half of each, of shape (tile / 4, tile / 4).
-        result: What was made of them, None where they were not wanted.
+        valid: Mask of its feature pixels that are valid, at least half of each, of shape (tile / 4, tile / 4).
+        result: Result for its features; None where they were not wanted.
     """
 
     tile: Tile

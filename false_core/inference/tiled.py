@@ -50,7 +50,7 @@ class TiledNetwork(Generic[Result]):
     """A network and the raster that it runs over.
 
     Attributes:
-        network: What computes the results of normalised pixels.
+        network: Network that computes the results of normalised pixels.
     """
 
     network: BatchedNetwork[Result]

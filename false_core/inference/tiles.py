@@ -45,7 +45,7 @@ class Sight:
     """The view of a network on a tile.
 
     Attributes:
-        stride: What the distances and the sides of tiles are multiples of.
+        stride: Pixels that the distances and the sides of tiles are multiples of.
         context: Pixels that a tile sees beyond those that it counts for.
     """
 
@@ -70,7 +70,7 @@ class Tile:
     """One tile of a plan.
 
     Attributes:
-        window: What the network sees.
+        window: Window that the network sees.
         column, row: The column and row of the plan, from 0.
     """
 
@@ -88,7 +88,7 @@ class TilePlan:
     complete when it has been added.
 
     Attributes:
-        area: What is to be covered, in working pixels.
+        area: Area to be covered, in working pixels.
         stride: Distance of neighbouring tiles.
         overlap: Pixels that neighbours share.
         ramp: Those of them that are blended; even, and less than ``overlap``.
@@ -104,10 +104,10 @@ class TilePlan:
         """Return the most economical plan whose tiles fit the memory.
 
         Args:
-            area: What is to be covered, in working pixels.
+            area: Area to be covered, in working pixels.
             classes: Number of classes.
             factor: Pixels of the file per working pixel.
-            sight: How the network looks at a tile.
+            sight: View of the network on a tile.
 
         Raises:
             InputError: The area is so large that it would never be done.

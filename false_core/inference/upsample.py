@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-MOST_VALUES = 16_000_000
+MOST_PROBABILITIES = 16_000_000
 """Most probabilities at the pixels of the file that are held at once."""
 
 
@@ -31,7 +31,7 @@ def upsample(probabilities: Tensor, factor: int, codes: Tensor, with_percent: bo
     Args:
         probabilities: A tensor of shape (classes, height + 2, width + 2) in working pixels, one around what is mapped.
         codes: Codes of the classes, uint8 of shape (classes,).
-        with_percent: Whether the probabilities are wanted too.
+        with_percent: True where the probabilities are wanted too.
 
     Returns:
         The map, of shape (height * factor, width * factor).
@@ -50,7 +50,7 @@ def _likeliest(probabilities: Tensor, codes: Tensor, with_percent: bool) -> Mapp
 
 def _everywhere(probabilities: Tensor, factor: int, codes: Tensor, with_percent: bool) -> Mapped:
     classes, height, width = probabilities.shape
-    step = max(1, MOST_VALUES // (classes * width * factor * factor) - 2)
+    step = max(1, MOST_PROBABILITIES // (classes * width * factor * factor) - 2)
     inner = slice(factor, -factor)
     rows_of_map = [
         _likeliest(
@@ -88,7 +88,7 @@ def _mixed_only(probabilities: Tensor, factor: int, codes: Tensor, with_percent:
         percent = _in_percent(fine).view(height - 1, factor, width - 1, factor)
     weights = _corner_weights(factor)
     rows, columns = mixed.nonzero(as_tuple=True)
-    step = max(1, MOST_VALUES // (classes * factor * factor))
+    step = max(1, MOST_PROBABILITIES // (classes * factor * factor))
     for y, x in zip(torch.split(rows, step), torch.split(columns, step)):
         corners = torch.stack(
             [probabilities[:, y + down, x + right].flatten() for down in (0, 1) for right in (0, 1)]

@@ -58,7 +58,7 @@ KEPT = (NOTHING_KEPT, "norms", "stride2", "stride4", "stride8", "stride16")
 BY_CHANCE, BY_FEATURES, BY_GRADIENTS = "chance", "features", "gradients"
 """Ways to choose places among those found."""
 HEADS = ("auto", "linear", "texture", "network")
-GENERAL_WEIGHTS = ("general", "none")
+GENERAL_WEIGHTS, NO_WEIGHTS = "general", "none"
 LABELLED_BEFORE, LABELLED_AFTER, LABELLED_BOTH = "before", "after", "both"
 """Dates at which labels hold."""
 
@@ -97,6 +97,20 @@ def _extent(what: str, without: str, of: str) -> Any:
     return parameter(EXTENT, "Extent", help, None, of=of)
 
 
+def _legend(what: str, style: str) -> Any:
+    help = f"JSON file with a list of {{value, name, color}}: what {what}. In QGIS it is taken from {style}."
+    return parameter(FILE, "Legend", help, None, dialog=False)
+
+
+def _working_pixel_size(help: str) -> Any:
+    return parameter(NUMBER, "Working pixel size", help, None, unit="CRS units", minimum=0.0, advanced=True)
+
+
+def _class_field(help: str, of: str, *default: None) -> Any:
+    by_style = " In QGIS it may be left out: then it is the field that the layer is styled by."
+    return parameter(FIELD, "Class field", help + by_style, *default, of=of)
+
+
 def _encoder_file() -> Any:
     return parameter(
         MODEL,
@@ -113,8 +127,8 @@ def _general_encoder(more: str = "") -> Any:
         "General encoder",
         "general: an encoder that others trained on photographs, which comes with the library. none: the encoder file "
         f"alone.{more}",
-        GENERAL_WEIGHTS[0],
-        choices=GENERAL_WEIGHTS,
+        GENERAL_WEIGHTS,
+        choices=(GENERAL_WEIGHTS, NO_WEIGHTS),
         advanced=True,
     )
 
@@ -234,16 +248,10 @@ class Pretrain(Job, done_by="false_core.training.stages:pretrain", shared=True):
     backbone: Optional[str] = _backbone()
     seed: int = _seed()
     device: str = _device()
-    pixel_size: Optional[float] = parameter(
-        NUMBER,
-        "Working pixel size",
+    pixel_size: Optional[float] = _working_pixel_size(
         "The raster is averaged to about this pixel size before anything else. Larger is "
         "faster and sees more surroundings; details smaller than a pixel are lost. Empty: the quick preset coarsens large "
-        "rasters up to 4 times, but not beyond 2 m; the others keep the raster's own.",
-        None,
-        unit="CRS units",
-        minimum=0.0,
-        advanced=True,
+        "rasters up to 4 times, but not beyond 2 m; the others keep the raster's own."
     )
     steps: Optional[int] = _from_preset(INTEGER, "Training steps", "Number of training steps.", minimum=1, maximum=10**7)
     batch_size: Optional[int] = _from_preset(
@@ -489,12 +497,9 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
         "reprojected to the raster where needed.",
         of="raster",
     )
-    field: str = parameter(
-        FIELD,
-        "Class field",
+    field: str = _class_field(
         "Whole numbers from 0 to 254 keep their codes on the map, also where they are kept as text. Anything else gets "
-        "codes 1, 2, 3... in sorted order. Empty values are left out. In QGIS it may be left out: then it is the field that "
-        "the layer is styled by.",
+        "codes 1, 2, 3... in sorted order. Empty values are left out.",
         of="labels",
     )
     model: str = parameter(NEW_MODEL, "Model", "The model file to write.")
@@ -520,7 +525,9 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
         "Freeze the encoder",
         "Train the decoder only, as in the paper. Otherwise the encoder is trained through after a first phase.",
     )
-    weights: str = _general_encoder(" The head network starts from the encoder file or from nothing.")
+    weights: str = _general_encoder(
+        " Without either, heads look at colours and texture, and the head network starts from nothing."
+    )
     smoothing: float = parameter(
         NUMBER,
         "Smoothing",
@@ -540,14 +547,7 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
         maximum=0.5,
         advanced=True,
     )
-    legend: Optional[str] = parameter(
-        FILE,
-        "Legend",
-        "JSON file with a list of {value, name, color}: what the classes are called and how they look. In "
-        "QGIS it is taken from the label layer's style.",
-        None,
-        dialog=False,
-    )
+    legend: Optional[str] = _legend("the classes are called and how they look", style="the label layer's style")
     report: Optional[str] = parameter(NEW_REPORT, "Report", "HTML report with scores, curves and settings.", None)
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (
@@ -650,13 +650,8 @@ class ClassifyAreas(Job, done_by="false_core.areas.classify_areas:classify_areas
         None,
         of="raster",
     )
-    field: Optional[str] = parameter(
-        FIELD,
-        "Class field",
-        "The field of the labels that holds the class. Empty values are left out. In QGIS it may be left out: then it is "
-        "the field that the layer is styled by.",
-        None,
-        of="labels",
+    field: Optional[str] = _class_field(
+        "The field of the labels that holds the class. Empty values are left out.", "labels", None
     )
     model: Optional[str] = parameter(
         MODEL,
@@ -668,27 +663,14 @@ class ClassifyAreas(Job, done_by="false_core.areas.classify_areas:classify_areas
     encoder: Optional[str] = _encoder_file()
     bands: Tuple[int, ...] = _bands_of_encoder(of="raster")
     extent: Optional[str] = _extent("Make cells in this part only", "everywhere", of="raster")
-    pixel_size: Optional[float] = parameter(
-        NUMBER,
-        "Working pixel size",
+    pixel_size: Optional[float] = _working_pixel_size(
         "The raster is averaged to about this pixel size first. Empty: that of the encoder file, or so that the areas are "
-        "some hundred pixels wide.",
-        None,
-        unit="CRS units",
-        minimum=0.0,
-        advanced=True,
+        "some hundred pixels wide."
     )
     weights: str = _general_encoder()
     seed: int = _seed()
     device: str = _device()
-    legend: Optional[str] = parameter(
-        FILE,
-        "Legend",
-        "JSON file with a list of {value, name, color}: what the classes are called and how they look. In "
-        "QGIS it is taken from the label layer's style.",
-        None,
-        dialog=False,
-    )
+    legend: Optional[str] = _legend("the classes are called and how they look", style="the label layer's style")
     new_model: Optional[str] = parameter(
         NEW_MODEL, "Model of areas", "Optional: the file to keep the classifier in, for other rasters.", None
     )
@@ -935,13 +917,10 @@ class Assess(Job, done_by="false_core.accuracy.assess:assess"):
         None,
         of="map",
     )
-    field: Optional[str] = parameter(
-        FIELD,
-        "Class field",
-        "Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted. In QGIS it "
-        "may be left out: then it is the field that the layer is styled by.",
+    field: Optional[str] = _class_field(
+        "Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted.",
+        "reference",
         None,
-        of="reference",
     )
     truth: Optional[str] = parameter(
         RASTER,
@@ -950,14 +929,7 @@ class Assess(Job, done_by="false_core.accuracy.assess:assess"):
         "or their codes. It is looked up at the centre of each pixel of the map. Give this or reference labels.",
         None,
     )
-    legend: Optional[str] = parameter(
-        FILE,
-        "Legend",
-        "JSON file with a list of {value, name, color}: what the values of the class field are called. In QGIS it is taken "
-        "from the style of the reference labels.",
-        None,
-        dialog=False,
-    )
+    legend: Optional[str] = _legend("the values of the class field are called", style="the style of the reference labels")
     report: Optional[str] = parameter(NEW_REPORT, "Report", "HTML report with scores, confusion matrix and areas.", None)
     table: Optional[str] = parameter(
         NEW_TABLE, "Table", "CSV table with the confusion matrix and the scores and areas per class.", None
@@ -1042,13 +1014,8 @@ class Change(Job, done_by="false_core.change.find_change:find_change"):
         None,
         of="before",
     )
-    field: Optional[str] = parameter(
-        FIELD,
-        "Class field",
-        "The field of the labels that holds the class. Empty values are left out. In QGIS it may be left out: then it is "
-        "the field that the layer is styled by.",
-        None,
-        of="labels",
+    field: Optional[str] = _class_field(
+        "The field of the labels that holds the class. Empty values are left out.", "labels", None
     )
     labelled: str = parameter(
         CHOICE,
@@ -1096,27 +1063,14 @@ class Change(Job, done_by="false_core.change.find_change:find_change"):
     encoder: Optional[str] = _encoder_file()
     bands: Tuple[int, ...] = _bands_of_encoder(of="before")
     extent: Optional[str] = _extent("Look only at this part", "everything", of="before")
-    pixel_size: Optional[float] = parameter(
-        NUMBER,
-        "Working pixel size",
+    pixel_size: Optional[float] = _working_pixel_size(
         "Both rasters are averaged to about this pixel size first. Empty: that of the encoder file, or that of the raster "
-        "before.",
-        None,
-        unit="CRS units",
-        minimum=0.0,
-        advanced=True,
+        "before."
     )
     weights: str = _general_encoder()
     seed: int = _seed()
     device: str = _device()
-    legend: Optional[str] = parameter(
-        FILE,
-        "Legend",
-        "JSON file with a list of {value, name, color}: what the classes are called and how they look. In "
-        "QGIS it is taken from the label layer's style.",
-        None,
-        dialog=False,
-    )
+    legend: Optional[str] = _legend("the classes are called and how they look", style="the label layer's style")
     confidence: Optional[str] = parameter(
         NEW_RASTER,
         "Probability of change",
@@ -1173,14 +1127,7 @@ class EditMap(Job, done_by="false_core.mapping.edit_map:edit_map"):
         None,
         of="map",
     )
-    field: Optional[str] = parameter(
-        FIELD,
-        "Class field",
-        "Names of classes, in capitals or not, or codes of the map. In QGIS it may be left out: then it is the field that "
-        "the layer is styled by.",
-        None,
-        of="patches",
-    )
+    field: Optional[str] = _class_field("Names of classes, in capitals or not, or codes of the map.", "patches", None)
     names: Optional[str] = parameter(
         TEXT,
         "Merge and rename",
@@ -1188,14 +1135,7 @@ class EditMap(Job, done_by="false_core.mapping.edit_map:edit_map"):
         "one with it. The names of polygons may be old ones or new ones.",
         None,
     )
-    legend: Optional[str] = parameter(
-        FILE,
-        "Legend",
-        "JSON file with a list of {value, name, color}: what the values of the class field are called. In QGIS it is taken "
-        "from the style of the polygons.",
-        None,
-        dialog=False,
-    )
+    legend: Optional[str] = _legend("the values of the class field are called", style="the style of the polygons")
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (
         Result("repainted", "Pixels that have another class now"),
@@ -1249,14 +1189,7 @@ class HandIn(Job, done_by="false_core.mapping.hand_in:hand_in"):
     title: Optional[str] = parameter(
         TEXT, "Title", "The title of the report and of the page. Empty: the name of the map.", None
     )
-    legend: Optional[str] = parameter(
-        FILE,
-        "Legend",
-        "JSON file with a list of {value, name, color}: what the values of the class field are called. In QGIS it is taken "
-        "from the style of the reference labels.",
-        None,
-        dialog=False,
-    )
+    legend: Optional[str] = _legend("the values of the class field are called", style="the style of the reference labels")
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (
         Result("accuracy", "Overall accuracy and its limits, or: unknown", TEXT),

@@ -26,12 +26,12 @@ class Job:
     """Base of the jobs. A subclass that is declared is known to the dialogs, the command line and the worker alike.
 
     Attributes:
-        RESULTS: What the job hands back beside its files.
+        RESULTS: Results that the job hands back beside its files.
         EXACTLY_ONE: Groups of optional parameters. Of each group just one must be given.
-        NAME: What the job is called on the command line, in JSON and in the id of its algorithm: its class in small letters.
+        NAME: Name of the job on the command line, in JSON and in the id of its algorithm: its class in small letters.
         DONE_BY: The function that does the job, as ``"module:function"``. It takes the job and a ``Feedback``, that of a
             shared job also the ``World`` of processes, and returns the results by name.
-        IS_SHARED: Whether several processes do the job together. Of any other job, the first process does all.
+        IS_SHARED: True where several processes do the job together. Of any other job, the first process does all.
     """
 
     RESULTS: ClassVar[Tuple[Result, ...]] = ()

@@ -26,19 +26,20 @@ class Kind:
 
     Attributes:
         name: The name of the constant that holds the kind, in small letters.
-        words: What the value is, in a few words for the help pages. They are translated.
+        words: Description of the value, in a few words for the help pages. They are translated.
         problem: Returns what is wrong with a value of a parameter, as the end of a sentence that starts with the name of the
             parameter, or nothing.
         example: Returns a value that is admitted, for the help pages and for tests.
         type: The Python type of a value, without ``Optional``. The command line reads it.
-        is_input: Whether the value names files that the job reads and must not write.
-        is_output: Whether the value names a file that the job writes, or a folder of them.
-        is_many: Whether the value is a tuple.
-        is_number: Whether the value is a number, which may have a range.
-        is_folder: Whether the value names a folder, into which several jobs may write at a time.
-        may_be_a_name: Whether the value may also be a name of something that is no file, such as weights to download.
-        layer: What the value is to QGIS: ``RASTER_LAYER``, ``VECTOR_LAYER``, or empty where it is no layer. A raster that is
-            read is told from another one by its size and date, because it is large; any other input by its content.
+        is_input: True where the value names files that the job reads and must not write.
+        is_output: True where the value names a file that the job writes, or a folder of them.
+        is_many: True where the value is a tuple.
+        is_number: True where the value is a number, which may have a range.
+        is_folder: True where the value names a folder, into which several jobs may write at a time.
+        may_be_a_name: True where the value may also be a name of something that is no file, such as weights to download.
+        layer: Kind of layer that the value is to QGIS: ``RASTER_LAYER``, ``VECTOR_LAYER``, or empty where it is no layer. A
+            raster that is read is told from another one by its size and date, because it is large; any other input by its
+            content.
         ending: The usual ending of the file, or empty where the parameter says it.
     """
 
@@ -84,11 +85,10 @@ class Parameter:
         unit: Unit of the value, or empty.
         minimum, maximum: Range of a number, both ends included.
         choices: Admitted values of a choice; of a number or word, the words.
-        of: For a field, bands or an extent, the parameter with its layer. For a vector layer, the raster it lies on. For a
-            model, what it must hold: ``"encoder"``, ``"segmenter"``, or empty where it may be either. For a file, its
-            extension.
+        of: Parameter with the layer of a field, bands or an extent; raster that a vector layer lies on; content of a model:
+            ``"encoder"``, ``"segmenter"``, or empty where it may be either; extension of a file.
         advanced: Folded away in dialogs.
-        dialog: Whether a person sets it in QGIS; False where the plugin knows the value itself.
+        dialog: True where a person sets it in QGIS; False where the plugin knows the value itself.
     """
 
     kind: Kind

@@ -17,7 +17,7 @@ class RasterName(NamedTuple):
     QGIS lets its user say such things of a layer, and does not change the file.
 
     Attributes:
-        path: What GDAL opens.
+        path: Name that GDAL opens.
         crs: Its CRS, a code or WKT with per cent signs; empty for that of the file.
         nodata: Values that are nodata too, and ranges of such; may be empty.
     """

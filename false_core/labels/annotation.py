@@ -62,7 +62,7 @@ class Annotation:
         """Burn the labels into a patch of (height, width): class indices, ``IGNORE`` where nothing is labelled.
 
         Args:
-            to_pixels: From the raster's pixel coordinates to those of the patch. May rotate, flip and scale.
+            to_pixels: Map from the raster's pixel coordinates to those of the patch. May rotate, flip and scale.
             height, width: Size of the patch in pixels.
         """
         return self._burned(self.targets, IGNORE, np.uint8, to_pixels, height, width)

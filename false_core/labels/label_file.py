@@ -38,7 +38,7 @@ MOST_FEATURES = 2_000_000
 """The number of features that a label layer may have."""
 MOST_LAYERS = 10_000
 """The number of layers of a file that are looked through."""
-FEATURES_LOOKED_AT = 2000
+FEATURES_TELLING_ENCODING = 2000
 """Features whose texts tell the encoding of a file that does not say it."""
 _SILENT = (0, 87)
 """Marks of a shapefile that do not tell the encoding of its texts: none, and the one of "some Windows" (LDID)."""
@@ -52,7 +52,7 @@ class _Layer:
         name: Its name.
         encoding: Encoding of its texts, where the file does not say it and it was guessed.
         query: Brings shapes that cannot be read as they are to polygons; empty where there is no need to.
-        crs: What such a query leaves out.
+        crs: CRS of the layer, which such a query leaves out.
     """
 
     name: str
@@ -243,7 +243,7 @@ def _guessed_encoding(file: str, layer: str, about: dict[str, Any]) -> str | Non
     if about["driver"] != "ESRI Shapefile" or (about["encoding"] != "ISO-8859-1" and not _is_silent(file)):
         return None
     # GDAL takes such texts to be Latin-1, in which every byte is a letter.
-    about, _, _, columns = pyogrio.raw.read(file, layer=layer, read_geometry=False, max_features=FEATURES_LOOKED_AT)
+    about, _, _, columns = pyogrio.raw.read(file, layer=layer, read_geometry=False, max_features=FEATURES_TELLING_ENCODING)
     texts = [str(name) for name in about["fields"]]
     texts += [str(value) for column in columns if column.dtype == object for value in column if isinstance(value, str)]
     try:

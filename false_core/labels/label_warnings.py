@@ -22,7 +22,7 @@ def label_warnings(
     Args:
         annotation: All labels, in pixel coordinates.
         held_back: Those that score the model; None where there are none.
-        scored: Whether a score was asked for.
+        scored: True where a score was asked for.
     """
     names = [c.name for c in annotation.classes]
     pixels, targets = annotation.pixels, annotation.targets

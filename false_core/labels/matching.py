@@ -35,7 +35,7 @@ def match(values: Iterable[Any], classes: Sequence[LandCoverClass], values_of: s
     Args:
         values: Distinct values: numbers, or text that is not empty.
         classes: The classes of the map.
-        values_of, classes_of: What the files with the values and with the map are called.
+        values_of, classes_of: Names of the files with the values and with the map.
 
     Raises:
         InputError: A value is the name of several classes.

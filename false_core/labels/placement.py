@@ -140,8 +140,8 @@ class _Operation:
     """The operation that brings coordinates from one CRS to another.
 
     Attributes:
-        accuracy: How far off a point may be, in metres; None where nobody knows.
-        is_guess: Whether it passes over that the two count from different datums.
+        accuracy: Distance in metres by which a point may be off; None where nobody knows.
+        is_guess: True where it passes over that the two count from different datums.
         missing: A grid file without which a better operation cannot be used; empty where there is none.
     """
 

@@ -33,7 +33,7 @@ class Lines:
         lowest: The corner with the smallest such number on the way.
         first, last: Direction of the first and the last step.
         left, right: Region on either side, the larger number on the left.
-        offset: Where in ``steps`` the line begins.
+        offset: Index in ``steps`` at which each line begins.
         length: Number of steps.
         steps: Directions of all lines.
     """
@@ -61,8 +61,8 @@ class BorderGraph:
         width: Corners per row.
         lines: The segments of lines.
         segment, segment_starts: The segments of each line in order, and where those of each begin, with the end of the last.
-        closed: Whether a line comes back to its own start without meeting a junction.
-        framed: Whether a line runs along the edge of the raster.
+        closed: True where a line comes back to its own start without meeting a junction.
+        framed: True where a line runs along the edge of the raster.
         half, ring_starts, polygon_starts: The lines around each polygon, ring by ring, the outer ring first. Line k is 2k
             where it is followed as it is and 2k + 1 where it is followed backwards.
     """
@@ -151,7 +151,7 @@ def strung_together(following: Integers) -> tuple[Integers, Integers]:
     """Put things that follow each other in order.
 
     Args:
-        following: For each thing, what comes after it, or -1. Nothing comes after two things.
+        following: Index of the thing that comes after each, or -1. Nothing comes after two things.
 
     Returns:
         All things, string by string, and where in that order each string begins. A closed string begins with its smallest

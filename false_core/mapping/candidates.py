@@ -20,6 +20,7 @@ from false_core.inference.features import FEATURE_STRIDE, FINEST_LEVEL
 from false_core.inference.tiled import TiledNetwork
 from false_core.inference.tiles import MOST_BYTES, Tile, TilePlan
 from false_core.labels.annotation import IGNORE, Annotation
+from false_core.models.fused import FusedSegmenter, reduced
 from false_core.models.segmenter import class_probabilities
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
@@ -103,7 +104,7 @@ def find_candidates(
 
     Args:
         network: A segmenter on ``device``, as ``build_segmenter`` makes it.
-        labels: What is labelled already, in working pixels.
+        labels: Shapes that are labelled already, in working pixels.
     """
     whole = Window(grid.area.column, grid.area.row, grid.columns * grid.side, grid.rows * grid.side)
     stride, overlap = next((layout for layout in _LAYOUTS if 4 * classes * sum(layout) ** 2 <= MOST_BYTES), _LAYOUTS[-1])
@@ -149,10 +150,10 @@ class _Squares:
     """The squares within the core of one tile, row by row; some can lie beyond the grid.
 
     Attributes:
-        valid: Valid working pixels of the tile, of shape (side, side).
+        valid: Mask of the valid working pixels of the tile, of shape (side, side).
         positions: Column and row of each in the grid, of shape (n, 2).
-        touched: Which of them touch a label, of shape (n,).
-        free: Which of them could be suggested, of shape (n,).
+        touched: Mask of those that touch a label, of shape (n,).
+        free: Mask of those that could be suggested, of shape (n,).
     """
 
     grid: Grid
@@ -238,23 +239,32 @@ class _Seen:
 
 
 class _EncoderTap:
-    """A segmenter that also gives what the encoder within it gave, so that nothing is computed twice."""
+    """A segmenter that also gives what the encoder within it gave, so that nothing is computed twice.
+
+    Where it has none, the bands stand for what an encoder would see.
+    """
 
     def __init__(self, network: nn.Module) -> None:
         self._network = network
         self._levels: Sequence[Tensor] = ()
         self._side = 0
-        self._hook = network.get_submodule("encoder").register_forward_hook(self._keep)
+        self._encoder = None
+        if not (isinstance(network, FusedSegmenter) and not network.spec.encoders):
+            self._encoder = network.get_submodule("encoder")
+        self._hook = self._encoder.register_forward_hook(self._keep) if self._encoder is not None else None
         self.widths: list[int] = []
 
     def forward(self, pixels: Tensor) -> list[_Seen]:
         """Return what the network gives for one tile, of shape (1, bands, side, side)."""
         self._levels, self._side = (), pixels.shape[-1]
         probabilities = class_probabilities(self._network, pixels)[0]
-        if not self._levels:
+        if self._encoder is None:
+            self._levels = [reduced(pixels, FEATURE_STRIDE)]
+            self.widths = [pixels.shape[1]]
+        elif not self._levels:
             # The head of this segmenter does not look at its encoder, or not at all levels of it.
             with torch.inference_mode():
-                self._network.get_submodule("encoder")(pixels)
+                self._encoder(pixels)
         return [_Seen(probabilities, self._levels)]
 
     def _keep(self, module: nn.Module, given: Any, levels: Sequence[Tensor]) -> None:
@@ -268,7 +278,8 @@ class _EncoderTap:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._hook.remove()
+        if self._hook is not None:
+            self._hook.remove()
 
 
 class _Sample:

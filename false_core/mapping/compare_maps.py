@@ -81,7 +81,7 @@ class _Change:
         classes: The classes of both maps.
         pixels: Pixels of shape (classes, classes), those of the map before in rows.
         of_before, of_after: The number of the class of each value of the two rasters.
-        warnings: What the values of the map before could mean otherwise, in sentences.
+        warnings: Sentences on what the values of the map before could mean otherwise.
     """
 
     classes: tuple[AssessedClass, ...]

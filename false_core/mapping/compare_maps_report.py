@@ -71,7 +71,7 @@ def change_report(
     """Return the report of two maps, as HTML.
 
     Args:
-        names: What the files of the map before and the map after are called.
+        names: Names of the files of the map before and the map after.
         classes: The classes of both.
         pixels: Pixels of shape (classes, classes), those of the map before in rows.
         alone: Pixels that only one of the maps has.

@@ -111,7 +111,7 @@ class _Edit:
         before: Its classes.
         classes: Those of the new map.
         code_of: The new code by old code.
-        map_name: What the map is called.
+        map_name: Name of the map.
     """
 
     before: tuple[LandCoverClass, ...]

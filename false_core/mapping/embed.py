@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from false_core import jobs
 from false_core.device import choose_device
-from false_core.errors import InputError, RequestError
+from false_core.errors import InputError, ModelFileError, RequestError
 from false_core.feedback import Feedback
 from false_core.inference.features import (
     FEATURE_STRIDE,
@@ -31,7 +31,7 @@ from false_core.mapping.raster_for_model import check_geotiffs, open_for_model
 from false_core.models.encoder import STRIDE, channels_of
 from false_core.models.from_file import encoder_from, segmenter_from
 from false_core.models.header import ENCODER
-from false_core.models.model_file import read_card
+from false_core.models.model_file import ModelCard, read_card
 from false_core.publish import published
 from false_core.raster.in_words import length_in_words
 from false_core.raster.map_file import RasterFile, build_overviews
@@ -43,7 +43,7 @@ MANY_BANDS = 64
 """Bands from which on a tile is smaller."""
 SAMPLE_TILE = 256
 """The same for the sample that the components are computed from, which must not depend on the number of bands."""
-COLOURS, COLOUR_NODATA = 3, 0
+COLOUR_BANDS, COLOUR_NODATA = 3, 0
 LARGE_GB = 10.0
 """The size from which on a warning is given."""
 
@@ -55,7 +55,7 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
         device = choose_device(job.device, feedback)
         card = read_card(job.model)
         source = open_for_model(job.raster, job.model, card, feedback)
-        encoder = encoder_from(job.model, card) if card.kind == ENCODER else segmenter_from(job.model, card).encoder
+        encoder = _encoder(job.model, card)
         channels = sum(channels_of(encoder)[FINEST_LEVEL:])
         bands = job.components or channels
         if bands > channels:
@@ -68,10 +68,10 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
         halo = halo_of(encoder, len(card.bands), device)
         tiled = TiledEncoder(encoder, source, card.normalisation, device, tile, halo, feedback)
         area = whole_feature_pixels(source.window_of(jobs.parse_extent(job.extent) if job.extent else None))
-        pixel = source.pixel_size * source.factor * FEATURE_STRIDE
+        pixel = source.working_pixel_size * FEATURE_STRIDE
         feedback.info(f"Writing {bands} bands with pixels of {length_in_words(pixel, source.crs)}.")
         pixels = area.width // FEATURE_STRIDE * (area.height // FEATURE_STRIDE)
-        gigabytes = bands * pixels * (1 if job.components == COLOURS else 4) / 1e9
+        gigabytes = bands * pixels * (1 if job.components == COLOUR_BANDS else 4) / 1e9
         if gigabytes > LARGE_GB:
             feedback.warn(f"The result takes up to {gigabytes:,.0f} GB. Components, or an extent, would make it smaller.")
     with feedback.stage("Finding components", 0.1):
@@ -89,6 +89,18 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
     return {"bands": bands, "explained": explained, "pixel_size": pixel}
 
 
+def _encoder(path: str, card: ModelCard) -> Any:
+    """Return the encoder in a file: its own, or the one below a model's classifiers."""
+    if card.kind == ENCODER:
+        return encoder_from(path, card)
+    if card.head and not card.head.encoders:
+        raise ModelFileError(
+            f"{path} holds no encoder: it tells classes apart by colours and texture alone.",
+            "Choose an encoder file, or a model with an encoder.",
+        )
+    return segmenter_from(path, card).encoder
+
+
 def whole_feature_pixels(area: Window) -> Window:
     """Return the feature pixels that ``area`` touches, in working pixels. They do not depend on where it begins."""
     left, top = area.column // FEATURE_STRIDE * FEATURE_STRIDE, area.row // FEATURE_STRIDE * FEATURE_STRIDE
@@ -99,7 +111,7 @@ def whole_feature_pixels(area: Window) -> Window:
 def _write(
     path: Path, tiled: TiledEncoder, area: Window, components: Components | None, bands: int, feedback: Feedback
 ) -> None:
-    source, in_colour = tiled.source, bands == COLOURS and components is not None
+    source, in_colour = tiled.source, bands == COLOUR_BANDS and components is not None
     f = source.factor
     source_window = Window(area.column * f, area.row * f, area.width * f, area.height * f)
     # From a corner of the coarsest features on, so that they lie the same whatever area is asked for.

@@ -16,7 +16,7 @@ from false_core.raster.georeference import pixel_in_words
 from false_core.reports.page import page, percent
 from false_core.reports.sections import Section, next_steps
 
-FILES = {
+HANDED_IN_FILES = {
     "map.tif": "The map, with the names and colours of its classes. map.qml and map.sld beside it are its styles.",
     "polygons.gpkg": "The same map as polygons.",
     "areas.csv": "The area of each class, as a table.",
@@ -70,7 +70,7 @@ def hand_in_report(handed: Handed, notes: Sequence[str], about: Sequence[tuple[s
         _areas(handed),
         Section("How good the map is", " ".join(_trust(handed))),
         Section("How the map was made", " ".join(_method(handed))),
-        Section("What is in the folder", rows=[[name, FILES[name]] for name in (*handed.files, "layout.pdf")]),
+        Section("What is in the folder", rows=[[name, HANDED_IN_FILES[name]] for name in (*handed.files, "layout.pdf")]),
         *next_steps(*_steps(handed)),
     ]
     return page(handed.title, "A land-cover map, how good it is, and how it was made.", tiles, notes, sections, about)

@@ -70,9 +70,9 @@ class MapOverview:
         """Take in a part of the map that was just written.
 
         Args:
-            place: Where it lies, in pixels of the map.
+            place: Position of the part, in pixels of the map.
             codes: Its class codes, of shape (height, width).
-            seen: What the raster shows at the pixels of ``shown``, as the network saw it: normalised, of shape (bands, rows,
+            seen: Pixels of the raster at those of ``shown``, as the network saw them: normalised, of shape (bands, rows,
                 columns).
         """
         # Not numpy's, which makes a number of eight bytes of each code first.

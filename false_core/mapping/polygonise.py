@@ -26,7 +26,6 @@ from false_core.mapping.smoothing import paths
 from false_core.raster.areas import GroundAreas, unit_in_words, unit_of_areas
 from false_core.raster.class_map import ClassMap
 from false_core.raster.source import RasterSource
-from false_core.vector.layer_file import driver_of
 from false_core.vector.polygon_file import polygon_file
 
 BLOCK_PX = 1024
@@ -39,7 +38,6 @@ MANY_POLYGONS = 1_000_000
 
 def polygonise(job: Polygonise, feedback: Feedback) -> dict[str, Any]:
     """Run a ``Polygonise`` job: write the polygons. Return its results by name."""
-    driver_of(job.output)
     land_cover = ClassMap(job.map)
     source = land_cover.source
     areas = GroundAreas(source)

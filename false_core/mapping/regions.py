@@ -33,7 +33,7 @@ class Regions:
     """The regions of a map, in the order of their first pixels from the upper left corner, row by row.
 
     Attributes:
-        blocks: Where the map was cut; the same blocks give the same labels again.
+        blocks: Blocks that the map was cut into; the same ones give the same labels again.
         codes: Class code of each region.
         dissolved: Number of regions that became part of another one.
     """

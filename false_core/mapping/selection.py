@@ -14,13 +14,13 @@ UNLIKE_PERCENTILE = 90.0
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenSquare:
     """One that was chosen.
 
     Attributes:
         distance: The distance to the nearest that was labelled or chosen before; infinite where there was none.
         score: Its uncertainty times the square of that distance.
-        unlike: Whether it is one of the tenth that is farthest from all that was labelled or chosen before.
+        unlike: True where it is one of the tenth that is farthest from all that was labelled or chosen before.
     """
 
     index: int
@@ -29,13 +29,13 @@ class Choice:
     unlike: bool
 
 
-def choose(
+def choose_squares(
     uncertainty: npt.NDArray[np.floating],
     features: npt.NDArray[np.floating],
     places: npt.NDArray[np.int64],
     labelled: npt.NDArray[np.floating],
     count: int,
-) -> list[Choice]:
+) -> list[ChosenSquare]:
     """Choose one after the other, each time the one with the highest product of uncertainty and squared distance.
 
     The distance is that to the nearest in feature space that is labelled or was chosen before. Without the uncertainty this
@@ -56,13 +56,13 @@ def choose(
     """
     nearest = distances_to(features, labelled)
     open_ = np.ones(len(features), bool)
-    choices: list[Choice] = []
+    choices: list[ChosenSquare] = []
     while len(choices) < count and open_.any():
         # With nothing to be far from, the most uncertain comes first.
         score = uncertainty * np.square(np.where(np.isfinite(nearest), nearest, 1.0))
         index = int(np.argmax(np.where(open_, score, -1.0)))
         unlike = bool(np.isfinite(nearest[index]) and nearest[index] >= np.percentile(nearest, UNLIKE_PERCENTILE))
-        choices.append(Choice(index, float(nearest[index]), float(score[index]), unlike))
+        choices.append(ChosenSquare(index, float(nearest[index]), float(score[index]), unlike))
         open_ &= np.abs(places - places[index]).max(axis=1) >= SPACING
         nearest = np.minimum(nearest, distances_to(features, features[index : index + 1]))
     return choices

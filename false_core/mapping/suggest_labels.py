@@ -23,7 +23,7 @@ from false_core.labels.reading import read_labelled_ground
 from false_core.language.catalogue import localised
 from false_core.mapping.candidates import MAX_CANDIDATE_SIDE, Candidates, Grid, find_candidates
 from false_core.mapping.raster_for_model import open_for_model
-from false_core.mapping.selection import Choice, choose
+from false_core.mapping.selection import ChosenSquare, choose_squares
 from false_core.models.from_file import segmenter_from
 from false_core.models.header import SEGMENTER
 from false_core.models.model_file import ModelCard, read_card
@@ -60,7 +60,7 @@ def suggest_labels(job: SuggestLabels, feedback: Feedback) -> dict[str, Any]:
             network, card.normalisation, len(card.classes), source, grid, labels, device, job.seed, feedback
         )
         if not found.seen:
-            side = length_in_words(grid.side * source.pixel_size * source.factor, source.crs)
+            side = length_in_words(grid.side * source.working_pixel_size, source.crs)
             raise InputError(
                 f"There is nothing to suggest in {source.name}: every square of {side} holds nodata or labels.",
                 "Check the extent, or choose smaller squares.",
@@ -71,7 +71,7 @@ def suggest_labels(job: SuggestLabels, feedback: Feedback) -> dict[str, Any]:
                 "random; the more uncertain a square, the likelier it is among them."
             )
     with feedback.stage("Choosing", 0.05):
-        choices = choose(found.uncertainty, found.features, found.positions, found.labelled, job.count)
+        choices = choose_squares(found.uncertainty, found.features, found.positions, found.labelled, job.count)
         if len(choices) < job.count:
             feedback.warn(
                 f"Only {len(choices)} of {job.count} places are suggested: there are no more that keep a distance. Choose "
@@ -85,7 +85,7 @@ def suggest_labels(job: SuggestLabels, feedback: Feedback) -> dict[str, Any]:
 
 def _grid(job: SuggestLabels, card: ModelCard, source: RasterSource, feedback: Feedback) -> Grid:
     """Return the squares to choose from: their side is a multiple of ``FEATURE_STRIDE`` working pixels."""
-    working = source.pixel_size * source.factor
+    working = source.working_pixel_size
     wanted = card.patch_size / PLACES_ALONG_A_PATCH if job.size is None else job.size / working
     side = max(1, round(min(wanted, MAX_CANDIDATE_SIDE) / FEATURE_STRIDE)) * FEATURE_STRIDE
     if wanted > MAX_CANDIDATE_SIDE:
@@ -105,7 +105,7 @@ def _grid(job: SuggestLabels, card: ModelCard, source: RasterSource, feedback: F
 
 
 def _table(
-    choices: list[Choice], found: Candidates, card: ModelCard, source: RasterSource, grid: Grid
+    choices: list[ChosenSquare], found: Candidates, card: ModelCard, source: RasterSource, grid: Grid
 ) -> geopandas.GeoDataFrame:
     """Return the squares with their attributes, in map coordinates."""
     indices = [choice.index for choice in choices]
@@ -129,7 +129,7 @@ def _table(
     return geopandas.GeoDataFrame(rows, geometry=boxes, crs=source.crs.to_wkt() if source.crs else None)
 
 
-def _unlike(choice: Choice, rank: int, compared: bool) -> str:
+def _unlike(choice: ChosenSquare, rank: int, compared: bool) -> str:
     """Return what a square is unlike, or nothing; ``compared`` says whether it was compared with labels."""
     if not choice.unlike:
         return ""
@@ -144,7 +144,7 @@ def reason(uncertainty: float, probabilities: npt.NDArray[np.floating], names: S
     Args:
         uncertainty: The uncertainty of the model in the square, on average, 0 to 1.
         probabilities: Probabilities of the classes, of shape (classes,).
-        unlike: What it is unlike, or nothing.
+        unlike: Name of what it is unlike, or nothing.
     """
     order = np.argsort(-probabilities, kind="stable")
     likeliest = names[order[0]]

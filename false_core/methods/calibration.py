@@ -54,7 +54,7 @@ class Calibration:
             directions: Unit vectors of shape (2B, d).
             nearest: The possible false negatives of some anchors, of shape (rows, k).
             means: Mean similarities of positives and of negatives.
-            own: Which anchors these are.
+            own: Indices of these anchors.
         """
         if isinstance(self.confidence, str):
             return adaptive_confidence(agreement(directions.detach(), nearest, own), *means)
@@ -64,7 +64,7 @@ class Calibration:
         """Return what is plotted of the false negatives: of which anchors, how alike, and how far trusted.
 
         Args:
-            found: What was found for some anchors; each of the processes has others.
+            found: False negatives that were found for some anchors; each of the processes has others.
             of_nearest, weights: Their similarities and confidence weights.
             world: The processes.
         """
@@ -85,7 +85,7 @@ def log_numerator(of_positive: Tensor, of_nearest: Tensor, benchmark: Tensor, we
 
     Args:
         of_positive, of_nearest: Similarities divided by the temperature, of shapes (2B,) and (2B, k).
-        benchmark: Which anchors are benchmark anchors, of shape (2B,).
+        benchmark: Mask of the benchmark anchors, of shape (2B,).
         weights: Confidence weights, of shape (2B, k).
     """
     weighted = benchmark[:, None] & (weights > 0)
@@ -104,7 +104,7 @@ def agreement(directions: Tensor, nearest: Tensor, own: slice = slice(None)) -> 
         directions: Unit vectors of shape (2B, d).
         nearest: The possible false negatives of some anchors, of shape (rows, k). Two patches have two views each, which
             makes four pairs of views; this is the mean of the three that FNSD did not look at.
-        own: Which anchors these are.
+        own: Indices of these anchors.
     """
     other = other_views(directions)
     mine, mine_other = directions[own], other[own]

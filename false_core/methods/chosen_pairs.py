@@ -41,7 +41,7 @@ class Relatives:
 
     Attributes:
         indices: A tensor of shape (2B, k).
-        counts: Which of them are some, bool of shape (2B, k).
+        counts: Mask of those that are positives, bool of shape (2B, k).
     """
 
     indices: Tensor
@@ -70,8 +70,8 @@ def contrast_chosen(
         temperature: tau.
         negatives: N(i).
         relatives: Positives beside the other view. They should not be negatives too.
-        calibration: How FNSD finds false negatives and how FNCC weighs them; None: not at all.
-        candidates: Which negatives may be false ones.
+        calibration: Settings by which FNSD finds false negatives and FNCC weighs them; None: not at all.
+        candidates: Function that tells the negatives which may be false ones.
         world: The processes that all have these embeddings, negatives and relatives and compare a share of the anchors each.
 
     Raises:
@@ -113,10 +113,10 @@ class _Scan(NamedTuple):
 
     Attributes:
         log_negatives: The log of the sum over N(i) of exp(s_ij / tau), (rows,); ``IGNORED_LOGIT`` where there is none.
-        share: Which share of the others is in N(i), (rows,).
+        share: Share of the others that is in N(i), (rows,).
         of_nearest: The similarities of the possible false negatives, (rows, k).
         nearest: Their indices, of the same shape.
-        there: Which of them there are.
+        there: Mask of those that there are.
     """
 
     log_negatives: Tensor

@@ -43,7 +43,7 @@ class Search:
             the 2B - 2 negatives. At least one, at most all are found.
         benchmark: Share of the anchors that are benchmark anchors, the surest ones, whatever ``threshold`` is; 0: those
             above the threshold.
-        surest_by: Which anchors are the surest: those whose positives are most similar (``POSITIVE``), or those whose
+        surest_by: Rule for the surest anchors: those whose positives are most similar (``POSITIVE``), or those whose
             possible false negatives are, on average (``FOUND``).
         closest_to: ``POSITIVE``: a false negative is as similar to the anchor as its positive is (Eq. 2). ``ANCHOR``: it is
             as similar as can be.
@@ -85,7 +85,7 @@ class Search:
         Args:
             of_positive: Their similarities with their positives, of shape (rows,), without gradients.
             of_found: Those with their possible false negatives, of shape (rows, k), without gradients.
-            there: Which of these there are.
+            there: Mask of those that there are.
         """
         sure = of_positive
         if self.benchmark and self.surest_by == FOUND:
@@ -108,7 +108,7 @@ class Search:
         Args:
             similarity: The similarity of these anchors with all 2B, of shape (rows, 2B), without gradients.
             of_positive: Similarity of these anchors to their positives, of shape (rows,).
-            chosen: Which of the others may be some, of the shape of ``similarity``.
+            chosen: Mask of the others that may be false negatives, of the shape of ``similarity``.
 
         Returns:
             Indices of shape (rows, k), nearest first, the lowest index of equals, and which of them are some.
@@ -128,10 +128,11 @@ class FalseNegatives:
     """The false negatives that FNSD determined for 2B anchors.
 
     Attributes:
-        benchmark: Which anchors are benchmark anchors (Eq. 1), bool of shape (2B,).
+        benchmark: Mask of the benchmark anchors (Eq. 1), bool of shape (2B,).
         indices: Possible false negatives of each anchor (Eq. 2), nearest first, int64 of shape (2B, k). Meaningful
             where ``benchmark`` is true.
-        counts: Which of them are some, bool of the same shape, where there may be fewer than k; None: all are.
+        counts: Mask of those that are false negatives, bool of the same shape, where there may be fewer than k; None: all
+            are.
     """
 
     benchmark: Tensor
@@ -155,8 +156,8 @@ def determine_false_negatives(
 
     Args:
         embeddings: A tensor of shape (2B, d), the first views stacked on the second views. Need not be normalised.
-        search: What is looked for.
-        candidates: Where it is looked for.
+        search: Settings of the search.
+        candidates: Function that tells the negatives among which it looks.
 
     Raises:
         ValueError: ``embeddings`` is not of shape (2B, d) with B at least 1.

@@ -16,7 +16,7 @@ from false_core.methods.calibration import Calibration, log_numerator
 from false_core.methods.chosen_pairs import contrast_chosen
 from false_core.methods.denominator import log_denominator
 from false_core.methods.false_negatives import FalseNegatives, Search
-from false_core.methods.geolocated import beside, by_level
+from false_core.methods.geolocated import by_level, place_tensors
 from false_core.methods.method import Outcome, PairMethod, Views, average, pair_curves
 from false_core.methods.pairs import Others, check_pairs, directions, every_other, mean_similarities, other_views
 
@@ -72,8 +72,8 @@ def contrast(
     """Return the loss of ``fncc_loss`` together with what it saw.
 
     Args:
-        candidates: Which negatives may be false ones; None: all, as in the paper.
-        negatives: What is in the denominator.
+        candidates: Function that tells the negatives which may be false ones; None: all, as in the paper.
+        negatives: Function that tells the negatives in the denominator.
         world: The processes that all have these embeddings and share the work.
 
     Raises:
@@ -114,7 +114,7 @@ class FALSE(PairMethod):
     def represent(self, views: Views) -> dict[str, Tensor]:
         """Return the embeddings (2N, d) of each level and, where that matters, where they lie."""
         made = self.embed(views)
-        return {**made, **beside(made, views)} if self.settings.apart else made
+        return {**made, **place_tensors(made, views)} if self.settings.apart else made
 
     def compare(self, embeddings: Tensor) -> Outcome:
         """Return the FNCC loss of embeddings (2N, d)."""

@@ -21,8 +21,8 @@ class Places:
     """The places of embeddings, in widths of a patch: the two views of a place lie at one place.
 
     Attributes:
-        ground: Where they lie themselves, of shape (2N, 3).
-        patches: Where the centres of the patches lie that they are of, of the same shape.
+        ground: Positions of the embeddings themselves, of shape (2N, 3).
+        patches: Positions of the centres of their patches, of the same shape.
     """
 
     ground: Tensor
@@ -53,7 +53,7 @@ class GeolocatedMethod(ProjectedMethod):
     def represent(self, views: Views) -> dict[str, Tensor]:
         """Return the embeddings (2N, d) of each level and, beside them, where they lie (2N, 3)."""
         made = self.embed(views)
-        return {**made, **beside(made, views)}
+        return {**made, **place_tensors(made, views)}
 
     def compare_all(self, representations: Mapping[str, Tensor]) -> Outcome:
         """Return the mean of the losses of all levels."""
@@ -69,7 +69,7 @@ def places_of(level: str, ground: Tensor, kept: Tensor) -> Places:
     return Places(*of_points)
 
 
-def beside(embeddings: Mapping[str, Tensor], views: Views) -> dict[str, Tensor]:
+def place_tensors(embeddings: Mapping[str, Tensor], views: Views) -> dict[str, Tensor]:
     """Return what goes beside the embeddings of each level, so that ``by_level`` knows their places.
 
     Raises:

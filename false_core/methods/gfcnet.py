@@ -48,11 +48,11 @@ def gfcnet_loss(
 
     Args:
         embeddings: A tensor of shape (2B, d), the first views stacked on the second views. Need not be normalised.
-        ground: Where they lie, of shape (2B, 3), in any unit.
+        ground: Positions of the patches, of shape (2B, 3), in any unit.
         radius: r, in that unit.
         temperature: tau.
         calibration: The calibration of false negatives among the negatives that are left; None: they are not looked for.
-        candidates: Which of those may be false ones.
+        candidates: Function that tells those negatives which may be false ones.
         world: The processes that all have these embeddings and share the work.
 
     Raises:
@@ -102,7 +102,7 @@ def corrected(directions: Tensor, ground: Tensor, radius: float, most: int) -> t
         directions: Unit vectors of shape (2B, d).
         ground: A tensor of shape (2B, 3).
         radius: r.
-        most: At least 1.
+        most: Number of them, at least 1.
 
     Returns:
         Indices of shape (2B, k), and which of them are some, bool of the same shape.

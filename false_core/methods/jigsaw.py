@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from false_core.methods.method import Views
 from false_core.methods.pictures import MarkedView, MarkedViews
-from false_core.methods.pretext import SHOWN, PretextMethod
+from false_core.methods.pretext import VIEWS_SHOWN, PretextMethod
 from false_core.models.encoder import STRIDE, channels_of
 from false_core.presets import PretrainSettings
 from false_core.sampling.views import SamplingRequirements
@@ -62,7 +62,7 @@ class Jigsaw(PretextMethod):
     def adapted(cls, settings: PretrainSettings) -> PretrainSettings:
         """Return ``settings`` with views as large as their cells, whose sides the encoder asks for, and the gaps."""
         cell = max(STRIDE, settings.crop_size // CELLS // STRIDE * STRIDE)
-        return replace(settings, crop_size=CELLS * round(SLOT * cell))
+        return replace(super().adapted(settings), crop_size=CELLS * round(SLOT * cell))
 
     @classmethod
     def sampling_requirements(cls, settings: PretrainSettings) -> SamplingRequirements:
@@ -83,7 +83,7 @@ class Jigsaw(PretextMethod):
         """Return some views and their cells in the order in which the encoder gets them."""
         cells, _ = self._puzzle(views)
         columns = []
-        for view, own in zip(views.pixels[:SHOWN], cells[:SHOWN]):
+        for view, own in zip(views.pixels[:VIEWS_SHOWN], cells[:VIEWS_SHOWN]):
             rows = [torch.cat(list(own[row * CELLS : (row + 1) * CELLS]), dim=2) for row in range(CELLS)]
             columns.append((MarkedView(view.float().cpu()), MarkedView(torch.cat(rows, dim=1).float().cpu())))
         text = (

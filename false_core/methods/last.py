@@ -191,8 +191,9 @@ def distillation(teacher: Tensor, student: Tensor, centre: Tensor, temperature: 
     """Return the loss of DINO with its crops.
 
     Args:
-        teacher: What it says of the views, of shape (2B, K), first views before second views.
-        student: What it says of the same view, and then of some small crops of the patch, of shape (2B, (1 + crops) * K).
+        teacher: Outputs of the teacher for the views, of shape (2B, K), first views before second views.
+        student: Outputs of the student for the same view, and then for some small crops of the patch, of shape (2B, (1 +
+            crops) * K).
         centre: c, of shape (K,).
         temperature: tau_t.
     """

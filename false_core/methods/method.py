@@ -29,8 +29,8 @@ class Views:
             the same place on the ground.
         kept: Rows of the flattened (2B * points) that both views of a pair really see, those of the first views stacked on
             those of the second views.
-        ground: Where the patches' centres and then their points lie on the ground, of shape (B, 1 + points, 3), in widths of
-            a view and in one frame for all batches. None where the method did not ask.
+        ground: Positions of the patches' centres and then of their points on the ground, of shape (B, 1 + points, 3), in
+            widths of a view and in one frame for all batches. None where the method did not ask.
         chance: The numbers from 0 to 1 that ``SamplingRequirements.chance`` asked for, of shape (2B, numbers), likewise.
         local: The small crops that ``SamplingRequirements.local`` asked for, of shape (crops * B, bands, side, side): the
             first ones of all patches, then the second ones.
@@ -58,7 +58,7 @@ class FirstLook:
 
     Attributes:
         representations: The results of ``Method.represent``.
-        features: What they depend on, of shape (2B, ...). Gradients are asked for here, and reach no weights.
+        features: Features that they depend on, of shape (2B, ...). Gradients are asked for here, and reach no weights.
     """
 
     representations: dict[str, Tensor]
@@ -71,10 +71,10 @@ class Outcome:
 
     Attributes:
         loss: The number to differentiate.
-        curves: What else is worth plotting, by name, without gradients.
+        curves: Further values worth plotting, by name, without gradients.
         found: The false negatives that were determined, where they were.
         levels: The outcomes that this one is the mean of, by level.
-        collapsed: Whether all views look the same to the encoder, as one value; None where the method does not say.
+        collapsed: True where all views look the same to the encoder, as one value; None where the method does not say.
     """
 
     loss: Tensor
@@ -98,14 +98,14 @@ class Method(nn.Module, ABC):
         encoder: A network that ``build_encoder`` made. It is what remains of the training.
 
     Attributes:
-        paradigm: What kind of learning it is, in the sense of Tao et al., "Self-Supervised Remote Sensing Feature Learning",
-            IEEE TGRS 2023: "supervised", "unsupervised" or "self-supervised", of the last also which kind.
-        signal: What it learns from, in words.
-        by_gradients: Whether its weights learn by gradients of its loss.
+        paradigm: Kind of learning in the sense of Tao et al., "Self-Supervised Remote Sensing Feature Learning", IEEE TGRS
+            2023: "supervised", "unsupervised" or "self-supervised", of the last also which kind.
+        signal: Signal that it learns from, in words.
+        by_gradients: True where its weights learn by gradients of its loss.
         fewest_steps, most_steps: Steps that it takes at least, and after which there is nothing left to do.
-        loss_caption: What its loss shows, for the report.
+        loss_caption: Caption of its loss in the report.
         longest_gradient: The gradient of a weight that is longer is cut to this length; None: none is.
-        curve_captions: What its curves show, for the report: a sentence by the first word of their names.
+        curve_captions: Captions of its curves in the report: a sentence by the first word of their names.
         world: The processes that train it. ``compare_all`` is called in all of them with the same representations. They can
             share what compares each anchor with all others, see ``shared_anchors``, and must all come to the same loss.
         decoder: Trained along with the encoder and kept beside it, None for most methods. Of the architecture that

@@ -69,8 +69,8 @@ def blocks(anchors: int, own: slice | None = None, others: int = 0) -> Iterator[
     """Yield the rows of blocks of at most ``SIMILARITIES_AT_A_TIME`` similarities.
 
     Args:
-        own: Which of the anchors; None: all.
-        others: What each is compared with; 0: all anchors.
+        own: Indices of the anchors; None: all.
+        others: Number of embeddings that each is compared with; 0: all anchors.
     """
     start, stop = (own.start, own.stop) if own else (0, anchors)
     yield from _cut(start, stop, max(1, SIMILARITIES_AT_A_TIME // (others or anchors)))

@@ -15,9 +15,9 @@ class NeighbourPairs:
     """The others of a batch that a method takes to be related to each anchor.
 
     Attributes:
-        name: What a related one is called, in a word.
+        name: Word for a related one.
         indices: The related ones, by their rows among the 2N embeddings, the first ones first, of shape (2N, k).
-        counts: Which of them are some, bool of shape (2N, k).
+        counts: Mask of those that are related, bool of shape (2N, k).
     """
 
     heading: str
@@ -48,8 +48,8 @@ class MarkedViews:
     """Views of some patches.
 
     Attributes:
-        rows: What the views of a patch are, one text for each row.
-        columns: For each patch a marked view for each row.
+        rows: Captions of the views of a patch, one text for each row.
+        columns: Marked views of each patch, one for each row.
     """
 
     heading: str

@@ -51,12 +51,12 @@ def rissnet_loss(
 
     Args:
         embeddings: A tensor of shape (2B, d), the first views stacked on the second views. Need not be normalised.
-        ground: Where they lie, of shape (2B, 3), in any unit; the two views of a place lie at one place.
+        ground: Positions of the patches, of shape (2B, 3), in any unit; the two views of a place lie at one place.
         radius: The radius of the neighbourhood, in that unit.
         relaxed: Places of the neighbourhood that count as positives, the best ranked.
         temperature: tau.
         calibration: The calibration of false negatives among the negatives; None: they are not looked for.
-        candidates: Which negatives may be false ones.
+        candidates: Function that tells the negatives which may be false ones.
         world: The processes that all have these embeddings and share the work.
 
     Raises:

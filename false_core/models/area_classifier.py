@@ -22,7 +22,7 @@ FINEST_POOLED_STRIDE = 1 << FIRST_POOLED_LEVEL
 """Working pixels per pixel of the finest features."""
 POOLED_STATISTICS = 2
 """The statistics of each feature that are kept: its mean and its standard deviation within the area."""
-MOST_COMPONENTS, MOST_EXAMPLES = 4096, 100_000
+MOST_COMPONENTS = 4096
 PHOTOGRAPHS = (-0.1, 0.45)
 """Mean and standard deviation of photographs in the numbers in which the general encoder was trained on them."""
 
@@ -33,7 +33,7 @@ class AreaSpec:
 
     Attributes:
         encoders: timm backbones.
-        photographs: Whether each encoder is fed as photographs were: the general encoder is as it came.
+        photographs: True for each encoder that is fed as photographs were: the general encoder is as it came.
         zooms: The working pixels per pixel that an encoder sees in each of its passes over an image.
         components: Number of components of the pooled features that the classifier takes.
     """

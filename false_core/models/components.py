@@ -31,7 +31,7 @@ class ComponentLevel(nn.Module):
         side: Side of its neighbourhoods.
         dilation: 1 where the level halves the size. Otherwise the distance of the pixels that it compares, in a pyramid
             whose coarse levels stay as large as finer ones.
-        halves: Whether the level halves the size.
+        halves: True where the level halves the size.
     """
 
     def __init__(self, channels: int, components: int, side: int, dilation: int = 1, halves: bool = True) -> None:
@@ -59,7 +59,7 @@ class ComponentLevel(nn.Module):
         Args:
             mean: The mean neighbourhood, of shape (channels * side * side,), in the order of ``unfold``.
             axes: The components, of shape (components, channels * side * side).
-            scale: What all responses are multiplied with.
+            scale: Factor of all responses.
         """
         own = axes * scale
         both = torch.cat([own, -own])

@@ -212,7 +212,7 @@ class FusedSegmenter(nn.Module):
     """A segmenter of frozen features. Called on (batch, bands, height, width), it returns scores of the classes there.
 
     Args:
-        spec: What it is made of.
+        spec: Specification of its encoders, parts and classifiers.
         bands: Number of input bands.
         classes: Number of classes.
         features: The features, where they are there already; without them they are made, and untrained.
@@ -233,7 +233,7 @@ class FusedSegmenter(nn.Module):
 
     @property
     def encoder(self) -> nn.Module:
-        """The encoder that was pretrained last."""
+        """The encoder that was pretrained last. There is one unless ``spec.encoders`` is empty."""
         return self.features.encoders[-1]
 
     @property

@@ -87,17 +87,17 @@ class ModelCard:
         bands: Names of the bands it takes, in order.
         band_numbers: Their numbers in the raster it was made on, counted from 1.
         dtype: Data type of that raster.
-        normalisation: What to do to pixels first.
+        normalisation: Mean and standard deviation of each band, by which pixels are normalised first.
         pixel_size: Side of a pixel it works on, in CRS units of the raster it was made on.
         ground_sample_distance: The same in metres, None where the CRS was unknown.
         patch_size: Side of the patches it was trained on, in such pixels.
         classes: The classes, empty for an encoder.
-        head: What a segmenter of frozen features is made of; None for a decoder.
-        areas: What a classifier of areas is made of.
-        method: How it was made, for example ``"false"``, and with which settings.
-        provenance: From what: inputs, label counts, scores, steps, and the library's version.
-        descriptions: What the raster said of each band, in whose scale and offset the model takes pixels. None at all in a
-            file of an older version.
+        head: Specification of a segmenter of frozen features; None for a decoder.
+        areas: Specification of a classifier of areas.
+        method: Method of the making, for example ``"false"``, and its settings.
+        provenance: Source of it: inputs, label counts, scores, steps, and the library's version.
+        descriptions: Descriptions of the bands in the raster, in whose scale and offset the model takes pixels. None at all
+            in a file of an older version.
     """
 
     kind: str
@@ -133,8 +133,8 @@ def save_model(
     """Write a model file, whole or not at all.
 
     Args:
-        decoder: Beside an encoder, the decoder that was pretrained with it; ``card.decoder`` is its name.
-        general: Beside an encoder, the one that its pretraining began with; ``card.general`` is its name.
+        decoder: Decoder that was pretrained with an encoder, beside it; ``card.decoder`` is its name.
+        general: General encoder that the pretraining of an encoder began with, beside it; ``card.general`` is its name.
 
     Raises:
         OutputError: It cannot be written, for example because the disk is full.
@@ -205,8 +205,8 @@ def check_layout(path: str, network: nn.Module, prefix: str = "") -> None:
     """Compare the header of a model file with a network, which may be on the meta device: names, shapes and types.
 
     Args:
-        network: What should be in it. An encoder leaves alone what is beside it.
-        prefix: As of ``load_weights``.
+        network: Network that should be in it. An encoder leaves alone what is beside it.
+        prefix: Prefix of the names, as for ``load_weights``.
 
     Raises:
         ModelFileError: They differ, or the header cannot be read.

@@ -61,7 +61,7 @@ def export_onnx(job: ExportOnnx, feedback: Feedback) -> dict[str, Any]:
         try:
             _export(network, torch.zeros(1, len(card.bands), job.tile, job.tile), str(partial))
             model = onnx.load(str(partial))
-            for key, value in metadata(card, job.tile).items():
+            for key, value in deepness_metadata(card, job.tile).items():
                 model.metadata_props.add(key=key, value=json.dumps(value))
             # The exporter loses sight of the size behind the last resizing.
             for side in model.graph.output[0].type.tensor_type.shape.dim[2:]:
@@ -108,7 +108,7 @@ class DeepnessNetwork(nn.Module):
         return scores.softmax(dim=1)
 
 
-def metadata(card: ModelCard, tile: int) -> dict[str, Any]:
+def deepness_metadata(card: ModelCard, tile: int) -> dict[str, Any]:
     """Return what Deepness reads from the file, by key; the values are written as JSON."""
     return {
         "model_type": "Segmentor",

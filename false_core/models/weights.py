@@ -54,7 +54,7 @@ def start_from(
         encoder: A network that ``build_encoder`` made.
         backbone: Its name.
         raster: Name of the raster, for messages.
-        bands: What is known of the colours of its bands.
+        bands: Known colours of its bands.
         feedback: It is told what the encoder starts from, and which bands its colours look at.
 
     Raises:
@@ -110,10 +110,10 @@ def fit_to_bands(weight: Tensor, bands: int, colours: Sequence[str] = ()) -> Ten
     Args:
         weight: A tensor of shape (out, given bands, height, width); of three bands these are red, green and blue.
         bands: Number of bands wanted.
-        colours: What is known of their colours, see ``BandColours``; empty where nothing is.
+        colours: Known colours of these bands, see ``BandColours``; empty where nothing is known.
 
     Returns:
-        Of shape (out, bands, height, width). Of bands like those before, ``weight`` itself.
+        The weight, of shape (out, bands, height, width). Of bands like those before, ``weight`` itself.
     """
     given = weight.shape[1]
     if given == len(BAND_COLOURS) and any(colours):

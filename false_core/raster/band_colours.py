@@ -33,7 +33,7 @@ class BandColours:
     Attributes:
         numbers: Numbers of the bands in the file, from 1.
         colours: Colour of each, one of ``BAND_COLOURS``, or nothing for another or an unknown one. Several may share one.
-        told_by: What tells them, for the end of a sentence; empty where nothing does.
+        told_by: Source of this knowledge, for the end of a sentence; empty where there is none.
     """
 
     numbers: tuple[int, ...]

@@ -111,8 +111,8 @@ class BandMatch:
 
     Attributes:
         numbers: Their numbers in the raster, in the order of the reference; None where the raster does not tell.
-        told_by: What tells them, for the end of a sentence; empty where nothing does.
-        warning: What speaks against taking the bands in the order of the file, as a sentence; may be empty.
+        told_by: Source of this knowledge, for the end of a sentence; empty where there is none.
+        warning: Reason against taking the bands in the order of the file, as a sentence; may be empty.
     """
 
     numbers: tuple[int, ...] | None
@@ -134,7 +134,7 @@ def match_bands(
         reference_numbers: Their numbers in the file they are from.
         there: The bands of the raster by their numbers.
         in_order: Those that would be taken if nothing was known of the bands, None where their number does not fit.
-        whose: What the reference is called in sentences.
+        whose: Name of the reference in sentences.
     """
     by_wavelength = _by_wavelength(reference, there, in_order)
     by_name = _by_name(reference, reference_numbers, there)

@@ -44,7 +44,7 @@ def chunks_on_disk(files: Sequence[str], *facts: Any, bands: int, width: int, he
     """Return the chunks of a raster in the disk cache, or None where they do not go there.
 
     Args:
-        facts: Whatever else decides what is read: values that look alike are taken to be alike.
+        facts: Everything else that decides what is read: values that look alike are taken to be alike.
     """
     limit = disk_cache_bytes()
     if not limit or not (disk_cache_takes_all() or any(map(is_remote, files))):

@@ -81,7 +81,7 @@ def simple_source(band: ET.Element, name: str, target: Window, of: Window, size:
         target: The window of the VRT in which its pixels go.
         of: The window of its pixels.
         size: The window of all its pixels, so that it need not be opened to know.
-        relative: Whether the name begins at the folder of the VRT.
+        relative: True where the name begins at the folder of the VRT.
     """
     source = ET.SubElement(band, "SimpleSource")
     ET.SubElement(source, "SourceFilename", relativeToVRT=str(int(relative))).text = name

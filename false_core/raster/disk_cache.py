@@ -37,7 +37,7 @@ class DiskCache:
     """A folder of entries.
 
     Args:
-        folder: Is made where need be.
+        folder: Path of the folder, which is made where need be.
         limit: Bytes of all entries together. Several processes that write at the same moment may exceed it by what they
             write, until the next entry is written.
     """

@@ -30,8 +30,8 @@ class _Globe:
     """The way from a CRS to its own ellipsoid.
 
     Attributes:
-        to_geodetic: To longitude and latitude of the same datum.
-        degrees: What these are multiplied with to be in degrees.
+        to_geodetic: Transformation to longitude and latitude of the same datum.
+        degrees: Factor that brings its coordinates to degrees.
         geod: The ellipsoid.
         area: West, south, east and north of the area of use, None where it is not known.
     """

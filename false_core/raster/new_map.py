@@ -18,7 +18,7 @@ def new_map(path: str, source: RasterSource, classes: ClassTable, raster: str | 
     Args:
         path: A GeoTIFF.
         source: The map on whose pixels it lies.
-        classes: What its codes mean. Pixels without one are ``classes.nodata``.
+        classes: Classes that its codes stand for. Pixels without one are ``classes.nodata``.
         raster: The path of what the map was made of, where that is not the file of ``source``.
 
     Raises:

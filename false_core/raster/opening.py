@@ -63,7 +63,8 @@ class OpenedRaster:
         """Return the file as this thread has it open.
 
         Args:
-            identified: Whether it is known by now what the files are. What was opened before may be what they were.
+            identified: True where it is known by now what the files are. A file that was opened before may be what they
+                were.
 
         Raises:
             InputError: The file is no longer the one that was opened first.

@@ -65,7 +65,7 @@ class _Contents:
     Attributes:
         references: Names of what it is made of, as often as they occur, and whether each is given relative to the raster.
         raw: The files that are to be read byte by byte.
-        is_vrt: Whether it is a VRT.
+        is_vrt: True where it is a VRT.
     """
 
     references: list[tuple[str, bool]] = field(default_factory=list)

@@ -18,9 +18,9 @@ class BandReference:
     """The bands that a model, or the first of several rasters, has.
 
     Attributes:
-        called: What they belong to, in sentences.
-        holds: How a sentence about its data type goes on.
-        bands: What the file said of each.
+        called: Name of what they belong to, in sentences.
+        holds: End of a sentence about its data type.
+        bands: Descriptions of the bands in that file.
         numbers: Their numbers in that file.
         dtype: Its data type.
     """
@@ -82,7 +82,7 @@ def ordered_as(
         source: The raster with all of its bands, or those asked for by number.
         in_order: The bands to take if nothing was known of them, None where their number does not fit.
         remarks: List that is told what was done, and what is in doubt.
-        named: Whether the bands were asked for by number. Then nothing is put in another order.
+        named: True where the bands were asked for by number. Then nothing is put in another order.
 
     Returns:
         None where there is no telling which bands are meant, and their number does not fit.

@@ -58,8 +58,8 @@ class StoredPixels:
 
     Attributes:
         pixels: Array of shape (bands, height, width). What is missing may hold any number.
-        missing: Which pixels are invalid, of the same shape; None: those of float32 that are NaN, or none.
-        valid: Which pixels of the file are valid in any band, of shape (height * factor, width * factor).
+        missing: Mask of the invalid pixels, of the same shape; None: those of float32 that are NaN, or none.
+        valid: Mask of the pixels of the file that are valid in any band, of shape (height * factor, width * factor).
     """
 
     pixels: Pixels
@@ -155,7 +155,7 @@ class RasterSource:
         Args:
             reference: The bands of the reference, one for each band of this raster.
             dtype: The data type of the reference.
-            convert: Whether pixels are brought from this raster's scale and offset to those of the reference. If not, the
+            convert: True where pixels are brought from this raster's scale and offset to those of the reference. If not, the
                 numbers of the file are taken to be in those of the reference already.
         """
         other = copy.copy(self)
@@ -220,6 +220,17 @@ class RasterSource:
             return None
         metres = self.pixel_size * float(self.crs.linear_units_factor[1])
         return metres if is_true_to_scale(middle, self.crs) else metres * float(scale_at(middle, self.crs)[0])
+
+    @property
+    def working_pixel_size(self) -> float:
+        """Side of a working pixel in CRS units."""
+        return self.pixel_size * self.factor
+
+    @property
+    def working_ground_distance(self) -> float | None:
+        """Side of a working pixel in metres of ground in the middle of the raster, or None where it cannot be known."""
+        distance = self.ground_sample_distance
+        return None if distance is None else distance * self.factor
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:

@@ -42,7 +42,7 @@ class Normalisation:
     """Brings each band to about zero mean and unit standard deviation. Travels in the model file.
 
     Attributes:
-        low, high: Per band, the values between which pixels are kept as they are; beyond, they are clipped.
+        low, high: Values per band between which pixels are kept as they are; beyond, they are clipped.
         mean, std: The mean and the standard deviation of each band, of the sample within those limits.
     """
 

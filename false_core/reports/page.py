@@ -40,7 +40,7 @@ def page(
     """Return a report as HTML, in the language of the user.
 
     Args:
-        tiles: What is seen first: names and values.
+        tiles: Names and values that are seen first.
         notes: Facts that may spoil the result.
         about: Names and values that stand above all, such as the CRS, after when and by whom the report was made.
     """

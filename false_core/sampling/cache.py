@@ -128,7 +128,7 @@ class ChunkSlices:
 
     Attributes:
         table: Places of the chunks among those at hand, of shape (n, rows, columns); -1 where there is none.
-        offsets: Where each window begins in its first chunk, (n, 2), x first.
+        offsets: Offsets of the windows in their first chunks, (n, 2), x first.
         height, width: Size of the windows.
         side: Side of a chunk.
     """

@@ -95,8 +95,8 @@ class ColourChanges:
     """Changes of a batch of crops that have been drawn, one after the other.
 
     Attributes:
-        kinds: What each change is, of shape (batch, changes).
-        amounts: How strong it is, of shape (batch, changes).
+        kinds: Kind of each change, of shape (batch, changes).
+        amounts: Strength of each change, of shape (batch, changes).
         black, white: Normalised values, of shape (batch, bands).
     """
 

@@ -47,7 +47,7 @@ class CropTargets:
         """Return the classes of the pixels of crops, of shape (n, size, size); ``IGNORE`` where nothing is labelled.
 
         Args:
-            placement: How the crops lie in their source windows.
+            placement: Positions of the crops in their source windows.
             corners: Column and row of the upper left pixel of each window, of shape (n, 2).
             side: Side of a window.
             size: Side of a crop in its own pixels.

@@ -37,7 +37,7 @@ class GeocentricPositions:
 
         Args:
             rasters: Number of the raster of each place, of shape (n,).
-            positions: In its pixel coordinates, of shape (n, 2), x first.
+            positions: Positions in its pixel coordinates, of shape (n, 2), x first.
         """
         out = np.empty((len(positions), 3))
         for number in np.unique(rasters):
@@ -61,7 +61,7 @@ class GeocentricPositions:
         Only the centres are projected; around them the ground is taken for flat.
 
         Args:
-            rasters, centres: As in ``at``.
+            rasters, centres: Rasters and positions as in ``at``.
             offsets: Offsets of the points from their centres in pixels, of shape (n, points, 2).
         """
         count = len(centres)

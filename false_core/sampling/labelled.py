@@ -38,7 +38,7 @@ class LabelledCrops:
     Attributes:
         windows: Normalised source pixels, float16 of shape (batch, bands, side, side).
         targets: Class indices of the crops' pixels, uint8 of shape (batch, size, size); 255 without a label or on nodata.
-        share: Which of the crops of a larger batch these are.
+        share: Share of a larger batch that these crops are.
         whole: Crops of that batch.
     """
 
@@ -55,7 +55,7 @@ class RawCrops:
 
     Attributes:
         windows, targets: See ``LabelledCrops``.
-        maps: Where the crops lie in the windows, as ``resample_crops`` wants it, of shape (batch, 1, 2, 3).
+        maps: Affine maps from the crops to the windows, as ``resample_crops`` takes them, of shape (batch, 1, 2, 3).
     """
 
     windows: Tensor
@@ -148,9 +148,9 @@ class LabelSampler:
 
     Args:
         annotation: The labels, in pixel coordinates of the cache's raster.
-        balanced: Whether rare classes are drawn more often than their share: a class comes up in proportion to the square
+        balanced: True where rare classes are drawn more often than their share: a class comes up in proportion to the square
             root of its labelled pixels, and so does a shape within its class. Otherwise all pixels have the same chance.
-        turns: Whether crops are turned by any angle; otherwise see ``zoomed_crops``.
+        turns: True where crops are turned by any angle; otherwise see ``zoomed_crops``.
     """
 
     def __init__(

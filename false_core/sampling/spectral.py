@@ -80,9 +80,9 @@ class SpectralChanges:
     Attributes:
         exponent: The exponent of the tone curve, of shape (batch, 1, 1, 1).
         gain, offset: The gain and the offset of each band, of shape (batch, bands, 1, 1).
-        blurred: Which crops are blurred at all, bool of shape (batch,).
-        kernels: What each crop is blurred with along either axis, of shape (batch, 2 * radius + 1).
-        lost: Which bands are lost, bool of shape (batch, bands, 1, 1).
+        blurred: Mask of the crops that are blurred at all, bool of shape (batch,).
+        kernels: Kernels that each crop is blurred with along either axis, of shape (batch, 2 * radius + 1).
+        lost: Mask of the bands that are lost, bool of shape (batch, bands, 1, 1).
         colours: Published changes of colour.
     """
 

@@ -42,9 +42,9 @@ class StyleTransfers:
     """The transfers of those patches of a batch whose second views get other colours.
 
     Attributes:
-        rows: Which patches these are.
+        rows: Indices of these patches.
         samples: The pixels drawn of each, of shape (n, m, bands).
-        moves: What becomes of them, less themselves, of the same shape.
+        moves: Colours that they get, less their own, of the same shape.
         lowest, highest: The range of each band, of shape (n, bands).
     """
 

@@ -90,14 +90,15 @@ class ViewPairs:
         size: Side of a view in pixels.
         windows: Normalised source pixels, float16 of shape (batch, bands, side, side).
         first, second: Placements of the two views.
-        points: For the first and the second view, positions both see, of shape (batch, points, 2) from -1 to 1.
-        seen: Which of them both views really see, of shape (batch, points).
-        ground: Where the centres of the windows and then the points lie on the ground, in one frame for all batches, of
-            shape (batch, 1 + points, 3), in widths of a view.
-        share: Which of the patches of a larger batch these are.
+        points: Positions that both views see, for the first and the second view, of shape (batch, points, 2) from -1 to 1.
+        seen: Mask of the points that both views really see, of shape (batch, points).
+        ground: Positions of the centres of the windows and then of the points on the ground, in one frame for all batches,
+            of shape (batch, 1 + points, 3), in widths of a view.
+        share: Share of a larger batch that these patches are.
         whole: Patches of that batch.
-        chance: What the method asked for, see ``SamplingRequirements``, of shape (2 * batch, numbers), first views first.
-        styles: Which patches get other colours in their second view.
+        chance: Random numbers that the method asked for, see ``SamplingRequirements``, of shape (2 * batch, numbers), first
+            views first.
+        styles: Transfers of colours to the second views of some patches.
         local: Placements of the small crops.
         local_size: Their side in pixels.
     """
@@ -150,7 +151,7 @@ class RawSmallCrops:
     """The small crops of each of B patches before they are made, as ``RawViews`` becomes their views.
 
     Attributes:
-        maps: Where they lie, of shape (B, crops, 2, 3).
+        maps: Affine maps from the crops to the patches, of shape (B, crops, 2, 3).
         changes: The changes of all, the first crops of all patches before the second ones.
         size: Their side in pixels.
     """
@@ -182,11 +183,11 @@ class RawViews:
 
     Attributes:
         windows: Normalised source pixels, float16 of shape (B, bands, side, side).
-        maps: Where the two views lie in them, as ``resample_crops`` wants it, of shape (B, 2, 2, 3).
+        maps: Affine maps from the two views to the windows, as ``resample_crops`` takes them, of shape (B, 2, 2, 3).
         changes: The changes of the 2B views, the first views before the second views.
         points: Positions in the views, of shape (2B, points, 2).
         kept: See ``ViewPairs``.
-        seen: Which points both views see, of shape (B, points), in memory.
+        seen: Mask of the points that both views see, of shape (B, points), in memory.
         ground, chance, styles: See ``ViewPairs``.
         local: Small crops, where the method asked for some.
     """
@@ -296,11 +297,11 @@ class PatchSampler:
     chunks of its own to choose from: a process that fills some places of every batch reads some of the chunks.
 
     Args:
-        rasters: What patches are drawn from.
-        draw: Which patches are drawn.
+        rasters: Rasters that patches are drawn from.
+        draw: Way of drawing patches.
         budget: Bytes that chunks may take in memory.
-        device: Where chunks are kept.
-        requirements: What the method asks of its patches.
+        device: Device that chunks are kept on.
+        requirements: Requirements of the method on its patches.
         styles: Rasters that other colours are taken from. Without any, they are those of patches of ``rasters``, of another
             one where there are several.
     """

@@ -11,12 +11,11 @@ import os
 import sys
 import threading
 import time
-import traceback
 import warnings
 
 from false_core import __version__, events
 from false_core.cancellation import Stop, cancelled_by_signals
-from false_core.events import CANCEL_DEADLINE_S, Failed, Finished, Message, Started
+from false_core.events import CANCEL_DEADLINE_S, Finished, Message, Started
 from false_core.language.spoken import localised_event
 from false_core.line_protocol import ProtocolError
 from false_core.native_libraries import set_up_gdal
@@ -46,14 +45,7 @@ def main() -> int:
             _serve(inbox, speaker.say)
         except Exception as error:
             # The process boundary: whatever it is, the other side must hear of it.
-            speaker.say(
-                Failed(
-                    f"Something went wrong that should not: {type(error).__name__}: {error}",
-                    "Please report it with the details below.",
-                    "bug",
-                    traceback.format_exc(),
-                )
-            )
+            speaker.say_fault(error)
             return 1
     speaker.say(Finished())
     return 0

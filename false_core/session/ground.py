@@ -21,7 +21,7 @@ from false_core.models.model_file import ModelCard, read_card
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.session_protocol import Open
-from false_core.training.heads.choice import Candidate, candidates_for
+from false_core.training.heads.choice import HeadCandidate, candidates_for
 from false_core.training.heads.fit import FrozenEncoder, as_classifiers_see, mean_and_std, space_of_part
 from false_core.training.heads.samples import FeatureSampler, FloatArray
 from false_core.training.heads.spaces import Space, names_in, plain_space
@@ -49,14 +49,14 @@ class Ground:
         spaces: The space that the features of a part are brought to before a classifier sees them, by part.
         sample: Features of random pixels of the raster, as classifiers see them, by part.
         smoothing: Standard deviation of the window in which probabilities are averaged, in working pixels.
-        origin: Where the general encoder comes from.
+        origin: Origin of the general encoder's weights.
         model: The card and the network of the model that is gone on from.
     """
 
     start: Start
     source: RasterSource
     normalisation: Normalisation
-    candidate: Candidate
+    candidate: HeadCandidate
     backbones: tuple[str, ...]
     parts: FeatureParts
     quick: FeatureParts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from false_core.session_protocol import ChangeLabels, Close, Request, SetClasses
+from false_core.session_protocol import ChangeLabels, Close, SessionRequest, SetClasses
 
 ADDING_UP = (ChangeLabels, SetClasses)
 """Requests of which every one counts. Of all others the latest of its kind takes the place of those before it."""
@@ -16,9 +16,9 @@ class Inbox:
 
     def __init__(self) -> None:
         self._there = threading.Condition()
-        self._waiting: list[Request] = []
+        self._waiting: list[SessionRequest] = []
 
-    def put(self, request: Request) -> None:
+    def put(self, request: SessionRequest) -> None:
         """Add a request."""
         with self._there:
             if not isinstance(request, ADDING_UP):
@@ -26,7 +26,7 @@ class Inbox:
             self._waiting.append(request)
             self._there.notify()
 
-    def take(self, wait: bool) -> list[Request]:
+    def take(self, wait: bool) -> list[SessionRequest]:
         """Return what has come in since, in order; nothing where nothing has, unless it is to be waited for."""
         with self._there:
             while wait and not self._waiting:
@@ -40,10 +40,10 @@ class Inbox:
         """Return whether a request is waiting."""
         return bool(self._waiting)
 
-    def holds(self, *kinds: type[Request]) -> bool:
+    def holds(self, *kinds: type[SessionRequest]) -> bool:
         """Return whether a request of one of some kinds, or the end of the session, is waiting."""
         return any(isinstance(one, (*kinds, Close)) for one in self._waiting)
 
-    def asker(self, *kinds: type[Request]) -> Callable[[], bool]:
+    def asker(self, *kinds: type[SessionRequest]) -> Callable[[], bool]:
         """Return a function that says whether such a request is waiting."""
         return lambda: self.holds(*kinds)

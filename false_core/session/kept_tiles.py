@@ -133,7 +133,7 @@ class KeptTiles:
 
         Args:
             left, top, right, bottom: The rectangle in pixels of the tile.
-            smoothed: Whether a map is made of it, whose probabilities may be averaged.
+            smoothed: True where a map is made of it, whose probabilities may be averaged.
         """
         spec, parts = self._ground.spec, self._ground.quick
         step, side = spec.stride, looked.tile.window.width
@@ -163,7 +163,7 @@ class KeptTiles:
 
         Args:
             looked: A tile with valid pixels.
-            places: In working pixels of the raster, x first, of shape (n, 2), n > 0.
+            places: Positions in working pixels of the raster, x first, of shape (n, 2), n > 0.
         """
         window = looked.tile.window
         within = places - [window.column, window.row]

@@ -41,7 +41,7 @@ class ViewOnRaster:
 
     Attributes:
         columns, rows: Column and row of the pixel of the file at the middle of each, of shape (height, width).
-        inside: Which of them lie on the raster.
+        inside: Mask of those that lie on the raster.
     """
 
     columns: npt.NDArray[np.int64]
@@ -83,7 +83,7 @@ class DrawnView:
     """A picture as far as it is drawn.
 
     Attributes:
-        pixels: What is shown, of shape (height, width).
+        pixels: Values that are shown, of shape (height, width).
         codes: The classes, of the same shape.
         known: Share of the pixels over the raster that are computed.
     """
@@ -118,7 +118,7 @@ class Painter:
         """Yield a view, first unfinished where it takes long.
 
         Args:
-            view: What to show.
+            view: View to show.
             plan: The tiles in which the raster is classified.
             head: The classifier that makes the map.
             before: Classes that the view showed before the labels changed, of shape (height, width), for what changed.

@@ -9,14 +9,14 @@ import numpy.typing as npt
 import shapely
 
 from false_core.inference.tiles import Tile, TilePlan
-from false_core.mapping.selection import choose
+from false_core.mapping.selection import choose_squares
 from false_core.raster.source import moved
 from false_core.session.ground import Ground
 from false_core.session.kept_tiles import KeptTiles, LookedAt
 from false_core.session.live_head import LiveHead
 from false_core.session.session_labels import SessionLabels
 from false_core.session_protocol import NO_CLASS, Place
-from false_core.training.heads.choice import design
+from false_core.training.heads.fits import design
 from false_core.training.heads.samples import FloatArray
 
 GRID_PX = 32
@@ -101,7 +101,7 @@ class GridOfPlaces:
         features, others = _standardised(seen, labelled)
         codes = [one.code for one in head.classes]
         places = []
-        for choice in choose(doubt, features, positions, others, count):
+        for choice in choose_squares(doubt, features, positions, others, count):
             n = choice.index
             corners = moved(self._ground.source.transform, np.asarray(shapely.get_coordinates(boxes[n])))
             extent = (corners[:, 0].min(), corners[:, 0].max(), corners[:, 1].min(), corners[:, 1].max())

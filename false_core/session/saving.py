@@ -22,11 +22,11 @@ def save_live(request: Save, ground: Ground, head: LiveHead, annotation: Annotat
     """Write the model that the views show.
 
     Args:
-        request: Where to, and where the labels are kept.
+        request: Request with the name of the model, and where the labels are kept.
         ground: The raster, and how it is looked at.
         head: The classifiers of the moment.
         annotation: The labels that they learned from.
-        held_out: What is known of the map.
+        held_out: Labels held out, and what they say of the map.
 
     Raises:
         OutputError: The file cannot be written, or is one that the session reads.
@@ -55,7 +55,7 @@ def save_live(request: Save, ground: Ground, head: LiveHead, annotation: Annotat
         annotation,
         held_out.accuracy,
         held_out.confusion,
-        ground.backbones[-1],
+        ground.backbones[-1] if ground.backbones else "",
         method,
     )
     with locked_outputs(job):

@@ -44,11 +44,12 @@ from false_core.session_protocol import (
     Outline,
     Outlined,
     Picture,
+    Place,
     Refused,
-    Request,
     Save,
     Saved,
     Score,
+    SessionRequest,
     SessionScores,
     SetClasses,
     Suggest,
@@ -63,6 +64,8 @@ REFIT_S = 1.5
 """Seconds between two fits while labels far from the view are still being looked at."""
 FEW_LABELS = 4
 """Labels of a tile up to which each is looked at alone. The surroundings of more overlap, or nearly fill the tile."""
+SUGGEST_S = 3.0
+"""Time after which a person who asks where to label next is told of what has been looked at by then."""
 PROGRESS_S = 1.0
 """Seconds between two words on how much of the raster has been looked at."""
 CHANGES = (ChangeLabels, SetClasses)
@@ -72,7 +75,7 @@ class Session:
     """Serves one person who labels one raster.
 
     Args:
-        inbox: Where requests come in.
+        inbox: Inbox that requests come in by.
         say: Called with every answer.
     """
 
@@ -110,7 +113,7 @@ class Session:
             if self._room is not None:
                 self._room.rest()
 
-    def _take(self, request: Request) -> None:
+    def _take(self, request: SessionRequest) -> None:
         if isinstance(request, Close):
             self._is_closed = True
         elif isinstance(request, Open):
@@ -294,7 +297,7 @@ class _Room:
         """Return the tile with most labels that are not looked at yet, or None.
 
         Args:
-            near: Whether only tiles count that are at hand, or that the view shows; all count as long as there is no map.
+            near: True where only tiles count that are at hand, or that the view shows; all count as long as there is no map.
         """
         wanted: dict[tuple[int, int], int] = {}
 
@@ -467,12 +470,17 @@ class _Room:
     def answer_suggest(self, request: Suggest) -> None:
         """Say where a label would teach most."""
         head = self._fitted_head()
-        for tile in self._shown_tiles():
-            if not self._grid.knows(tile):
-                self._grid.add(self._tiles.of(tile, self._inbox.asker(*CHANGES, View, Suggest)))
         _, seen = points_of(self._known(), [c.code for c in head.classes])
         count = max(1, min(request.places, MAX_PLACES))
-        self._say(SuggestedPlaces(request.number, self._fitted_by, self._grid.best(head, self._labels, seen, count)))
+        until = time.monotonic() + SUGGEST_S
+        places: tuple[Place, ...] = ()
+        # A view of a whole large raster has more tiles than anybody waits for.
+        for tile in (tile for tile in self._shown_tiles() if not self._grid.knows(tile)):
+            if time.monotonic() > until and (places := self._grid.best(head, self._labels, seen, count)):
+                break
+            self._grid.add(self._tiles.of(tile, self._inbox.asker(*CHANGES, View, Suggest)))
+        places = places or self._grid.best(head, self._labels, seen, count)
+        self._say(SuggestedPlaces(request.number, self._fitted_by, places))
 
     def answer_save(self, request: Save) -> None:
         """Write the model."""
@@ -517,7 +525,7 @@ def _opened(request: Open, ground: Ground) -> Opened:
         source.crs.to_wkt() if source.crs else "",
         tuple(map(float, source.bounds)),
         source.pixel_size,
-        source.pixel_size * source.factor,
+        source.working_pixel_size,
         source.source_width,
         source.source_height,
         tuple(ClassEntry(c.code, c.name, c.color) for c in classes),

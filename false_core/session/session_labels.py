@@ -33,10 +33,10 @@ class PlacedLabel:
         code: The code of its class.
         shape: Its geometry in working pixels, cut off at the edges of the raster; empty where it lies beyond.
         places: Middles of pixels under it in random order, x first, of shape (n, 2).
-        free: Which of them no smaller label covers, of shape (n,).
+        free: Mask of those that no smaller label covers, of shape (n,).
         taken: Numbers of the places whose features are known, of shape (k,).
         seen: Their features as classifiers see them, by part, each of shape (k, dimensions).
-        is_looked_at: Whether that is all that was asked for.
+        is_looked_at: True where the features of all places that were asked for are known.
     """
 
     code: int
@@ -74,7 +74,7 @@ class SessionLabels:
 
     Args:
         source: The raster on its working grid.
-        seed: Decides which pixels are drawn.
+        seed: Seed of the draw of pixels.
     """
 
     def __init__(self, source: RasterSource, seed: int) -> None:
@@ -185,7 +185,7 @@ def take_places(labels: Mapping[int, PlacedLabel], take: Callable[[PlacedLabel, 
 
     Args:
         labels: The labels by id.
-        take: Is called with a label and the numbers of its places.
+        take: Function that is called with a label and the numbers of its places.
     """
     number = places_per_label(len(labels))
     for label in labels.values():

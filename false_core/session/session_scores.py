@@ -34,7 +34,7 @@ class HeldOut:
         accuracy: Accuracy of the whole map.
         confusion: Confusion matrix of held-out samples, true classes in rows, every label counting 1; None where none could
             be held out.
-        classes: How well each class is told apart.
+        classes: Scores of the classes.
     """
 
     accuracy: AccuracyEstimate
@@ -63,7 +63,17 @@ def hold_out(
     number, seed = len(head.classes), ground.start.job.seed
     folds = folds_of(annotation, ground.source.width, ground.source.height, seed)
     comparison = compare(
-        (ground.candidate,), ground.seen_spaces, seen, ground.sample, points, folds, number, Feedback(), head.fitted, at_step
+        (ground.candidate,),
+        ground.seen_spaces,
+        seen,
+        ground.sample,
+        points,
+        folds,
+        number,
+        Feedback(),
+        head.fitted,
+        at_step,
+        may_learn_from_raster=False,
     )
     held = points.subset(comparison.held_out)
     labels = np.bincount(annotation.targets, minlength=number)

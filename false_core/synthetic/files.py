@@ -38,7 +38,7 @@ def write_scene(
     """Generate a scene and write ``image.tif``, ``truth.tif`` and ``labels.gpkg`` into ``folder``.
 
     Args:
-        folder: Where to write; made where it is missing. Files of these names are replaced.
+        folder: Folder to write to; made where it is missing. Files of these names are replaced.
         label_share: Share of the area that the label polygons cover, 0 to 1. Every class of the truth gets some.
     """
     folder = Path(folder)

@@ -26,7 +26,7 @@ class LandUse:
     Attributes:
         row_period: Metres from row to row.
         row_strength: Change of brightness across rows, as a share.
-        tramlines: How much soil shows in the wheel tracks, 0 to 1.
+        tramlines: Share of soil that shows in the wheel tracks, 0 to 1.
         patchiness: Change of brightness from patch to patch, as a share.
         trees: ``"dense"``, ``"rows"``, ``"few"`` or none.
     """
@@ -69,7 +69,7 @@ class Parcels:
         edge: (H, W) metres to the parcel's border.
         lane: (H, W) metres to the nearest border that a lane runs along.
         hedge: (H, W) metres to the nearest border with a hedge.
-        uses: What grows on each parcel.
+        uses: Crop or cover of each parcel.
         angle: Direction of the rows of each parcel, radians.
     """
 

@@ -49,7 +49,7 @@ def generate(width: int = 1024, height: int = 1024, seed: int = 0, gsd: float | 
         width, height: Pixels, at least ``MIN_SCENE_SIDE_PX``.
         seed: The same seed gives the same scene.
         gsd: Metres per pixel. None: 0.5, and more for small scenes, so that they show every class.
-        border: Whether to leave an irregular border without data.
+        border: True where an irregular border is left without data.
 
     Raises:
         ValueError: The size is smaller than ``MIN_SCENE_SIDE_PX``.

@@ -15,9 +15,9 @@ class Season:
     """A time of the year.
 
     Attributes:
-        uses: What a parcel shows in place of what it shows in summer.
-        tints: What the four bands of a class are multiplied with.
-        later, lower: How far the sun has gone on to the west, and how much lower it stands, in radians.
+        uses: Uses that a parcel shows in place of those of summer.
+        tints: Factors of the four bands of each class.
+        later, lower: Angles by which the sun has gone on to the west, and by which it stands lower, in radians.
     """
 
     uses: Mapping[LandUse, LandUse] = field(default_factory=dict)

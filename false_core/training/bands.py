@@ -22,8 +22,8 @@ def measured_bands(
 
     Args:
         sources: The rasters, with the same bands.
-        areas: What is learned from of each.
-        named: Whether bands were asked for by number.
+        areas: Windows of each raster that are learned from.
+        named: True where bands were asked for by number.
         feedback: It is told which bands are left out.
         world: The processes that learn together.
 

@@ -46,7 +46,7 @@ class Checkpoint:
         world: The processes that do the job. That of rank 0 writes and reads, for all.
 
     Attributes:
-        path, path_before: Where the last state and the one before it lie.
+        path, path_before: Paths of the last state and of the one before it.
         step: The step of the last state, None where there is none yet.
     """
 

@@ -34,7 +34,7 @@ from false_core.settings import memory_for_pixels
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.finetuning_cost import LABEL_TILE_PX, decoder_cost, fitting_cost, tiles_looked_at
-from false_core.training.finetuning_report import finetuning_report
+from false_core.training.finetuning_report import LEARNS_FROM_RASTER, finetuning_report
 from false_core.training.heads.fit import fit_head
 from false_core.training.labels_picture import draw_labels
 from false_core.training.segmenter_card import PATCH, card_of
@@ -55,7 +55,7 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
     """Run a ``Finetune`` job: write the model file and, if asked for, the report. Return its results by name.
 
     Args:
-        job: What to do.
+        job: Job to do.
         feedback: The listener that is told of progress.
         world: The processes that do it together. A decoder is trained by all of them, each a share of every batch; other
             heads are a matter of seconds, and the first process fits them.
@@ -151,11 +151,11 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
         "preset": start.preset,
         "smoothing": job.smoothing,
         "compared": {c.name: value for c, value in zip(comparison.candidates, comparison.scores) if math.isfinite(value)},
+        LEARNS_FROM_RASTER: comparison.learns_from_raster,
         "seed": job.seed,
     }
-    card = card_of(
-        start, source, normalisation, annotation, fitted.accuracy, fitted.confusion, encoders[-1].backbone, method
-    )
+    backbone = encoders[-1].backbone if encoders else ""
+    card = card_of(start, source, normalisation, annotation, fitted.accuracy, fitted.confusion, backbone, method)
     card = replace(card, head=fitted.segmenter.spec, patch_size=PATCH)
     if origin:
         card = replace(card, provenance={**card.provenance, "weights": origin})

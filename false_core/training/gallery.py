@@ -45,7 +45,7 @@ class Exhibit:
     Attributes:
         pictures: The anchor, its other view, and its false negatives or its nearest neighbour.
         similarities: Cosine similarities of the anchor to those that follow it, one fewer than the pictures.
-        same_class: Whether those are of the anchor's true class; None where that is not known.
+        same_class: True for those that are of the anchor's true class; None where that is not known.
     """
 
     pictures: tuple[Colours, ...]
@@ -58,8 +58,9 @@ class Gallery:
     """The pictures of one level.
 
     Attributes:
-        level: What an embedding stands for: a whole patch (``"image"``) or a point (``"points"``).
-        determined: Whether the others are false negatives that FNSD determined; otherwise they are the nearest neighbours.
+        level: Object that an embedding stands for: a whole patch (``"image"``) or a point (``"points"``).
+        determined: True where the others are false negatives that FNSD determined; otherwise they are the nearest
+            neighbours.
         exhibits: The exhibits from the least to the most similar.
         anchors: Number of anchors they were chosen from: benchmark anchors, or all.
         looked_at: Number of embeddings that were looked at.

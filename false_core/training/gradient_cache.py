@@ -45,8 +45,8 @@ def accumulate_gradients(
         micro_batches: Functions that each make the views of some patches of this process's share, in order. Each is called
             twice where there are several, and must make the same views each time.
         precision: The context of each forward pass, for autocast.
-        together: What adds up the gradients of the processes that share the batch, each with as many parts. All end up
-            with the same.
+        together: Function that adds up the gradients of the processes that share the batch, each with as many parts. All end
+            up with the same.
         scaler: Scales the gradients.
     """
     world = together.world
@@ -111,7 +111,7 @@ class _BatchLoss:
     """The loss of a whole batch, and its gradients at what was compared.
 
     Attributes:
-        whole: What was compared, by name, of all processes and parts.
+        whole: Tensors that were compared, by name, of all processes and parts.
         done: Rows whose gradients have been given out, of each half.
     """
 

@@ -21,7 +21,7 @@ from false_core.sampling.views import EmbeddingPositions, ViewPairs
 from false_core.training.gallery import SURROUNDINGS_PX, mark_middle, picture_at
 from false_core.training.purity import Truth
 
-COLUMNS = 6
+FIGURE_COLUMNS = 6
 """Anchors of a figure."""
 MOST_OTHERS = 3
 """Related places whose surroundings are shown of one anchor."""
@@ -62,12 +62,12 @@ def method_sections(pairs: Sequence[NeighbourPairs], marked: Sequence[MarkedView
 
 def draw_marked_views(marked: MarkedViews) -> str:
     """Return marked views as SVG, one patch per column; empty where there is none."""
-    columns = marked.columns[:COLUMNS]
+    columns = marked.columns[:FIGURE_COLUMNS]
     if not columns:
         return ""
     rows = len(marked.rows)
-    figure = Figure(figsize=(1.53 * COLUMNS + 0.3, 1.6 * rows + 0.1), layout="constrained")
-    grid = figure.subplots(rows, COLUMNS, squeeze=False)
+    figure = Figure(figsize=(1.53 * FIGURE_COLUMNS + 0.3, 1.6 * rows + 0.1), layout="constrained")
+    grid = figure.subplots(rows, FIGURE_COLUMNS, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
     for column, own in enumerate(columns):
@@ -92,8 +92,8 @@ def draw_neighbour_pairs(pairs: NeighbourPairs, drawn: Drawn) -> tuple[str, int]
     shown = {anchor: _distinct(indices[anchor][counts[anchor]], len(indices) // 2) for anchor in anchors}
     others_shown = min(MOST_OTHERS, max(map(len, shown.values())))
     rows = 2 + others_shown
-    figure = Figure(figsize=(1.53 * COLUMNS + 0.3, 1.55 * rows + 0.1), layout="constrained")
-    grid = figure.subplots(rows, COLUMNS, squeeze=False)
+    figure = Figure(figsize=(1.53 * FIGURE_COLUMNS + 0.3, 1.55 * rows + 0.1), layout="constrained")
+    grid = figure.subplots(rows, FIGURE_COLUMNS, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
     size = drawn.settings.crop_size if pairs.level == IMAGE else min(SURROUNDINGS_PX, drawn.settings.crop_size)
@@ -174,7 +174,7 @@ def _chosen(related: npt.NDArray[np.int64], positions: EmbeddingPositions) -> li
     first = related[np.unique(positions.patches[related], return_index=True)[1]]
     if not len(first):
         return []
-    picks = np.linspace(0, len(first) - 1, min(COLUMNS, len(first))).round().astype(int)
+    picks = np.linspace(0, len(first) - 1, min(FIGURE_COLUMNS, len(first))).round().astype(int)
     return [int(row) for row in first[picks]]
 
 

@@ -43,14 +43,14 @@ class Pretraining:
     """A pretraining that could begin: what it was asked for, and what it begins with.
 
     Attributes:
-        preset, settings: What decides how; ``settings`` holds what the job names itself too.
+        preset, settings: Preset and settings that decide how; ``settings`` holds what the job names itself too.
         steps: Steps of the training.
         device: Device to compute on.
-        rasters: What is learned from, on its working grid.
+        rasters: Rasters that are learned from, on their working grid.
         styles: Rasters to take other colours from.
         encoder: The network to train.
-        origin: Where its weights come from; nothing where they are random.
-        general: What heads see beside it, see ``_general``.
+        origin: Origin of its weights; nothing where they are random.
+        general: General encoder that heads see beside it, see ``_general``.
         truth: Known classes, to be compared with what is found.
         made_by: See ``record_of``.
     """
@@ -80,7 +80,7 @@ class Pretraining:
 
         Args:
             asked: The job that the record is of, which this one may be a stage of.
-            follows: Whether it is a stage that follows another, whose encoder is not there yet but could be kept.
+            follows: True for a stage that follows another, whose encoder is not there yet but could be kept.
         """
         with feedback.stage("Starting", 0.01):
             device = choose_device(job.device, feedback)

@@ -66,7 +66,7 @@ def pretraining_seconds(flop_per_s: float, memory: float, processes: int = 1) ->
     Args:
         flop_per_s: Speed of a device in training.
         memory: Its bytes; 0 where they are not known.
-        processes: How many such devices there are.
+        processes: Number of such devices.
     """
     if 0 < memory < LEAST_BYTES:
         return math.inf

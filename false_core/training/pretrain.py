@@ -50,9 +50,9 @@ class EarlierStage:
 
     Attributes:
         title: Its title.
-        method, rasters, loss: As its encoder file says.
+        method, rasters, loss: Method, rasters and loss that its encoder file names.
         inputs: The fingerprints of what it read, by path, likewise.
-        origin: What it started from, likewise; nothing where its weights were random.
+        origin: Origin of its weights, likewise; nothing where they were random.
         curves: The state of its curves.
     """
 
@@ -91,7 +91,7 @@ def pretrain_stage(
     Args:
         before: Stages that it follows.
         asked: The job that it is a stage of.
-        title: What the stage is called.
+        title: Title of the stage.
     """
     start = Pretraining.of(job, feedback, world, asked)
     settings, steps, rasters = start.settings, start.steps, start.rasters
@@ -240,7 +240,6 @@ def _report(
 def _card(job: Pretrain, start: Pretraining, steps: int, curves: Curves) -> ModelCard:
     rasters, settings = start.rasters, start.settings
     first = rasters.sources[0]
-    distance = first.ground_sample_distance
     # Where the weights came from stands in the provenance; a path of this computer need not.
     kept = {name: value for name, value in asdict(settings).items() if name != "weights"}
     return ModelCard(
@@ -250,8 +249,8 @@ def _card(job: Pretrain, start: Pretraining, steps: int, curves: Curves) -> Mode
         band_numbers=first.bands,
         dtype=first.dtype,
         normalisation=rasters.normalisation,
-        pixel_size=first.pixel_size * first.factor,
-        ground_sample_distance=None if distance is None else distance * first.factor,
+        pixel_size=first.working_pixel_size,
+        ground_sample_distance=first.working_ground_distance,
         patch_size=settings.crop_size,
         method={"name": settings.method, "preset": start.preset, **kept, "steps": steps, "seed": job.seed},
         provenance={

@@ -34,12 +34,12 @@ def pretraining_report(
     """Return the report of a pretraining run, as HTML.
 
     Args:
-        galleries: What it takes for alike, for each level of its embeddings.
-        embedding: What it sees in the first raster.
-        of_method: What the method shows of itself.
-        curve_captions: What the curves are that only this method has, a sentence by the first word of their names.
-        about: What stands above all: the paradigm, the signal, CRS and pixel size.
-        earlier: Of each stage before this one its title, its method and the state of its curves.
+        galleries: Anchors, and what it takes for alike, for each level of its embeddings.
+        embedding: Picture of its features of the first raster.
+        of_method: Sections of the report that the method itself makes.
+        curve_captions: Captions of the curves that only this method has, a sentence by the first word of their names.
+        about: Facts that stand above all: the paradigm, the signal, CRS and pixel size.
+        earlier: Title, method and state of the curves of each stage before this one.
     """
     sections = [
         *(_earlier(*stage) for stage in earlier),

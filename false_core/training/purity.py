@@ -110,7 +110,7 @@ def purity(classes: FloatArray, chosen: npt.NDArray[np.bool_], indices: npt.NDAr
 
     Args:
         classes: The classes of the anchors, of shape (2N,). Pairs with a NaN are not counted.
-        chosen: Which pairs count, of shape (2N, k).
+        chosen: Mask of the pairs that count, of shape (2N, k).
         indices: The indices of the false negatives of each anchor, of shape (2N, k).
 
     Returns:
@@ -127,7 +127,7 @@ def purity_by_chance(classes: FloatArray, benchmark: npt.NDArray[np.bool_]) -> f
     An anchor's negatives are all others of the batch but its own other view.
 
     Args:
-        benchmark: Which anchors count, of shape (2N,).
+        benchmark: Mask of the anchors that count, of shape (2N,).
     """
     known = np.isfinite(classes)
     _, owner, counts = np.unique(classes[known], return_inverse=True, return_counts=True)

@@ -38,12 +38,11 @@ def card_of(
         source: The raster on its working grid.
         normalisation: The normalisation of its bands.
         annotation: The labels.
-        accuracy: What is known of the map's accuracy.
+        accuracy: Known accuracy of the map.
         confusion: Confusion matrix of held-out labels, true classes in rows.
         encoder: The timm backbone of the encoder that was pretrained last.
-        method: How the model is made, and with which settings.
+        method: Method by which the model is made, and its settings.
     """
-    distance = source.ground_sample_distance
     missing = accuracy.missing if accuracy else ()
     return ModelCard(
         kind=SEGMENTER,
@@ -52,8 +51,8 @@ def card_of(
         band_numbers=source.bands,
         dtype=source.dtype,
         normalisation=normalisation,
-        pixel_size=source.pixel_size * source.factor,
-        ground_sample_distance=None if distance is None else distance * source.factor,
+        pixel_size=source.working_pixel_size,
+        ground_sample_distance=source.working_ground_distance,
         patch_size=PATCH,
         classes=annotation.classes,
         method=method,

@@ -55,8 +55,8 @@ class TrainedSegmenter:
         network: The segmenter to keep.
         curves: The curves of the training.
         confusion: Confusion matrix of the labels that were kept back, true classes in rows; None where none were.
-        checkpoint: To be removed once the model is written.
-        origin: What the encoder started from, where no encoder file was given.
+        checkpoint: Checkpoint to be removed once the model is written.
+        origin: Origin of the encoder's weights, where no encoder file was given.
     """
 
     network: nn.Module
@@ -80,7 +80,7 @@ def train_segmenter(
     """Train on some labels, score on those kept back, and train on all.
 
     Args:
-        job: What was asked for.
+        job: Job that was asked for.
         settings: Everything that decides how.
         base: The card of the encoder file that the job names, if it does.
         raster: The raster and all labels.

@@ -217,7 +217,7 @@ def _earlier_stage(
 
     Args:
         stage: Its job, with the weights that the whole job starts from: those of the stage before are in no one's files.
-        weights: What it starts from.
+        weights: Weights that it starts from.
     """
     path = Path(stage.encoder)
     curves = path.with_suffix(".json")

@@ -33,6 +33,8 @@ from false_core.training.preset_choice import choose_preset
 
 NETWORK_HEAD = "network"
 """The head that is trained step by step: a decoder, with the encoder below it."""
+LINEAR_HEAD = "linear"
+"""The head that sees nothing but features of encoders."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,9 @@ def begin(job: Finetune, feedback: Feedback, is_recorded: bool = True, world: Wo
     """Return what a job starts from, once it is clear that it can.
 
     Args:
-        job: What was asked for.
+        job: Job that was asked for.
         feedback: It is told what computes, and with which preset.
-        is_recorded: Whether to look at all inputs for the record of the making, which takes a while.
+        is_recorded: True where all inputs are looked at for the record of the making, which takes a while.
         world: The processes that do the job together, and take the same preset.
     """
     device = choose_device(job.device, feedback)
@@ -60,10 +62,10 @@ def begin(job: Finetune, feedback: Feedback, is_recorded: bool = True, world: Wo
     base = read_card(job.encoder, ENCODER) if job.encoder else None
     if base and job.encoder:
         check_fits(job.encoder, lambda: build_encoder(base.encoder, len(base.bands)))
-    if job.head != NETWORK_HEAD and job.weights != GENERAL and not base:
+    if job.head == LINEAR_HEAD and job.weights != GENERAL and not base:
         raise RequestError(
             f"The head {job.head} has no encoder to build on: no encoder file is given, and the general encoder is off.",
-            "Choose an encoder file, or the general encoder.",
+            "Choose an encoder file, the general encoder, or the head auto, which then looks at colours and texture alone.",
         )
     return Start(job, preset, base, record_of(job, device) if is_recorded else {}, device)
 
@@ -94,7 +96,7 @@ def open_raster(job: Finetune, base: ModelCard | None, settings: FinetuneSetting
 
 def smoothing_px(job: Finetune, source: RasterSource) -> float:
     """Return the standard deviation of the window in which a job averages probabilities, in working pixels."""
-    return job.smoothing / (source.pixel_size * source.factor)
+    return job.smoothing / source.working_pixel_size
 
 
 def frozen_encoders(

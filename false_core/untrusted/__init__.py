@@ -34,7 +34,7 @@ def parse_json(text: str, finite: bool = False) -> Any:
     """Return what ``text`` holds.
 
     Args:
-        finite: Also refuse NaN and Infinity, which Python writes and JSON does not know.
+        finite: True where NaN and Infinity are refused too, which Python writes and JSON does not know.
 
     Raises:
         ValueError: It is not JSON, is nested deeper than ``MAX_JSON_LEVELS``, or an object holds a key twice: what one
@@ -85,8 +85,8 @@ def check_files_beside(path: str, what: str) -> None:
     """Raise InputError where a pipe or a device lies beside ``path`` under its name, which GDAL would wait for.
 
     Args:
-        path: What is opened. GDAL looks beside it for files of the same name with other endings.
-        what: What ``path`` should be.
+        path: Path that is opened. GDAL looks beside it for files of the same name with other endings.
+        what: Name of what ``path`` should be.
     """
     folder, name = os.path.split(os.path.abspath(path))
     stems = tuple(f"{stem}{mark}".lower() for stem in {name, os.path.splitext(name)[0]} for mark in "._-")

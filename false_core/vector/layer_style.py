@@ -105,7 +105,7 @@ def style_of_classes(field: str, classes: Sequence[LandCoverClass], named: bool 
     """Return a style that draws polygons with the names and colours of their classes.
 
     Args:
-        field: Holds the code of the class, or where it is ``named``, its name.
+        field: Name of the field with the code of the class, or where it is ``named``, its name.
     """
     root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology")
     categories, symbols = _categorized(root, field)

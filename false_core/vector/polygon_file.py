@@ -21,7 +21,7 @@ from false_core.raster.classes import LandCoverClass
 from false_core.vector.layer_file import DRIVER_OPTIONS, GEOPACKAGE, SHAPEFILE, driver_of, layer_name
 from false_core.vector.layer_style import keep_style, style_of_classes
 
-CODE, NAME, COLOR, AREA = "code", "name", "color", "area"
+CODE_FIELD, NAME_FIELD, COLOR_FIELD, AREA_FIELD = "code", "name", "color", "area"
 """Fields. A Shapefile holds no names of more than 10 letters."""
 _GROW = (GEOPACKAGE, SHAPEFILE, "SQLite")
 """Formats that take more features later. For all others, the polygons wait for each other."""
@@ -44,7 +44,7 @@ def polygon_file(path: str, raster: str, crs: CRS | None, classes: Sequence[Land
         file = PolygonFile(scratch, driver, crs, classes)
         yield file
         file.complete()
-        keep_style(style_of_classes(CODE, classes), scratch, path, raster)
+        keep_style(style_of_classes(CODE_FIELD, classes), scratch, path, raster)
 
 
 class PolygonFile:
@@ -53,7 +53,7 @@ class PolygonFile:
     def __init__(self, path: Path, driver: str, crs: CRS | None, classes: Sequence[LandCoverClass]) -> None:
         self._path, self._driver, self._crs = path, driver, crs
         self._classes = pd.DataFrame(
-            {NAME: [c.name for c in classes], COLOR: [c.color for c in classes]}, index=[c.code for c in classes]
+            {NAME_FIELD: [c.name for c in classes], COLOR_FIELD: [c.color for c in classes]}, index=[c.code for c in classes]
         )
         self._waiting: list[Any] = []
         self._begun = False
@@ -68,7 +68,13 @@ class PolygonFile:
         """Write polygons with their class codes and areas, and values of more fields by their names."""
         known = self._classes.loc[codes]
         table = geopandas.GeoDataFrame(
-            {CODE: codes, NAME: known[NAME].to_numpy(), COLOR: known[COLOR].to_numpy(), AREA: areas, **(more or {})},
+            {
+                CODE_FIELD: codes,
+                NAME_FIELD: known[NAME_FIELD].to_numpy(),
+                COLOR_FIELD: known[COLOR_FIELD].to_numpy(),
+                AREA_FIELD: areas,
+                **(more or {}),
+            },
             geometry=polygons,
             crs=self._crs.to_wkt() if self._crs else None,
         )

@@ -22,12 +22,10 @@ from qgis.PyQt.QtWidgets import QWidget
 from false_core import jobs
 from false_core.errors import FalseError
 from qgis_false import PLUGIN_FOLDER, class_field, layers, legend, made_files, settings, tasks
-from qgis_false.algorithms.definitions import export_definition
 from qgis_false.algorithms.fields import classified, shown_fields, the_only
 from qgis_false.algorithms.groups import title_of_group
-from qgis_false.algorithms.kinds import definition, job_fields
+from qgis_false.algorithms.kinds import Request, definition, export_definition, job_fields
 from qgis_false.algorithms.problems import problems, with_names_of_rasters
-from qgis_false.algorithms.values import Request
 from qgis_false.environment.processes import ProcessingCancelled
 from qgis_false.help import help_page
 from qgis_false.parameter_names import with_parameters_said
@@ -73,6 +71,8 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
     GROUP = ""
     """One of ``qgis_false.algorithms.groups``."""
     TAGS: Tuple[str, ...] = ()
+    is_trial = False
+    """True where it does its job on a small part, for a person to see what comes. QGIS runs a copy that does as this one."""
 
     def createInstance(self) -> QgsProcessingAlgorithm:
         return type(self)()
@@ -122,6 +122,10 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
 
     def can_be_estimated(self) -> bool:
         """Return whether it can be said before what it costs."""
+        return False
+
+    def can_be_tried(self) -> bool:
+        """Return whether it can be done on a small part first, to see what comes."""
         return False
 
     def canExecute(self) -> Tuple[bool, str]:
@@ -187,12 +191,14 @@ class JobAlgorithm(FalseAlgorithm):
 
     STYLED: Tuple[str, ...] = ()
     """Outputs of the job that carry how they are to be drawn: the names and colours of their classes, or a style."""
+    TRIED_ON_A_PART = False
+    """Whether a part of the raster shows what it makes of the whole."""
     only_estimates: bool
     """True where it is not to do its job, but to say what that costs. QGIS runs a copy, which does as this one."""
 
     def createInstance(self) -> QgsProcessingAlgorithm:
         made = type(self)()
-        made.only_estimates = self.only_estimates
+        made.only_estimates, made.is_trial = self.only_estimates, self.is_trial
         return made
 
     def __init__(self) -> None:
@@ -216,7 +222,14 @@ class JobAlgorithm(FalseAlgorithm):
         elsewhere = settings.LAUNCHER.value() or is_on_scheduler(self.JOB)
         return self.JOB in (jobs.Pretrain, jobs.Finetune, jobs.Classify) and not elsewhere
 
+    def can_be_tried(self) -> bool:
+        return self.TRIED_ON_A_PART
+
     def prepareAlgorithm(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> bool:
+        if self.is_trial:
+            feedback.pushInfo(
+                tr("This is a trial on a part of the raster. Its results are temporary, and no other step is offered them.")
+            )
         # Here and not later, because this is the main thread, which layers and their styles belong to.
         named = the_only(self.JOB, jobs.FIELD)
         if not named:
@@ -252,9 +265,10 @@ class JobAlgorithm(FalseAlgorithm):
             return self._exported(os.path.abspath(target), parameters, context, feedback)
         with folder_for_a_job(folder_for_files(self.JOB)) as folder:
             job = self._job(parameters, context, feedback, Path(folder))
-            name_layers(job, context)
+            name_layers(job, context, self.is_trial)
             results = run_job(job, feedback)
-        self._remember(job)
+        if not self.is_trial:
+            self._remember(job)
         for result in self.JOB.RESULTS:
             if results.get(result.name) is not None:
                 feedback.pushInfo(f"{tr(result.label)}: {_in_short(results[result.name])}")

@@ -14,4 +14,5 @@ class Classify(JobAlgorithm):
     TITLE = "3. Classify a raster"
     GROUP = groups.MAP
     TAGS = ("map", "predict", "inference", "segmentation", "deep learning", "land cover", "classification")
+    TRIED_ON_A_PART = True
     STYLED = ("output",)

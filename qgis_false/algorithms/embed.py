@@ -14,3 +14,4 @@ class Embed(JobAlgorithm):
     TITLE = "What the encoder sees"
     GROUP = groups.CHECK
     TAGS = ("features", "embedding", "principal components", "pca", "encoder", "deep learning")
+    TRIED_ON_A_PART = True

@@ -19,7 +19,7 @@ class Field:
 
     Attributes:
         default: The job's, or None where it has none.
-        optional: Whether it may be left empty.
+        optional: True where it may be left empty.
     """
 
     job: Type[Any]

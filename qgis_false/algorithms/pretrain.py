@@ -14,3 +14,4 @@ class Pretrain(JobAlgorithm):
     TITLE = "1. Pretrain an encoder (no labels)"
     GROUP = groups.MAP
     TAGS = ("self-supervised", "contrastive", "unlabelled", "encoder", "deep learning", "land cover")
+    TRIED_ON_A_PART = True

@@ -17,7 +17,7 @@ from false_core import jobs
 from qgis_false import tasks
 from qgis_false.algorithms.fields import NO, YES, Field, shown_fields
 from qgis_false.class_field import class_field_of, fields_of_classes
-from qgis_false.layers import as_it_is, is_null, layer_of, stands_for_rasters
+from qgis_false.layers import as_it_is, is_null, layer_of, value_stands_for_rasters
 from qgis_false.parameter_names import with_parameters_said
 from qgis_false.translation import tr
 
@@ -56,7 +56,7 @@ def with_names_of_rasters(job: Type[Any], parameters: Dict[str, Any], context: Q
         name
         for name, field in shown_fields(job).items()
         if field.parameter.kind.is_raster
-        and any(stands_for_rasters(source, context) for source in _sources(parameters.get(name)))
+        and any(value_stands_for_rasters(source, context) for source in _sources(parameters.get(name)))
     ]
 
 
@@ -104,7 +104,7 @@ def _sources(value: Any) -> List[str]:
 
 def _opens(source: str, field: Field, context: QgsProcessingContext) -> bool:
     """Return whether QGIS can open ``source``, or need not. A layer stays in the context, where the run finds it again."""
-    if field.parameter.kind.is_raster and stands_for_rasters(source, context):
+    if field.parameter.kind.is_raster and value_stands_for_rasters(source, context):
         return True
     hints = QgsProcessingUtils.LayerHint
     hint = hints.Vector if field.parameter.kind == jobs.VECTOR else hints.Raster

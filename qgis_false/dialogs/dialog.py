@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from processing.gui.AlgorithmDialog import AlgorithmDialog
 from processing.gui.AlgorithmDialogBase import AlgorithmDialogBase
 from processing.tools.dataobjects import createContext
+from qgis import utils
 from qgis.core import QgsProcessingAlgorithm, QgsProcessingFeedback, QgsProcessingOutputHtml
 from qgis.PyQt.QtWidgets import QDialogButtonBox, QFileDialog, QMessageBox, QPushButton, QWidget
 
 from qgis_false.dialogs.cancelled_run import CalmFeedback
 from qgis_false.dialogs.environment import offer_in_bar, offer_in_box
 from qgis_false.dialogs.panel import FalsePanel
+from qgis_false.dialogs.trial import MOST_TRIAL_PX, TRIAL_STEPS, trial_values
 from qgis_false.tasks import EXPORT_PARAMETER
 from qgis_false.translation import tr
 
@@ -24,15 +26,29 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
     def __init__(self, algorithm: QgsProcessingAlgorithm, parent: Optional[QWidget] = None) -> None:
         super().__init__(algorithm, False, parent)
         self._is_estimating = False
-        self._estimate_button: Optional[QPushButton] = None
+        self._buttons_beside_run: List[QPushButton] = []
         if algorithm.can_be_estimated():
-            self._estimate_button = QPushButton(tr("Estimate"))
-            self._estimate_button.setToolTip(
+            button = QPushButton(tr("Estimate"))
+            button.setToolTip(
                 tr("Find out how long this takes, and how much memory and disk, without doing it. It takes some seconds.")
             )
-            self._estimate_button.clicked.connect(self._estimate)
+            button.clicked.connect(self._estimate)
             # With this role it stands on the left, as that for a batch does.
-            self.buttonBox().addButton(self._estimate_button, QDialogButtonBox.ButtonRole.ResetRole)
+            self.buttonBox().addButton(button, QDialogButtonBox.ButtonRole.ResetRole)
+            self._buttons_beside_run.append(button)
+        if algorithm.can_be_tried():
+            button = QPushButton(tr("Try it small"))
+            button.setToolTip(
+                tr(
+                    "Does it on the part of the raster that the map shows, in about a minute: at most {pixels} pixels "
+                    "across, and {steps} steps of a training. Its results are temporary; what is entered here stays.",
+                    pixels=MOST_TRIAL_PX,
+                    steps=TRIAL_STEPS,
+                )
+            )
+            button.clicked.connect(self._try_small)
+            self.buttonBox().addButton(button, QDialogButtonBox.ButtonRole.ResetRole)
+            self._buttons_beside_run.append(button)
         missing = algorithm.what_is_missing()
         if missing:
             for button in offer_in_bar(self.messageBar(), missing):
@@ -75,15 +91,34 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
         finally:
             self.algorithm().only_estimates = False
 
+    def _try_small(self, *_: Any) -> None:
+        """Run the algorithm on a part of the raster. The run takes a copy of it when it starts."""
+        self._is_estimating = False
+        if not self._can_compute() or not self._is_meant():
+            return
+        self.algorithm().is_trial = True
+        try:
+            super().runAlgorithm()
+        finally:
+            self.algorithm().is_trial = False
+
+    def createProcessingParameters(self, *given: Any, **named: Any) -> Dict[str, Any]:
+        values: Dict[str, Any] = super().createProcessingParameters(*given, **named)
+        raster = self.mainWidget().first_raster() if self.algorithm().is_trial else None
+        if raster is None:
+            return values
+        canvas = utils.iface.mapCanvas() if utils.iface is not None else None
+        return trial_values(self.algorithm(), values, raster, canvas)
+
     def blockAdditionalControlsWhileRunning(self) -> None:
         super().blockAdditionalControlsWhileRunning()
-        if self._estimate_button is not None:
-            self._estimate_button.setEnabled(False)
+        for button in self._buttons_beside_run:
+            button.setEnabled(False)
 
     def resetAdditionalGui(self) -> None:
         super().resetAdditionalGui()
-        if self._estimate_button is not None:
-            self._estimate_button.setEnabled(True)
+        for button in self._buttons_beside_run:
+            button.setEnabled(True)
 
     def createFeedback(self) -> QgsProcessingFeedback:
         self._inner_feedback = super().createFeedback()

@@ -121,6 +121,10 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
                 if path:
                     self._propose(definition.name(), path)
 
+    def first_raster(self) -> Optional[QgsRasterLayer]:
+        """Return the first raster that is chosen, where it is a layer that QGIS can look at."""
+        return next((one for one in self._rasters() if isinstance(one, QgsRasterLayer) and one.isValid()), None)
+
     def subject(self) -> str:
         """Return what the results are of, in one word."""
         return stem_of(self._source().split("|")[0])
@@ -141,8 +145,8 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
             wrapper = self.wrappers[definition.name()]
             if isinstance(definition, QgsProcessingParameterMultipleLayers):
                 images = [one.id() for one in rasters if one.source() not in maps]
-                wanted = not definition.flags() & QgsProcessingParameterDefinition.Flag.FlagOptional
-                if wanted and len(images) == 1 and not wrapper.parameterValue():
+                is_optional = definition.flags() & QgsProcessingParameterDefinition.Flag.FlagOptional
+                if not is_optional and len(images) == 1 and not wrapper.parameterValue():
                     wrapper.setParameterValue(images, self.processing_context)
             if not isinstance(definition, QgsProcessingParameterRasterLayer):
                 continue

@@ -11,7 +11,7 @@ from false_core.session_protocol import ClassScore, SessionScores
 from qgis_false.dock.label_file import LabelClass
 from qgis_false.translation import tr
 
-COLOUR, KEY, NAME, COUNT, ACCURACY = range(5)
+COLOUR_COLUMN, KEY_COLUMN, NAME_COLUMN, COUNT_COLUMN, ACCURACY_COLUMN = range(5)
 COLUMNS = 5
 NUMBER_KEYS = 9
 SWATCH_PX = 16
@@ -37,12 +37,12 @@ class ClassList(QAbstractTableModel):
     def set_counts(self, counts: Dict[int, int]) -> None:
         """Show these numbers of labels by code."""
         self._counts = counts
-        self._tell(COUNT)
+        self._tell(COUNT_COLUMN)
 
     def set_scores(self, scores: Optional[SessionScores]) -> None:
         """Show these scores, or none."""
         self._scores = {one.code: one for one in scores.classes} if scores is not None else {}
-        self._tell(ACCURACY)
+        self._tell(ACCURACY_COLUMN)
 
     def row_of(self, code: int) -> int:
         """Return the row of a class, or -1."""
@@ -62,8 +62,8 @@ class ClassList(QAbstractTableModel):
             return ("", f"1–{NUMBER_KEYS}", tr("Class"), "n", tr("Accuracy"))[section]
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.ToolTipRole:
             return {
-                COUNT: tr("Number of labels"),
-                ACCURACY: tr(
+                COUNT_COLUMN: tr("Number of labels"),
+                ACCURACY_COLUMN: tr(
                     "Share of the labels of the class that the map shows as this class when it has not learned from them "
                     "(producer's accuracy), with the limits between which it lies in 95 of 100 cases."
                 ),
@@ -75,18 +75,22 @@ class ClassList(QAbstractTableModel):
         if not index.isValid() or index.row() >= len(self.classes):
             return None
         one, column = self.classes[index.row()], index.column()
-        if role == Qt.ItemDataRole.DecorationRole and column == COLOUR:
+        if role == Qt.ItemDataRole.DecorationRole and column == COLOUR_COLUMN:
             return _swatch(one.color)
         if role == Qt.ItemDataRole.EditRole:
-            return {COLOUR: one.color, NAME: one.name}.get(column)
+            return {COLOUR_COLUMN: one.color, NAME_COLUMN: one.name}.get(column)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return tr("Double click to change it.") if column in (COLOUR, NAME) else self.accuracy_in_words(one.code)
+            return (
+                tr("Double click to change it.")
+                if column in (COLOUR_COLUMN, NAME_COLUMN)
+                else self.accuracy_in_words(one.code)
+            )
         if role == Qt.ItemDataRole.DisplayRole:
             return {
-                KEY: str(index.row() + 1) if index.row() < NUMBER_KEYS else "",
-                NAME: one.name,
-                COUNT: str(self._counts.get(one.code, 0)),
-                ACCURACY: self._accuracy(one.code),
+                KEY_COLUMN: str(index.row() + 1) if index.row() < NUMBER_KEYS else "",
+                NAME_COLUMN: one.name,
+                COUNT_COLUMN: str(self._counts.get(one.code, 0)),
+                ACCURACY_COLUMN: self._accuracy(one.code),
             }.get(column)
         return None
 
@@ -95,8 +99,8 @@ class ClassList(QAbstractTableModel):
         if role != Qt.ItemDataRole.EditRole or not str(value).strip():
             return False
         one = self.classes[index.row()]
-        name = str(value).strip() if index.column() == NAME else one.name
-        color = QColor(str(value)).name() if index.column() == COLOUR else one.color
+        name = str(value).strip() if index.column() == NAME_COLUMN else one.name
+        color = QColor(str(value)).name() if index.column() == COLOUR_COLUMN else one.color
         changed = list(self.classes)
         changed[index.row()] = LabelClass(one.code, name, color)
         self.edited.emit(changed)
@@ -105,7 +109,7 @@ class ClassList(QAbstractTableModel):
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
         """Return what can be done with a cell."""
         usual = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-        return usual | Qt.ItemFlag.ItemIsEditable if index.column() == NAME else usual
+        return usual | Qt.ItemFlag.ItemIsEditable if index.column() == NAME_COLUMN else usual
 
     def accuracy_in_words(self, code: int) -> str:
         """Return accuracy and interval of a class, or how many labels more would make it known."""

@@ -18,7 +18,7 @@ from qgis.core import (
 from qgis.PyQt.QtGui import QColor
 
 from false_core.session_protocol import MAX_CODE
-from qgis_false.dock.label_file import COLOURS, LabelClass
+from qgis_false.dock.label_file import CLASS_COLOURS, LabelClass
 from qgis_false.legend import style_of
 from qgis_false.translation import failure
 
@@ -55,7 +55,7 @@ def classes_of_style(layer: QgsVectorLayer, known: Sequence[LabelClass]) -> Tupl
     return classes, codes
 
 
-def labels_of(layer: QgsVectorLayer, codes: Dict[str, int], target: QgsVectorLayer) -> List[Tuple[QgsGeometry, int]]:
+def labelled_shapes(layer: QgsVectorLayer, codes: Dict[str, int], target: QgsVectorLayer) -> List[Tuple[QgsGeometry, int]]:
     """Return the shapes of a layer in the CRS of another one, each with the code of its value. Others are left out."""
     field = layer.renderer().classAttribute()
     way = QgsCoordinateTransform(layer.crs(), target.crs(), QgsProject.instance().transformContext())
@@ -110,4 +110,4 @@ def _free_code(classes: Sequence[LabelClass], wanted: object) -> int:
 
 
 def _colour(number: int) -> str:
-    return COLOURS[number % len(COLOURS)]
+    return CLASS_COLOURS[number % len(CLASS_COLOURS)]

@@ -14,7 +14,7 @@ from qgis.PyQt.QtWidgets import QLabel, QPushButton, QScrollArea, QStackedWidget
 
 from qgis_false.dock.first_page import FirstPage
 from qgis_false.dock.keys import CanvasKeys
-from qgis_false.dock.label_file import beside, label_layer
+from qgis_false.dock.label_file import file_beside, label_layer
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.panels.classes import ClassesPanel
 from qgis_false.dock.panels.drawing import DrawingPanel
@@ -43,7 +43,7 @@ class LabelDock(QgsDockWidget):
     Args:
         iface: The desktop application.
         run_algorithm: Opens the dialog of an algorithm.
-        command: What a session is started with.
+        command: Command line that a session is started with.
     """
 
     def __init__(
@@ -209,7 +209,7 @@ class LabelDock(QgsDockWidget):
 
 def _labels_of(raster: QgsRasterLayer) -> QgsVectorLayer:
     """Return the label layer of a raster, in the project. It is made where there is none."""
-    path = beside(raster, "_labels.gpkg")
+    path = file_beside(raster, "_labels.gpkg")
     for one in QgsProject.instance().mapLayers().values():
         if isinstance(one, QgsVectorLayer) and Path(one.source().split("|")[0]) == path:
             return one

@@ -25,6 +25,14 @@ def dock_guide(tr: Callable[[str], str]) -> List[Tuple[str, str]]:
             ),
         ),
         (
+            tr("Encoder"),
+            tr(
+                "The general encoder comes with the installation and suits most images. With an encoder file, one that "
+                "was pretrained on your raster looks at it too. None compares colours and texture alone: quicker, and "
+                "mostly worse. A model file brings its own, and its classes if there are none yet."
+            ),
+        ),
+        (
             tr("Where labels are kept"),
             tr(
                 "In a GeoPackage beside the raster, or in the folder of the project where that of the raster is "

@@ -12,7 +12,7 @@ _WITHOUT = Qt.KeyboardModifier.NoModifier
 _KEYPAD = Qt.KeyboardModifier.KeypadModifier
 _CONTROL = Qt.KeyboardModifier.ControlModifier
 _SHIFT = Qt.KeyboardModifier.ShiftModifier
-ALONE: Dict[int, str] = {
+WITHOUT_MODIFIER: Dict[int, str] = {
     Qt.Key.Key_Return: "complete", Qt.Key.Key_Enter: "complete", Qt.Key.Key_Escape: "cancel",
     Qt.Key.Key_Delete: "remove", Qt.Key.Key_Backspace: "remove", Qt.Key.Key_N: "next_place",
     Qt.Key.Key_0: "pass_over",
@@ -68,7 +68,7 @@ class CanvasKeys(QObject):
             return lambda: self._press_number(number)
         name = ""
         if modifiers == _WITHOUT:
-            name = ALONE.get(key, "")
+            name = WITHOUT_MODIFIER.get(key, "")
         elif modifiers == _CONTROL:
             name = WITH_CONTROL.get(key, "")
         elif modifiers == _CONTROL | _SHIFT and key == Qt.Key.Key_Z:

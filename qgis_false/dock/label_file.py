@@ -7,6 +7,8 @@ file, in which it is stored, brings it to any other project.
 from __future__ import annotations
 
 import os
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Sequence
@@ -39,7 +41,7 @@ STYLE_NAME = "labels"
 FILL_ALPHA = 70
 """Opacity of a label, up to 255: what lies below it stays visible."""
 OUTLINE_DARKER = 170
-COLOURS = (
+CLASS_COLOURS = (
     "#e6194b", "#3cb44b", "#ffd419", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f032e6", "#808000", "#9a6324",
     "#800000", "#469990", "#000075", "#a9a9a9", "#aaffc3",
 )  # fmt: skip
@@ -55,7 +57,7 @@ class LabelClass:
     color: str
 
 
-def beside(raster: QgsRasterLayer, ending: str) -> Path:
+def file_beside(raster: QgsRasterLayer, ending: str) -> Path:
     """Return the name of a file of a raster: in its folder, or in that of the project where that one is read-only."""
     source = raster_path(raster)
     stem, folder = Path(source).stem or "raster", os.path.dirname(source)
@@ -71,16 +73,10 @@ def label_layer(path: Path, crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer
         QgsProcessingException: The file cannot be made, or holds something else.
     """
     if not path.exists():
-        # By the word for a type: the types themselves are other ones under Qt 6.
-        fields = QgsVectorLayer(f"NoGeometry?field={CLASS_FIELD}:integer", "", "memory").fields()
-        options = QgsVectorFileWriter.SaveVectorOptions()
-        options.driverName, options.fileEncoding, options.layerName = "GPKG", "UTF-8", LABELS_TABLE
-        writer = QgsVectorFileWriter.create(
-            str(path), fields, QgsWkbTypes.Type.MultiPolygon, crs, QgsCoordinateTransformContext(), options
-        )
-        if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
-            raise failure("The labels cannot be written to {path}: {reason}.", path=path, reason=writer.errorMessage())
-        del writer  # Only now the file is complete.
+        try:
+            _make_file(path, crs)
+        except OSError as error:
+            raise failure("The labels cannot be written to {path}: {reason}.", path=path, reason=error) from error
     layer = QgsVectorLayer(f"{path}|layername={LABELS_TABLE}", path.stem, "ogr")
     if not layer.isValid() or layer.fields().lookupField(CLASS_FIELD) < 0:
         raise failure(
@@ -88,6 +84,34 @@ def label_layer(path: Path, crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer
             path=path, layer=LABELS_TABLE, field=CLASS_FIELD,
         )  # fmt: skip
     return layer
+
+
+def _make_file(path: Path, crs: QgsCoordinateReferenceSystem) -> None:
+    """Make a file without labels. It appears whole, as another QGIS may be waiting for it, and never in place of one.
+
+    Raises:
+        OSError, QgsProcessingException: It cannot be made.
+    """
+    # By the word for a type: the types themselves are other ones under Qt 6.
+    fields = QgsVectorLayer(f"NoGeometry?field={CLASS_FIELD}:integer", "", "memory").fields()
+    options = QgsVectorFileWriter.SaveVectorOptions()
+    options.driverName, options.fileEncoding, options.layerName = "GPKG", "UTF-8", LABELS_TABLE
+    with tempfile.TemporaryDirectory(prefix=".labels_", dir=path.parent) as folder:
+        made = Path(folder) / path.name
+        writer = QgsVectorFileWriter.create(
+            str(made), fields, QgsWkbTypes.Type.MultiPolygon, crs, QgsCoordinateTransformContext(), options
+        )
+        if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
+            raise failure("The labels cannot be written to {path}: {reason}.", path=path, reason=writer.errorMessage())
+        del writer  # Only now the file is complete.
+        with suppress(FileExistsError):  # Another QGIS was quicker.
+            try:
+                os.link(made, path)
+            except FileExistsError:
+                raise
+            except OSError:  # There are no hard links here.
+                if not path.exists():
+                    made.rename(path)
 
 
 def classes_of_labels(layer: QgsVectorLayer) -> List[LabelClass]:
@@ -101,13 +125,13 @@ def classes_of_labels(layer: QgsVectorLayer) -> List[LabelClass]:
         if isinstance(code, str) and code.isdigit():
             code = int(code)
         if isinstance(code, int) and 1 <= code <= MAX_CODE:
-            colour = colour_of(category.symbol(), QgsExpressionContext()) or COLOURS[len(found) % len(COLOURS)]
+            colour = colour_of(category.symbol(), QgsExpressionContext()) or CLASS_COLOURS[len(found) % len(CLASS_COLOURS)]
             found.append(LabelClass(code, category.label() or str(code), colour))
     return found
 
 
 def show_classes(layer: QgsVectorLayer, classes: Sequence[LabelClass]) -> None:
-    """Style a label layer by its classes, offer them in its forms, and keep both in its file."""
+    """Style a label layer by its classes, and offer them in its forms. ``store_classes`` keeps both in the file."""
     categories = []
     for one in classes:
         fill = QColor(one.color)
@@ -121,9 +145,34 @@ def show_classes(layer: QgsVectorLayer, classes: Sequence[LabelClass]) -> None:
     layer.setRenderer(QgsCategorizedSymbolRenderer(CLASS_FIELD, categories))
     listed = [{one.name: str(one.code)} for one in classes]
     layer.setEditorWidgetSetup(layer.fields().lookupField(CLASS_FIELD), QgsEditorWidgetSetup("ValueMap", {"map": listed}))
-    layer.triggerRepaint()
-    layer.emitStyleChanged()
+    _show_style(layer)
+
+
+def store_classes(layer: QgsVectorLayer) -> None:
+    """Keep the classes of a label layer, which are its style, in its file."""
     # Taken away first: QGIS would ask whether it may be written over.
     for number in layer.listStylesInDatabase()[1]:
         layer.deleteStyleFromDatabase(number)
     layer.saveStyleToDatabase(STYLE_NAME, "", True, "")
+
+
+def classes_in_file(layer: QgsVectorLayer, taken_over: bool = False) -> List[LabelClass]:
+    """Return the classes that the file of a label layer holds, whoever has put them there.
+
+    Args:
+        layer: The labels.
+        taken_over: Whether the layer takes over the style in the file, unless there is none.
+    """
+    stored = QgsVectorLayer(layer.source(), "", "ogr")
+    classes = classes_of_labels(stored) if stored.isValid() else []
+    if classes and taken_over:
+        field = layer.fields().lookupField(CLASS_FIELD)
+        layer.setRenderer(stored.renderer().clone())
+        layer.setEditorWidgetSetup(field, stored.editorWidgetSetup(field))
+        _show_style(layer)
+    return classes
+
+
+def _show_style(layer: QgsVectorLayer) -> None:
+    layer.triggerRepaint()
+    layer.emitStyleChanged()

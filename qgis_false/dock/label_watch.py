@@ -40,7 +40,7 @@ class LabelWatch(QObject):
     """Tells of each change of the labels of a layer.
 
     Attributes:
-        has_more: Whether the change that is told belongs to the ones that follow at once.
+        has_more: True where the change that is told belongs to the ones that follow at once.
 
     Args:
         layer: The labels. Where it is edited, its edits count before they are saved.
@@ -49,6 +49,8 @@ class LabelWatch(QObject):
 
     changed = pyqtSignal(object)
     """``LabelChanges``; not emitted where nothing is different, but for the last one after others with ``has_more``."""
+    looking = pyqtSignal()
+    """The layer is about to be looked through, as it or its file has changed."""
 
     def __init__(self, layer: QgsVectorLayer, crs: QgsCoordinateReferenceSystem, parent: Optional[QObject] = None) -> None:
         super().__init__(parent)
@@ -100,11 +102,8 @@ class LabelWatch(QObject):
             found[code] = found.get(code, 0) + 1
         return found
 
-    def is_looking(self) -> bool:
-        """Return whether the layer is not looked through yet."""
-        return self._later.isActive() or self._looking is not None
-
     def _begin(self) -> None:
+        self.looking.emit()
         self._looking = self._look_through()
         self._slices.start(0)
 

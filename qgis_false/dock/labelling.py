@@ -50,7 +50,14 @@ from false_core.session_protocol import (
     View,
 )
 from qgis_false.dock.label_edits import LabelEdits
-from qgis_false.dock.label_file import COLOURS, LabelClass, classes_of_labels, show_classes
+from qgis_false.dock.label_file import (
+    CLASS_COLOURS,
+    LabelClass,
+    classes_in_file,
+    classes_of_labels,
+    show_classes,
+    store_classes,
+)
 from qgis_false.dock.label_watch import LabelChanges, LabelWatch
 from qgis_false.dock.live_map import LiveMap
 from qgis_false.dock.project_state import Looks, remember_work
@@ -72,13 +79,13 @@ class Labelling(QObject):
     """The work on one raster, until ``close``.
 
     Attributes:
-        needs_restart: Whether nothing goes on unless ``restart`` is called.
+        needs_restart: True where nothing goes on unless ``restart`` is called.
 
     Args:
         canvas: Canvas that shows the map.
         raster: The raster.
         labels: Its label layer, of ``label_file``.
-        looks: What looks at the raster.
+        looks: Encoder, or model, that looks at the raster.
         command: Returns what to start in place of a session in the compute environment.
     """
 
@@ -126,8 +133,11 @@ class Labelling(QObject):
         self.watch.changed.connect(self._send_labels)
         self.live = LiveMap(canvas, raster, self)
         self.live.wanted.connect(self.ask_for_view)
+        self._stored = classes_in_file(labels, taken_over=True)
+        """The classes that are known to be in the file."""
         self.classes: List[LabelClass] = classes_of_labels(labels)
         self.live.set_classes(self.classes)
+        self.watch.looking.connect(self._follow_file)
         labels.rendererChanged.connect(self._follow_style)
         labels.willBeDeleted.connect(self._lose_layer)
         raster.willBeDeleted.connect(self._lose_layer)
@@ -162,8 +172,9 @@ class Labelling(QObject):
 
     def add_class(self, name: str, color: str = "") -> LabelClass:
         """Add a class and return it."""
+        self._follow_file()  # Its code must not be that of a class which another QGIS has just added.
         code = max((one.code for one in self.classes), default=0) + 1
-        made = LabelClass(code, name, color or COLOURS[(code - 1) % len(COLOURS)])
+        made = LabelClass(code, name, color or CLASS_COLOURS[(code - 1) % len(CLASS_COLOURS)])
         self.set_classes([*self.classes, made])
         return made
 
@@ -173,6 +184,7 @@ class Labelling(QObject):
         Raises:
             QgsProcessingException: The file does not take it.
         """
+        self._follow_file()
         labels = self.edits.of_class(code)
         if into is None:
             self.edits.remove(labels)
@@ -405,12 +417,22 @@ class Labelling(QObject):
     def _follow_style(self) -> None:
         """The style of the layer has changed: by ``set_classes``, or by a person in QGIS's own window of styles."""
         classes = classes_of_labels(self.labels)
+        if classes != self._stored:
+            self._stored = classes
+            store_classes(self.labels)
         if classes == self.classes:
             return
         self.classes = classes
         self.live.set_classes(classes)
         self._send_classes()
         self.classes_changed.emit()
+
+    def _follow_file(self) -> None:
+        """Take over classes that another program has put into the file, such as another QGIS on the same raster."""
+        found = classes_in_file(self.labels)
+        if found and found != self._stored:
+            self._stored = found
+            classes_in_file(self.labels, taken_over=True)
 
     def _lose_layer(self) -> None:
         self.close()

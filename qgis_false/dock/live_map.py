@@ -43,7 +43,7 @@ from qgis_false.dock.label_file import LabelClass
 
 ASK_AFTER_MS = 150
 """Wait after the last movement of the canvas."""
-CHANGED_COLOUR = "#ff00ff"
+DIFFERENCE_COLOUR = "#ff00ff"
 CONFIDENCE_COLOURS = ((0, "#7b3294"), (50, "#c2a5cf"), (75, "#f7f7f7"), (90, "#a6dba0"), (100, "#008837"))
 """Percent and colour, the same in every picture."""
 _numbers = itertools.count()
@@ -185,7 +185,7 @@ class LiveMap(QObject):
             renderer = QgsSingleBandPseudoColorRenderer(provider, 1, shader)
         else:
             entries: List[QgsPalettedRasterRenderer.Class] = (
-                [QgsPalettedRasterRenderer.Class(1, QColor(CHANGED_COLOUR), "")]
+                [QgsPalettedRasterRenderer.Class(1, QColor(DIFFERENCE_COLOUR), "")]
                 if self.picture.shows == SHOW_CHANGE
                 else [QgsPalettedRasterRenderer.Class(one.code, QColor(one.color), one.name) for one in self._classes]
             )

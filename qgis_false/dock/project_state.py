@@ -7,9 +7,10 @@ from typing import NamedTuple, Optional
 
 from qgis.core import QgsProject, QgsRasterLayer, QgsVectorLayer
 
-GENERAL_WEIGHTS = "general"
+from false_core.jobs import GENERAL_WEIGHTS
+
 SCOPE = "false"
-RASTER, LABELS, ENCODER, MODEL, WEIGHTS = (
+RASTER_KEY, LABELS_KEY, ENCODER_KEY, MODEL_KEY, WEIGHTS_KEY = (
     "/label/raster",
     "/label/labels",
     "/label/encoder",
@@ -39,11 +40,11 @@ def remember_work(raster: QgsRasterLayer, labels: QgsVectorLayer, looks: Looks) 
     """Note in the project what is worked on."""
     project = QgsProject.instance()
     texts = {
-        RASTER: raster.id(),
-        LABELS: labels.id(),
-        ENCODER: project.writePath(looks.encoder) if looks.encoder else "",
-        MODEL: project.writePath(looks.model) if looks.model else "",
-        WEIGHTS: looks.weights,
+        RASTER_KEY: raster.id(),
+        LABELS_KEY: labels.id(),
+        ENCODER_KEY: project.writePath(looks.encoder) if looks.encoder else "",
+        MODEL_KEY: project.writePath(looks.model) if looks.model else "",
+        WEIGHTS_KEY: looks.weights,
     }
     for key, text in texts.items():
         if project.readEntry(SCOPE, key, "")[0] != text:
@@ -54,7 +55,7 @@ def remembered_work() -> Optional[RememberedWork]:
     """Return what the project remembers, or None where it is nothing or its layers are gone."""
     project = QgsProject.instance()
     raster, labels, encoder, model, weights = (
-        project.readEntry(SCOPE, key, "")[0] for key in (RASTER, LABELS, ENCODER, MODEL, WEIGHTS)
+        project.readEntry(SCOPE, key, "")[0] for key in (RASTER_KEY, LABELS_KEY, ENCODER_KEY, MODEL_KEY, WEIGHTS_KEY)
     )
     image, layer = project.mapLayer(raster), project.mapLayer(labels)
     if not isinstance(image, QgsRasterLayer) or not isinstance(layer, QgsVectorLayer):

@@ -27,8 +27,6 @@ from qgis_false.translation import failure
 
 POINT_ID = "id"
 """The field by which points are in random order."""
-WIDTH_PX = 40
-"""The least number of widths of the mark that the canvas shows."""
 
 
 def point_layers() -> List[QgsVectorLayer]:

@@ -16,7 +16,7 @@ from false_core.events import LONGEST_MESSAGE, Finished
 from false_core.line_protocol import ProtocolError
 from false_core.session_protocol import ANSWERS, LONGEST_SESSION_LINE, REQUESTS, Close
 from qgis_false.environment.interpreters import find_interpreter
-from qgis_false.environment.processes import LONGEST_LINE, TERMINATE_S, end, start
+from qgis_false.environment.processes import MOST_OUTPUT_BYTES, TERMINATE_S, end, start
 from qgis_false.translation import tr
 from qgis_false.worker import child_variables, how_it_ended, worker_command
 
@@ -26,7 +26,7 @@ FAREWELL_S = 2.0
 FETCH_MS = 15
 """Between two looks at what it said."""
 MOST_WAITING = 200
-PATIENCE_S = 0.2
+QUEUE_PATIENCE_S = 0.2
 LAST_LINES = 15
 """Lines of its own output that are shown when it dies."""
 
@@ -44,7 +44,7 @@ class SessionProcess(QObject):
     """A session that runs, in a group of processes of its own. What it says arrives in the thread that made this object.
 
     Args:
-        command: What to start.
+        command: Command line to start.
 
     Raises:
         QgsProcessingException: It cannot be started.
@@ -137,7 +137,7 @@ class SessionProcess(QObject):
         """Leave something for the thread of this object. Return whether it is still wanted."""
         while not self._closed:
             try:
-                self._heard.put(what, timeout=PATIENCE_S)
+                self._heard.put(what, timeout=QUEUE_PATIENCE_S)
                 return True
             except queue.Full:
                 continue  # QGIS is busy. The session has to wait, too.
@@ -158,7 +158,7 @@ class SessionProcess(QObject):
 
     def _chatter(self) -> None:
         with open(self._child.stderr.fileno(), "rb", closefd=False) as stream:  # type: ignore[union-attr]
-            for line in iter(lambda: stream.readline(LONGEST_LINE), b""):
+            for line in iter(lambda: stream.readline(MOST_OUTPUT_BYTES), b""):
                 self._last_lines.append(presentable(line.decode("utf-8", "replace").rstrip(), LONGEST_MESSAGE))
 
     def _write(self) -> None:

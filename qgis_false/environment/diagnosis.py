@@ -40,7 +40,7 @@ from qgis_false.redaction import without_what_is_private
 from qgis_false.translation import in_english
 from qgis_false.worker import child_variables, run_job, worker_command
 
-SHOWN = (
+SHOWN_VARIABLES = (
     "FALSE_", "PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "OSGEO4W_ROOT", "QGIS_PREFIX_PATH",
     "QGIS_CUSTOM_CONFIG_PATH", "QGIS_PLUGINPATH", "QT_QPA_PLATFORM", "GDAL_", "PROJ_", "CUDA_", "NVIDIA_VISIBLE_DEVICES",
     "OMP_", "MKL_", "PYTORCH_", "TORCH_", "LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_", "SSL_CERT_", "REQUESTS_CA_BUNDLE",
@@ -139,7 +139,7 @@ def _free(folder: Path) -> str:
 
 
 def _settings() -> Iterator[str]:
-    for setting in settings.ALL:
+    for setting in settings.PLUGIN_SETTINGS:
         value = "not shown" if setting is settings.AUTHOR and setting.value() else setting.value() or "none"
         yield f"{setting.label}: {value} (from {setting.origin()})"
     of_qgis = QgsSettings()
@@ -243,7 +243,7 @@ def shown_variables(variables: Mapping[str, str], passed_on: Mapping[str, str]) 
         upper = name.upper()
         if upper.startswith(MENTIONED):
             lines.append(f"{name} is set")
-        elif upper.startswith(SHOWN):
+        elif upper.startswith(SHOWN_VARIABLES):
             secret = without_secrets(f"{name}={value}").endswith(f"={HIDDEN}")
             kept = " (passed on in part)" if name in passed_on else " (not passed on)"
             lines.append(f"{name}={HIDDEN if secret else value}{'' if passed_on.get(name) == value else kept}")

@@ -15,7 +15,7 @@ from qgis_false.translation import tr
 DISK_FULL, TAKEN_AWAY, NOT_ALLOWED = "disk full", "taken away", "not allowed"
 PROXY_ASKS, PROXY_REFUSES, PROXY_GONE = "proxy asks", "proxy refuses", "proxy gone"
 CERTIFICATE, INDEX_REFUSES, INDEX_IN_TROUBLE = "certificate", "index refuses", "index in trouble"
-NO_NETWORK, NO_PACKAGE, UNKNOWN = "no network", "no package", "unknown"
+NO_NETWORK, NO_PACKAGE, UNKNOWN_CAUSE = "no network", "no package", "unknown"
 CAUSES: Tuple[Tuple[str, str], ...] = (
     (DISK_FULL, r"no space left on device|errno 28\]|os error (?:28|112|122)\)|winerror 112\]|disk quota exceeded"),
     (TAKEN_AWAY, r"os error 225\)|winerror 225\]|contains a virus|potentially unwanted software"),
@@ -51,7 +51,7 @@ class Fault:
 
     Attributes:
         cause: One of those above.
-        host: Who was to be reached, as far as it was told.
+        host: Name of the computer that was to be reached, as far as it was told.
         line: The line that tells it.
     """
 
@@ -68,7 +68,7 @@ def fault_in(lines: Sequence[str]) -> Fault:
         for number, line in enumerate(lines):
             if re.search(pattern, line, re.IGNORECASE):
                 return Fault(cause, _last_host(lines[: number + 1]), line.strip()[:LONGEST_CITED])
-    return Fault(UNKNOWN)
+    return Fault(UNKNOWN_CAUSE)
 
 
 def _last_host(lines: Sequence[str]) -> str:
@@ -84,7 +84,7 @@ def told(fault: Fault, variable: str, folder: str) -> str:
 
     Args:
         variable: The one that names the proxy, or nothing where QGIS does.
-        folder: Where the environment lies.
+        folder: Folder of the environment.
     """
     # Whom pip asks where it names nobody.
     host = fault.host or tr("Python's package index")

@@ -49,7 +49,7 @@ class Host:
         variables: The environment variables of QGIS's process.
         qgis_prefix: ``QgsApplication.prefixPath()``.
         python_prefix: ``sys.base_prefix`` of QGIS's Python.
-        registered: On Windows, the interpreters in the registry (PEP 514).
+        registered: Interpreters in the registry of Windows (PEP 514).
     """
 
     system: str

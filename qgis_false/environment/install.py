@@ -22,7 +22,7 @@ from qgis_false.environment.interpreters import (
     INSTALLED_PACKAGES,
     OLDEST,
     REQUIRED_PACKAGES,
-    Candidate,
+    InterpreterCandidate,
     Probed,
     candidates,
     false_folder,
@@ -40,7 +40,7 @@ from qgis_false.environment.processes import ProcessingCancelled, ask, run_progr
 from qgis_false.environment.progress import SetUpProgress
 from qgis_false.environment.removal import remove_environment
 from qgis_false.environment.state import INSTALLED, STARTED, WORKS, State, read_state, write_state
-from qgis_false.environment.torch_build import Build, Choice
+from qgis_false.environment.torch_build import Build, BuildChoice
 from qgis_false.environment.variables import compute_variables, install_variables
 from qgis_false.tasks import SetUpEnvironment
 from qgis_false.translation import failure, tr
@@ -67,7 +67,7 @@ def set_up(request: SetUpEnvironment, feedback: QgsProcessingFeedback, network: 
     """Set up the compute environment and run a real computation in it.
 
     Args:
-        network: How QGIS reaches the network, for pip and uv.
+        network: Way in which QGIS reaches the network, for pip and uv.
 
     Raises:
         QgsProcessingException: What went wrong and what to do, or that it was cancelled (``ProcessingCancelled``). What
@@ -134,7 +134,7 @@ class _SetUp:
         self.variables = {**own, **network_variables(network, own, str(self.home / CERTIFICATES))}
         self.variables.setdefault("UV_PYTHON_INSTALL_DIR", str(self.home / "python"))
         self._progress = SetUpProgress(feedback, self.variables, str(self.home))
-        self._answers: Optional[List[Tuple[Candidate, Probed]]] = None
+        self._answers: Optional[List[Tuple[InterpreterCandidate, Probed]]] = None
         self._extra = plan.extra_for(settings.SCHEDULER.value())
         self._library = f"{LIBRARY_FOLDER}[{self._extra}]" if self._extra else str(LIBRARY_FOLDER)
 
@@ -145,7 +145,7 @@ class _SetUp:
         self._progress.stage(tr("Looking at what is there"), 0.0)
         gpus = find_gpus(self.host, self.variables, self.feedback)
         uv = self._uv()
-        choice = torch_build.choose(self.host, gpus, self.request.build, bool(uv))
+        choice = torch_build.choose_builds(self.host, gpus, self.request.build, bool(uv))
         self.feedback.pushInfo(tr("PyTorch: {reason}.", reason=choice.why))
         try:
             ready = self._carry_out(uv, choice, self.request.from_scratch)
@@ -166,7 +166,7 @@ class _SetUp:
         _say_what_overrides(ready.python, self.feedback)
         return ready
 
-    def _carry_out(self, uv: str, choice: Choice, from_scratch: bool) -> Ready:
+    def _carry_out(self, uv: str, choice: BuildChoice, from_scratch: bool) -> Ready:
         key = plan.key(LIBRARY_FOLDER, choice, self._extra)
         found, state = self._found(key)
         to_do = plan.steps(found, from_scratch)
@@ -253,7 +253,7 @@ class _SetUp:
         self.feedback.pushInfo(tr("uv cannot be had; pip does the same, only slower."))
         return ""
 
-    def _create(self, uv: str, choice: Choice, relink_to: str = "") -> None:
+    def _create(self, uv: str, choice: BuildChoice, relink_to: str = "") -> None:
         """Make the environment, or, where it is there already, the links to the interpreter it was made from."""
         if relink_to:
             self._progress.stage(tr("Making the links to Python again"), 0.05)
@@ -307,7 +307,7 @@ class _SetUp:
         ]
         raise QgsProcessingException(" ".join(filter(None, sentences)))
 
-    def _answering(self) -> List[Tuple[Candidate, Probed]]:
+    def _answering(self) -> List[Tuple[InterpreterCandidate, Probed]]:
         """Return the interpreters on this computer that answer, the best first."""
         if self._answers is None:
             self._answers = []
@@ -327,7 +327,7 @@ class _SetUp:
         write_state(self.folder, state)
         return state
 
-    def _install(self, uv: str, choice: Choice) -> Dict[str, str]:
+    def _install(self, uv: str, choice: BuildChoice) -> Dict[str, str]:
         """Install the packages, with the first build of PyTorch that can be had. Return which it was."""
         self._need_room(choice)
         variables = self._index_variables(uv)
@@ -341,7 +341,7 @@ class _SetUp:
             self._stop_at(faults.OF_THIS_COMPUTER)
             if number + 1 < len(choice.builds):
                 other = choice.builds[number + 1]
-                loses = other.gives == torch_build.CPU and choice.gives == torch_build.CUDA
+                loses = other.gives == torch_build.CPU_BUILD and choice.gives == torch_build.CUDA_BUILD
                 sentences = [
                     tr("This build of PyTorch cannot be had; the reason stands above."),
                     tr("Trying {build} instead.", build=other.backend or tr("what the package index has")),
@@ -454,7 +454,7 @@ class _SetUp:
         except (IndexError, ValueError) as error:
             raise _Broken(tr("The environment's Python cannot say what is installed.")) from error
 
-    def _need_room(self, choice: Choice) -> None:
+    def _need_room(self, choice: BuildChoice) -> None:
         needed = torch_build.GB_ON_DISK[choice.builds[0].gives]
         free = shutil.disk_usage(self.home).free / 1e9
         # What is there already was counted when it was made.

@@ -128,15 +128,15 @@ def _is_program(path: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class InterpreterCandidate:
     """An interpreter that may be on this computer.
 
     Attributes:
-        path: Where it is, if it is.
-        origin: Where it was found, in words.
-        of_qgis: Whether it is QGIS's own, which can fetch a package but is a poor start for an environment: it goes with
-            the next update of QGIS, and on Windows its libraries lie elsewhere.
-        variables: What it needs to start at all.
+        path: Path of the interpreter; there may be none.
+        origin: Place where it was found, in words.
+        of_qgis: True for QGIS's own, which can fetch a package but is a poor start for an environment: it goes with the next
+            update of QGIS, and on Windows its libraries lie elsewhere.
+        variables: Environment variables that it needs to start at all.
     """
 
     path: str
@@ -145,12 +145,12 @@ class Candidate:
     variables: Tuple[Tuple[str, str], ...] = ()
 
 
-def candidates(host: Host) -> List[Candidate]:
+def candidates(host: Host) -> List[InterpreterCandidate]:
     """Return the interpreters an environment could be made from, the best first. Looks at names only, starts nothing."""
-    registered = [Candidate(path, "the registry") for path in host.registered if host.disk.is_program(path)]
+    registered = [InterpreterCandidate(path, "the registry") for path in host.registered if host.disk.is_program(path)]
     found = [*registered, *_on_path(host), *_in_usual_folders(host)]
     ours = [one for one in found if not host.lies_in_qgis(one.path) and not _opens_a_window(host, one.path)]
-    unique: Dict[str, Candidate] = {}
+    unique: Dict[str, InterpreterCandidate] = {}
     for one in ours:
         unique.setdefault(host.comparable(one.path), one)
     return [*sorted(unique.values(), key=lambda one: _rank(one.path)), *_of_qgis(host)]
@@ -171,17 +171,17 @@ def uv_places(host: Host, own_folder: str) -> List[str]:
     return [place for place in places if host.disk.is_program(place) and not host.lies_in_qgis(place)]
 
 
-def _on_path(host: Host) -> List[Candidate]:
+def _on_path(host: Host) -> List[InterpreterCandidate]:
     names = _names(host)
     return [
-        Candidate(path, "PATH")
+        InterpreterCandidate(path, "PATH")
         for folder in _path_folders(host)
         for path in (host.paths.join(folder, name) for name in names)
         if host.disk.is_program(path)
     ]
 
 
-def _in_usual_folders(host: Host) -> List[Candidate]:
+def _in_usual_folders(host: Host) -> List[InterpreterCandidate]:
     join, found = host.paths.join, []
     if host.is_windows:
         parents = [join(host.variables.get("LOCALAPPDATA", ""), "Programs", "Python")]
@@ -196,10 +196,10 @@ def _in_usual_folders(host: Host) -> List[Candidate]:
         versions = join(host.home, ".pyenv", "versions")
         folders += [join(versions, name, "bin") for name in host.disk.names_in(versions)]
         found = [join(folder, name) for folder in folders for name in _names(host)]
-    return [Candidate(path, "the usual folders") for path in found if host.disk.is_program(path)]
+    return [InterpreterCandidate(path, "the usual folders") for path in found if host.disk.is_program(path)]
 
 
-def _of_qgis(host: Host) -> List[Candidate]:
+def _of_qgis(host: Host) -> List[InterpreterCandidate]:
     """QGIS's own interpreter. ``sys.executable`` is QGIS itself on Windows and macOS: starting it opens another window."""
     join, prefix = host.paths.join, host.python_prefix
     major, minor = host.python_version
@@ -213,7 +213,7 @@ def _of_qgis(host: Host) -> List[Candidate]:
         places += [join(host.qgis_prefix, f"python{major}.{minor}"), join(host.qgis_prefix, "bin", "python3")]
         variables = (("PYTHONHOME", prefix),)
     found = [place for place in places if host.disk.is_program(place) and not _opens_a_window(host, place)]
-    return [Candidate(place, "QGIS", of_qgis=True, variables=variables) for place in dict.fromkeys(found)]
+    return [InterpreterCandidate(place, "QGIS", of_qgis=True, variables=variables) for place in dict.fromkeys(found)]
 
 
 def _names(host: Host) -> List[str]:
@@ -343,7 +343,7 @@ def why_not(probed: Probed, host: Host) -> str:
     return ""
 
 
-def interpreter_variables(candidate: Candidate, variables: Mapping[str, str]) -> Dict[str, str]:
+def interpreter_variables(candidate: InterpreterCandidate, variables: Mapping[str, str]) -> Dict[str, str]:
     """Return ``variables`` with what ``candidate`` needs to start."""
     return {**variables, **dict(candidate.variables)}
 

@@ -10,7 +10,7 @@ from typing import List, Optional, Sequence, Tuple
 
 from qgis_false.environment.host import MAC, Host
 from qgis_false.environment.interpreters import PREFERRED
-from qgis_false.environment.torch_build import Build, Choice
+from qgis_false.environment.torch_build import Build, BuildChoice
 
 CREATE, RELINK, INSTALL, MEND, CHECK_ENVIRONMENT = "create", "relink", "install", "mend", "check"
 OLDEST_UV = (0, 7, 14)
@@ -24,10 +24,10 @@ class Found:
     """The contents of the environment's folder.
 
     Attributes:
-        works: Whether its interpreter answers, and is a Python of a version that will do.
-        same_python: Whether the interpreter it was made from is still there in the same version, so that only the links to
-            it have to be made again.
-        is_current: Whether the packages were installed to the end, of the versions this plugin asks for.
+        works: True where its interpreter answers, and is a Python of a version that will do.
+        same_python: True where the interpreter it was made from is still there in the same version, so that only the links
+            to it have to be made again.
+        is_current: True where the packages were installed to the end, of the versions this plugin asks for.
         broken: Packages with files missing or cut off.
     """
 
@@ -56,7 +56,7 @@ def extra_for(scheduler: str) -> str:
     return "jobqueue" if re.match(r"(slurm|pbs)\b|dask_jobqueue\.", scheduler) else "dask"
 
 
-def key(library: Path, choice: Choice, extra: str = "") -> str:
+def key(library: Path, choice: BuildChoice, extra: str = "") -> str:
     """Return a text that changes when other packages have to be installed: other requirements, versions, or build."""
     digest = hashlib.sha256()
     for name in ("pyproject.toml", "constraints.txt", "false_core/__init__.py"):

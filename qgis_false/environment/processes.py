@@ -32,7 +32,7 @@ QUERY_S = 20.0
 """Seconds that a program may take to answer a question about the computer."""
 LONGEST_ANSWER = 1_000_000
 """Bytes that are read of what a program answers."""
-LONGEST_LINE = 10_000
+MOST_OUTPUT_BYTES = 10_000
 """Bytes of a program's output that are passed on at once."""
 
 
@@ -182,7 +182,7 @@ def run_program(
             left then.
     """
     child = start(command, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, env=dict(variables), cwd=folder)
-    lines, watch = LineReader(child.stdout, LONGEST_LINE), CancelWatch(feedback)
+    lines, watch = LineReader(child.stdout, MOST_OUTPUT_BYTES), CancelWatch(feedback)
     try:
         while True:
             if watch.is_cancelled():

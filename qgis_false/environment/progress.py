@@ -29,7 +29,7 @@ class SetUpProgress:
         home: The folder that programs run in.
 
     Attributes:
-        last_words: What the last program said in the end, where it failed.
+        last_words: Last lines of the last program, where it failed.
     """
 
     def __init__(self, feedback: QgsProcessingFeedback, variables: Mapping[str, str], home: str) -> None:

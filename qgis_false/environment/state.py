@@ -21,11 +21,11 @@ class State:
     Attributes:
         stage: ``started``: there is a Python. ``installed``: and all packages. ``works``: and it has computed something.
         version: Version of the plugin that did it.
-        key: What was asked for (``plan.key``).
+        key: Key of what was asked for (``plan.key``).
         python: Version of its Python.
         base: The interpreter it was made from.
         build: The build of PyTorch in it, the fields of ``torch_build.Build``.
-        results: What the check said.
+        results: Results of the check.
     """
 
     stage: str

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
 from qgis_false.environment.host import LINUX, MAC, Host
-from qgis_false.tasks import AUTO, CPU, CUDA, INDEX
+from qgis_false.tasks import AUTO_BUILD, CPU_BUILD, CUDA_BUILD, INDEX_BUILD
 from qgis_false.translation import tr
 
 CUDA_DRIVER, CUDA_CAPABILITY = 580, (7, 5)
 OLD_DRIVER, OLD_CAPABILITIES = 525, ((5, 0), (9, 0))
 OLD_BACKEND, OLD_BOUND = "cu126", "<2.15"
-GB_TO_DOWNLOAD = {CUDA: 3.0, CPU: 0.5}
-GB_TAKEN = {CUDA: 6.0, CPU: 1.5}
+GB_TO_DOWNLOAD = {CUDA_BUILD: 3.0, CPU_BUILD: 0.5}
+GB_TAKEN = {CUDA_BUILD: 6.0, CPU_BUILD: 1.5}
 """All packages together on the disk, as measured with PyTorch 2.15 on Linux."""
-GB_ON_DISK = {CUDA: 8.0, CPU: 3.0}
+GB_ON_DISK = {CUDA_BUILD: 8.0, CPU_BUILD: 3.0}
 """Room that is asked for: the packages, and what is unpacked on the way."""
 
 
@@ -41,7 +41,7 @@ class Build:
 
     Attributes:
         gives: ``cuda`` or ``cpu``; on macOS ``cpu`` includes Apple's GPU.
-        backend: What uv calls it; empty for what the package index has.
+        backend: Name that uv has for it; empty for what the package index has.
         bound: Versions of torch it exists for, where the pinned one is not among them.
     """
 
@@ -51,11 +51,11 @@ class Build:
 
 
 @dataclass(frozen=True)
-class Choice:
+class BuildChoice:
     """Builds to try in this order, and why.
 
     Attributes:
-        larger: What the package index has where none of them can be had. It computes as well, and is several times as
+        larger: Build of the package index, where none of them can be had. It computes as well, and is several times as
             large: the user is asked to choose it.
     """
 
@@ -103,35 +103,39 @@ def nvidia_smi_places(host: Host) -> List[str]:
     return [place for place in dict.fromkeys(places) if host.disk.is_program(place)]
 
 
-def choose(host: Host, gpus: Sequence[Gpu], wanted: str = AUTO, has_uv: bool = True) -> Choice:
+def choose_builds(host: Host, gpus: Sequence[Gpu], wanted: str = AUTO_BUILD, has_uv: bool = True) -> BuildChoice:
     """Return which builds of PyTorch to try on ``host``.
 
     Args:
-        has_uv: Without uv only the package index is there to take it from.
+        has_uv: True where there is uv. Without it only the package index is there to take a build from.
     """
     if host.system == MAC:
-        return Choice((Build(CPU),), tr("the build for Apple computers, which uses their GPU"))
-    from_index = Build(CUDA if host.system == LINUX else CPU)
-    if wanted == INDEX:
-        return Choice((from_index,), tr("what the package index has, as was asked for"))
+        return BuildChoice((Build(CPU_BUILD),), tr("the build for Apple computers, which uses their GPU"))
+    from_index = Build(CUDA_BUILD if host.system == LINUX else CPU_BUILD)
+    if wanted == INDEX_BUILD:
+        return BuildChoice((from_index,), tr("what the package index has, as was asked for"))
     if host.variables.get("UV_TORCH_BACKEND"):
-        return Choice((from_index,), tr("what UV_TORCH_BACKEND says: {build}", build=host.variables["UV_TORCH_BACKEND"]))
+        return BuildChoice(
+            (from_index,), tr("what UV_TORCH_BACKEND says: {build}", build=host.variables["UV_TORCH_BACKEND"])
+        )
     if not has_uv:
         why = tr("what the package index has; without uv there is no other choice")
-        if host.is_windows and gpus and wanted != CPU:
+        if host.is_windows and gpus and wanted != CPU_BUILD:
             why += ". " + tr("For Windows that is the build without CUDA: the GPU is not used")
-        return Choice((from_index,), why)
+        return BuildChoice((from_index,), why)
     # For Linux the index has the CUDA build only.
-    cpu, larger = ((Build(CPU, "cpu"),), from_index) if host.system == LINUX else ((Build(CPU),), None)
-    if wanted == CPU:
-        return Choice(cpu, tr("the build for the CPU, as was asked for"), larger)
+    cpu, larger = ((Build(CPU_BUILD, "cpu"),), from_index) if host.system == LINUX else ((Build(CPU_BUILD),), None)
+    if wanted == CPU_BUILD:
+        return BuildChoice(cpu, tr("the build for the CPU, as was asked for"), larger)
     if not gpus:
-        if wanted == CUDA:
-            return Choice(_cuda(host, from_index), tr("the CUDA build, as was asked for, though no NVIDIA GPU was found"))
-        return Choice(cpu, tr("the build for the CPU: no NVIDIA GPU with a driver was found"), larger)
+        if wanted == CUDA_BUILD:
+            return BuildChoice(
+                _cuda(host, from_index), tr("the CUDA build, as was asked for, though no NVIDIA GPU was found")
+            )
+        return BuildChoice(cpu, tr("the build for the CPU: no NVIDIA GPU with a driver was found"), larger)
     best = max(gpus, key=lambda gpu: gpu.capability or (0, 0))
     builds, why = _for_gpu(best, cpu, _cuda(host, from_index))
-    return Choice(builds, why, larger if builds[-1].gives == CPU else None)
+    return BuildChoice(builds, why, larger if builds[-1].gives == CPU_BUILD else None)
 
 
 def _for_gpu(gpu: Gpu, cpu: Tuple[Build, ...], cuda: Tuple[Build, ...]) -> Tuple[Tuple[Build, ...], str]:
@@ -146,7 +150,7 @@ def _for_gpu(gpu: Gpu, cpu: Tuple[Build, ...], cuda: Tuple[Build, ...]) -> Tuple
             why += tr("Newer builds need the driver {driver} at least", driver=CUDA_DRIVER)
         else:
             why += tr("Newer builds need a GPU of the generation Turing or later")
-        return (Build(CUDA, OLD_BACKEND, OLD_BOUND), *cpu), why
+        return (Build(CUDA_BUILD, OLD_BACKEND, OLD_BOUND), *cpu), why
     if capability < OLD_CAPABILITIES[0]:
         return cpu, tr("the build for the CPU: {gpu} is too old for PyTorch", gpu=told)
     install = tr("Install the driver {driver} or newer and run this again", driver=CUDA_DRIVER)
@@ -154,4 +158,4 @@ def _for_gpu(gpu: Gpu, cpu: Tuple[Build, ...], cuda: Tuple[Build, ...]) -> Tuple
 
 
 def _cuda(host: Host, from_index: Build) -> Tuple[Build, ...]:
-    return (from_index,) if host.system == LINUX else (Build(CUDA, "auto"), from_index)
+    return (from_index,) if host.system == LINUX else (Build(CUDA_BUILD, "auto"), from_index)

@@ -448,8 +448,8 @@
         <translation>Allgemeiner Encoder</translation>
     </message>
     <message>
-        <source>general: an encoder that others trained on photographs, which comes with the library. none: the encoder file alone. The head network starts from the encoder file or from nothing.</source>
-        <translation>general: ein Encoder, den andere mit Fotos trainiert haben und der der Bibliothek beiliegt. none: nur die Encoder-Datei. Der Kopf network beginnt mit der Encoder-Datei oder mit nichts.</translation>
+        <source>general: an encoder that others trained on photographs, which comes with the library. none: the encoder file alone. Without either, heads look at colours and texture, and the head network starts from nothing.</source>
+        <translation>general: ein Encoder, den andere mit Fotos trainiert haben und der der Bibliothek beiliegt. none: nur die Encoder-Datei. Ohne beides sehen die Köpfe Farben und Textur an, und der Kopf network beginnt mit nichts.</translation>
     </message>
     <message>
         <source>Smoothing</source>
@@ -1464,6 +1464,10 @@
         <translation>Eine Karte bewerten</translation>
     </message>
     <message>
+        <source>This is a trial on a part of the raster. Its results are temporary, and no other step is offered them.</source>
+        <translation>Dies ist ein Versuch auf einem Teil des Rasters. Seine Ergebnisse sind temporär und werden keinem anderen Schritt vorgeschlagen.</translation>
+    </message>
+    <message>
         <source>{name} cannot be used: {value}.</source>
         <translation>{name} kann nicht verwendet werden: {value}.</translation>
     </message>
@@ -1502,26 +1506,6 @@
     <message>
         <source>Compare two maps</source>
         <translation>Zwei Karten vergleichen</translation>
-    </message>
-    <message>
-        <source>{kind} files (*.{extension})</source>
-        <translation>{kind}-Dateien (*.{extension})</translation>
-    </message>
-    <message>
-        <source>{label}, as 1,2,3</source>
-        <translation>{label}, als 1,2,3</translation>
-    </message>
-    <message>
-        <source>All files (*)</source>
-        <translation>Alle Dateien (*)</translation>
-    </message>
-    <message>
-        <source>HTML files (*.html)</source>
-        <translation>HTML-Dateien (*.html)</translation>
-    </message>
-    <message>
-        <source>CSV files (*.csv)</source>
-        <translation>CSV-Dateien (*.csv)</translation>
     </message>
     <message>
         <source>Diagnostics</source>
@@ -1600,6 +1584,38 @@
         <translation>Ergebnis</translation>
     </message>
     <message>
+        <source>{kind} files (*.{extension})</source>
+        <translation>{kind}-Dateien (*.{extension})</translation>
+    </message>
+    <message>
+        <source>{label}, as 1,2,3</source>
+        <translation>{label}, als 1,2,3</translation>
+    </message>
+    <message>
+        <source>Not a raster that can be opened: {names}.</source>
+        <translation>Kein Raster, das sich öffnen lässt: {names}.</translation>
+    </message>
+    <message>
+        <source>All files (*)</source>
+        <translation>Alle Dateien (*)</translation>
+    </message>
+    <message>
+        <source>The extent {extent} cannot be read or is empty. Write it as xmin,xmax,ymin,ymax [EPSG:code].</source>
+        <translation>Die Ausdehnung {extent} lässt sich nicht lesen oder ist leer. Schreiben Sie sie als xmin,xmax,ymin,ymax [EPSG:code].</translation>
+    </message>
+    <message>
+        <source>{name} must be a file, for example a GeoPackage; it is {path}.</source>
+        <translation>{name} muss eine Datei sein, zum Beispiel ein GeoPackage; es ist {path}.</translation>
+    </message>
+    <message>
+        <source>HTML files (*.html)</source>
+        <translation>HTML-Dateien (*.html)</translation>
+    </message>
+    <message>
+        <source>CSV files (*.csv)</source>
+        <translation>CSV-Dateien (*.csv)</translation>
+    </message>
+    <message>
         <source>About a model file</source>
         <translation>Über eine Modelldatei</translation>
     </message>
@@ -1674,18 +1690,6 @@
     <message>
         <source>Where to digitise next</source>
         <translation>Wo als Nächstes digitalisieren</translation>
-    </message>
-    <message>
-        <source>Not a raster that can be opened: {names}.</source>
-        <translation>Kein Raster, das sich öffnen lässt: {names}.</translation>
-    </message>
-    <message>
-        <source>The extent {extent} cannot be read or is empty. Write it as xmin,xmax,ymin,ymax [EPSG:code].</source>
-        <translation>Die Ausdehnung {extent} lässt sich nicht lesen oder ist leer. Schreiben Sie sie als xmin,xmax,ymin,ymax [EPSG:code].</translation>
-    </message>
-    <message>
-        <source>{name} must be a file, for example a GeoPackage; it is {path}.</source>
-        <translation>{name} muss eine Datei sein, zum Beispiel ein GeoPackage; es ist {path}.</translation>
     </message>
     <message>
         <source>Automatic</source>
@@ -1860,6 +1864,14 @@
         <translation>Herausfinden, wie lange das dauert und wie viel Arbeitsspeicher und Platz es braucht, ohne es auszuführen. Das dauert einige Sekunden.</translation>
     </message>
     <message>
+        <source>Try it small</source>
+        <translation>Klein ausprobieren</translation>
+    </message>
+    <message>
+        <source>Does it on the part of the raster that the map shows, in about a minute: at most {pixels} pixels across, and {steps} steps of a training. Its results are temporary; what is entered here stays.</source>
+        <translation>Rechnet nur auf dem Teil des Rasters, den die Karte zeigt, in etwa einer Minute: höchstens {pixels} Pixel im Quadrat, und {steps} Schritte eines Trainings. Die Ergebnisse sind temporär, die Eingaben hier bleiben.</translation>
+    </message>
+    <message>
         <source>Export the job...</source>
         <translation>Auftrag exportieren...</translation>
     </message>
@@ -2006,6 +2018,10 @@
     <message>
         <source>Choose a raster and press Label this raster. Add classes by hand, or take them from the style of a layer, a text file with a name per line, or a model. A double click changes a name or a colour.</source>
         <translation>Wählen Sie ein Raster und drücken Sie In dieses Raster zeichnen. Fügen Sie Klassen von Hand hinzu, oder nehmen Sie sie aus dem Stil eines Layers, einer Textdatei mit einem Namen je Zeile oder einem Modell. Ein Doppelklick ändert Namen oder Farbe.</translation>
+    </message>
+    <message>
+        <source>The general encoder comes with the installation and suits most images. With an encoder file, one that was pretrained on your raster looks at it too. None compares colours and texture alone: quicker, and mostly worse. A model file brings its own, and its classes if there are none yet.</source>
+        <translation>Der allgemeine Encoder kommt mit der Installation und passt für die meisten Bilder. Mit einer Encoder-Datei sieht auch einer das Raster an, der darauf vortrainiert wurde. „Keiner“ vergleicht nur Farben und Textur: schneller und meist schlechter. Eine Modelldatei bringt ihren eigenen mit, und ihre Klassen, wenn es noch keine gibt.</translation>
     </message>
     <message>
         <source>Where labels are kept</source>
@@ -2280,12 +2296,16 @@
         <translation>andere Klasse als vorher</translation>
     </message>
     <message>
-        <source>What looks at the raster: the general encoder alone, with one of your own, or a model.</source>
-        <translation>Was das Raster ansieht: der allgemeine Encoder allein, mit einem eigenen zusammen, oder ein Modell.</translation>
+        <source>What looks at the raster: the general encoder alone, with one of your own, or none, which is quicker and mostly worse; or a model.</source>
+        <translation>Womit das Raster angesehen wird: mit dem allgemeinen Encoder allein, zusammen mit einem eigenen, oder ohne, was schneller und meist schlechter ist; oder mit einem Modell.</translation>
     </message>
     <message>
         <source>Encoder file...</source>
         <translation>Encoder-Datei...</translation>
+    </message>
+    <message>
+        <source>None: colours and texture</source>
+        <translation>Keiner: Farben und Textur</translation>
     </message>
     <message>
         <source>Model file...</source>
@@ -3032,6 +3052,10 @@
         <translation>Gemacht am {date} von „{algorithm}“ mit FALSE {version}.</translation>
     </message>
     <message>
+        <source>Trial, {what}</source>
+        <translation>Versuch, {what}</translation>
+    </message>
+    <message>
         <source>The Python that computes. Empty: the environment that was set up here. Any Python of at least 3.10 that has the packages will do, also one of conda, a cluster or a container.</source>
         <translation>Das Python, das rechnet. Leer: die hier eingerichtete Umgebung. Jedes Python ab 3.10, das die Pakete hat, ist recht, auch eines von conda, auf einem Cluster oder in einem Container.</translation>
     </message>
@@ -3480,6 +3504,10 @@
         <translation type="vanished">Wahrheit</translation>
     </message>
     <message>
+        <source>What looks at the raster: the general encoder alone, with one of your own, or a model.</source>
+        <translation type="vanished">Was das Raster ansieht: der allgemeine Encoder allein, mit einem eigenen zusammen, oder ein Modell.</translation>
+    </message>
+    <message>
         <source>Whole numbers from 0 to 254 keep their codes on the map, also where they are kept as text. Anything else gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>
         <translation type="vanished">Ganze Zahlen von 0 bis 254 behalten ihren Code auf der Karte, auch wenn sie als Text gespeichert sind. Alles andere bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen.</translation>
     </message>
@@ -3586,6 +3614,10 @@
     <message>
         <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured simclr did as well, by 0.01 better with all labels. random does not train the encoder at all, which shows what pretraining adds.</source>
         <translation type="vanished">false ist FALSE, die Vorgabe. simclr, barlow_twins und pcl sind die Methoden, mit denen es verglichen wird. Auf der einen Szene, die gemessen wurde, war simclr ebenso gut, mit allen Trainingsflächen um 0,01 besser. random trainiert den Encoder gar nicht und zeigt so, was das Vortraining bringt.</translation>
+    </message>
+    <message>
+        <source>general: an encoder that others trained on photographs, which comes with the library. none: the encoder file alone. The head network starts from the encoder file or from nothing.</source>
+        <translation type="vanished">general: ein Encoder, den andere mit Fotos trainiert haben und der der Bibliothek beiliegt. none: nur die Encoder-Datei. Der Kopf network beginnt mit der Encoder-Datei oder mit nichts.</translation>
     </message>
     <message>
         <source>one or more rasters</source>

@@ -28,7 +28,7 @@ from false_core.session_protocol import (
     Open,
     Picture,
     Refused,
-    Request,
+    SessionRequest,
     SetClasses,
     View,
     pixels_of,
@@ -47,7 +47,7 @@ class Asking:
         self.lines: queue.Queue[tuple[float, Any]] = queue.Queue()
         self._number = 0
 
-    def send(self, request: Request) -> None:
+    def send(self, request: SessionRequest) -> None:
         """Send a request as it is."""
         raise NotImplementedError
 
@@ -138,7 +138,7 @@ class SessionClient(Asking):
             with contextlib.suppress(OSError):
                 stream.close()
 
-    def send(self, request: Request) -> None:
+    def send(self, request: SessionRequest) -> None:
         self.write(REQUESTS.encode(request) + "\n")
 
     def write(self, text: str) -> None:

@@ -106,6 +106,14 @@ def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
     assert not needs, "These modules form a circle, or need one. An import in a function only hides it."
 
 
+def test_the_way_from_the_dialog_to_the_pixel_goes_through_at_most_fourteen_files_that_are_there() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    section = text.partition("## From the dialog to the pixel\n")[2].partition("\n## ")[0]
+    files = re.findall(r"^\d+\. `(.+?)`", section, re.MULTILINE)
+    assert 0 < len(files) <= 14
+    assert not [file for file in files if not (ROOT / file).is_file()]
+
+
 def test_a_session_waits_for_nothing_that_it_does_not_use() -> None:
     files = modules(LIBRARY)
     wanted, loaded, heavy = ["false_core.session.session", "false_core.session.__main__"], set(), set()

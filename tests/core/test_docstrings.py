@@ -1,8 +1,9 @@
-"""A docstring is a sentence about something: its subject is a noun, or it says what a function does."""
+"""A docstring is a sentence about something: its subject is a noun, or it says what a function does. So are its entries."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 WITHOUT_A_NOUN = {"How", "Of", "That", "Told", "What", "When", "Where", "Whether", "Which", "Who", "Whose", "Why"}
+NO_START_OF_AN_ENTRY = WITHOUT_A_NOUN | {
+    "As", "At", "Beside", "By", "For", "From", "If", "In", "Is", "On", "Or", "Per", "To", "Whatever", "With", "Without",
+}  # fmt: skip
+_SECTION = re.compile(r"^( *)(?:Args|Attributes|Returns|Yields):$")
+_ENTRY = re.compile(r"(?:[\w*, `]+: )?(\S+)")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -31,12 +37,45 @@ def without_a_noun(code: str) -> list[int]:
     return [line for line, text in docstrings(code) if text.split()[0].rstrip(",:") in WITHOUT_A_NOUN]
 
 
+def entries(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the first lines of what a docstring says of each argument, attribute and result, with their numbers in it."""
+    margin: int | None = None
+    for number, line in enumerate(text.split("\n")):
+        if heading := _SECTION.match(line):
+            margin = len(heading[1])
+        elif line.strip() and margin is not None:
+            indent = len(line) - len(line.lstrip())
+            margin = None if indent <= margin else margin
+            if margin is not None and indent == margin + 4:
+                yield number, line.strip()
+
+
+def entries_without_a_noun(code: str) -> list[int]:
+    """Return the lines of the entries of docstrings that begin with a word such as Whether."""
+    return [
+        line + number
+        for line, text in docstrings(code)
+        for number, entry in entries(text)
+        if (found := _ENTRY.match(entry)) and found[1].rstrip(",:.;") in NO_START_OF_AN_ENTRY
+    ]
+
+
 @pytest.mark.thorough
-@pytest.mark.parametrize("folder", ["false_core", "qgis_false", "tools"])
+@pytest.mark.parametrize("folder", ["false_core", "qgis_false", "tools", "benchmarks"])
 def test_no_docstring_begins_without_a_noun(folder: str) -> None:
     files = sorted((ROOT / folder).rglob("*.py"))
     found = [f"{file.relative_to(ROOT)}:{line}" for file in files for line in without_a_noun(file.read_text("utf-8"))]
     assert not found, 'Say what it is, such as "Seconds that a job may take", or what it does, such as "Return whether ...".'
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("folder", ["false_core", "qgis_false", "tools", "benchmarks"])
+def test_no_entry_of_a_docstring_begins_without_a_noun(folder: str) -> None:
+    files = sorted((ROOT / folder).rglob("*.py"))
+    found = [
+        f"{file.relative_to(ROOT)}:{line}" for file in files for line in entries_without_a_noun(file.read_text("utf-8"))
+    ]
+    assert not found, 'Say what it is, such as "Number of bands", and of a bool "True where ...".'
 
 
 @pytest.mark.parametrize(
@@ -50,3 +89,15 @@ def test_no_docstring_begins_without_a_noun(folder: str) -> None:
 )
 def test_one_that_does_is_found(code: str) -> None:
     assert without_a_noun(code)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "    Args:\n        path, name: What to read.",
+        "    Attributes:\n        is_fast: Whether it is.",
+        "    Returns:\n        Of shape (n,).",
+    ],
+)
+def test_an_entry_that_does_is_found(entry: str) -> None:
+    assert entries_without_a_noun(f'def read() -> None:\n    """Read.\n\n{entry}\n    """') == [5]

@@ -22,7 +22,7 @@ from small_world import Listener
 
 from false_core import jobs
 from false_core.dispatch import run
-from false_core.errors import MAX_CHARACTERS, FalseError, InputError, RequestError
+from false_core.errors import MAX_ERROR_CHARACTERS, FalseError, InputError, RequestError
 from false_core.inference.tiles import Blender, TilePlan
 from false_core.jobs import Classify, Finetune, ModelInfo
 from false_core.mapping.classify.classify import classify
@@ -66,7 +66,7 @@ class TestTheZoo:
         with pytest.raises(FalseError, match=rf"(?s){animal.said}") as caught:
             run(job)
         assert "Traceback" not in str(caught.value)
-        assert len(str(caught.value)) < 2 * MAX_CHARACTERS + 100
+        assert len(str(caught.value)) < 2 * MAX_ERROR_CHARACTERS + 100
         assert not list(out.iterdir())
         assert _contents(zoo) == before, "nothing is written beside it, and nothing in it was executed"
 
@@ -266,7 +266,7 @@ class TestAJobOfAStranger:
     def test_is_refused_in_a_sentence_that_can_be_read(self, text: str, why: str) -> None:
         with pytest.raises(RequestError, match=why) as caught:
             jobs.from_json(text)
-        assert len(str(caught.value)) < 2 * MAX_CHARACTERS + 100
+        assert len(str(caught.value)) < 2 * MAX_ERROR_CHARACTERS + 100
 
     def test_cannot_write_over_what_it_reads(self, land: str, model: str, tmp_path: Path) -> None:
         link = tmp_path / "map.tif"
@@ -289,7 +289,7 @@ class TestAnError:
     def test_leaves_out_what_moves_the_cursor_and_shortens_what_nobody_reads(self) -> None:
         error = FalseError(f"{ESCAPE}The raster {'x' * 100_000} is wrong.", "\u202eDo\nthis.")
         assert str(error).isascii() or "…" in str(error)
-        assert len(str(error)) < 2 * MAX_CHARACTERS
+        assert len(str(error)) < 2 * MAX_ERROR_CHARACTERS
         assert "\x1b" not in str(error)
         assert error.remedy == " Do\nthis."
 

@@ -53,6 +53,7 @@ def said(folder: Path) -> dict[str, str]:
     finetune = {
         "job": "finetune", "raster": land, "labels": labels, "field": "cover", "model": str(folder / "m.safetensors"),
     }  # fmt: skip
+    areas = {"job": "classifyareas", "raster": land, "areas": labels, "labels": labels, "field": "cover"}
     asked: dict[str, dict[str, Any]] = {
         "nothing wrong": classify,
         "nothing wrong with labels": finetune,
@@ -66,6 +67,9 @@ def said(folder: Path) -> dict[str, str]:
         "no labels": {**finetune, "labels": str(folder / "gone.gpkg")},
         "a raster as labels": {**finetune, "labels": land},
         "no such field": {**finetune, "field": "class"},
+        "areas as a table": {**areas, "output": str(folder / "out.csv")},
+        "a map as a drawing": {"job": "polygonise", "map": land, "output": str(folder / "out.dxf")},
+        "points as a text": {"job": "samplepoints", "map": land, "output": str(folder / "out.txt")},
         "no folder": {**classify, "output": str(folder / "gone" / "out.tif")},
     }
     lines = "".join(json.dumps(job) + "\n" for job in asked.values())
@@ -93,6 +97,9 @@ def test_where_nothing_is_wrong_torch_comes_next(said: dict[str, str], name: str
         ("no labels", "gone.gpkg does not exist."),
         ("a raster as labels", "land.tif cannot be read"),
         ("no such field", "The labels have no field 'class'. They have cover."),
+        ("areas as a table", "out.csv: CSV keeps no geometries."),
+        ("a map as a drawing", "out.dxf: DXF does not keep shapes together with their classes."),
+        ("points as a text", "out.txt: no vector format has that extension."),
         ("no folder", "does not exist. Create it"),
     ],
 )

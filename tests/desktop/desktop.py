@@ -31,9 +31,18 @@ class Desktop:
         compute_python: The Python that computes.
         plugins: Those that are switched on.
         settings: More of its settings, as its ini file has them.
+        cache: Folder in which its sessions keep what they compute; one of its own where none is given.
     """
 
-    def __init__(self, folder: Path, screen: str, compute_python: str, plugins: Sequence[str], settings: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        screen: str,
+        compute_python: str,
+        plugins: Sequence[str],
+        settings: str = "",
+        cache: Path | None = None,
+    ) -> None:
         program = shutil.which("qgis.bin") or shutil.which("qgis")
         if program is None:
             pytest.skip("QGIS is not installed.")
@@ -53,31 +62,45 @@ class Desktop:
             "XDG_RUNTIME_DIR": str(runtime),
             "QGIS_CUSTOM_CONFIG_PATH": str(folder / "profile"),
             "FALSE_SESSION": str(folder),
-            "FALSE_CACHE": str(folder / "cache"),
+            "FALSE_CACHE": str(cache or folder / "cache"),
             "FALSE_CORE_PYTHON": compute_python,
         }
         # What the tests of the plugin set for themselves is nothing that a desktop has.
         for name in ("QGIS_OPTIONS_PATH", "PYTHONPATH"):
             self._variables.pop(name, None)
 
+    def install(self) -> None:
+        """Put the plugin of this checkout into its profile."""
+        plugin = self.profile / "python" / "plugins" / "qgis_false"
+        plugin.mkdir(parents=True)
+        for file in (*(ROOT / "qgis_false").iterdir(), ROOT / "metadata.txt"):
+            (plugin / file.name).symlink_to(file)
+
     def run(self, script: str, limit_s: float) -> None:
         """Start QGIS with a script of this folder, and wait until it has ended."""
+        self.wait_for(self.start(script), limit_s)
+
+    def start(self, script: str) -> subprocess.Popen[bytes]:
+        """Start QGIS with a script of this folder."""
         with open(self._folder / "qgis.log", "w", encoding="utf-8") as log:
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 [self._program, "--nologo", "--noversioncheck", "--code", str(Path(__file__).with_name(script))],
                 env=self._variables, stdout=log, stderr=subprocess.STDOUT, cwd=self._folder, start_new_session=True,
             )  # fmt: skip
-            try:
-                process.wait(limit_s)
-            except subprocess.TimeoutExpired:
-                # What stood in its way is on the screen.
-                stuck = str(self._folder / "stuck.png")
-                subprocess.run(["import", "-window", "root", stuck], env=self._variables, check=False)
-            finally:
-                if process.poll() is None:
-                    process.kill()
-                    process.wait()
-                self._keep_pictures()
+
+    def wait_for(self, process: subprocess.Popen[bytes], limit_s: float) -> None:
+        """Wait until a QGIS has ended. It is ended where that takes too long."""
+        try:
+            process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            # What stood in its way is on the screen.
+            stuck = str(self._folder / "stuck.png")
+            subprocess.run(["import", "-window", "root", stuck], env=self._variables, check=False)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            self._keep_pictures()
 
     def said(self, expected: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return what each step has said so far, by its name, after a check that these have worked and no others."""

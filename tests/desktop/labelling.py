@@ -1,7 +1,8 @@
 """What a person who labels does in a QGIS desktop, with mouse and keys: ``qgis --code labelling.py``.
 
 ``test_labelling.py`` starts it twice: to draw, until the system kills this QGIS in the middle of a polygon; and again, to
-find everything as it was. It writes a line of JSON to the folder in ``FALSE_SESSION`` after every step.
+find everything as it was. ``test_two_desktops.py`` starts it twice at once, on the same raster. It writes a line of JSON to
+the folder in ``FALSE_SESSION`` after every step.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from qgis.PyQt.QtCore import QCoreApplication, QPoint, Qt, QTimer
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QAction, QDockWidget
 from qgis.utils import iface
+
+from false_core.session_protocol import pixels_of
 
 FOLDER = Path(os.environ["FALSE_SESSION"])
 GIVEN: dict[str, Any] = json.loads((FOLDER / "given.json").read_text("utf-8"))
@@ -208,24 +211,109 @@ def find_again() -> dict[str, Any]:
     return {"count": count, "classes": [one.name for one in work.classes], "valid": layers}
 
 
-def make_the_map() -> dict[str, Any]:
+def make_the_map(file: str = "image_map.tif") -> dict[str, Any]:
     dock().whole_maps.make_map.click()
 
     def made() -> list[Any]:
-        return [one for one in QgsProject.instance().mapLayers().values() if one.source().endswith("image_map.tif")]
+        return [one for one in QgsProject.instance().mapLayers().values() if one.source().endswith(file)]
 
     wait_for(made, "the map")
     (layer,) = made()
     return {"map": layer.source(), "legend": [entry.label for entry in layer.renderer().classes()]}
 
 
+def meet(where: str) -> None:
+    """Wait for the other QGIS to come to the same place of its script."""
+    folder, me = Path(GIVEN["meeting"]), GIVEN["me"]
+    (folder / f"{where} {me}").touch()
+    wait_for((folder / f"{where} {1 - me}").exists, f"the other one at {where}")
+
+
+def wait_for_labels(number: int) -> None:
+    work = dock().work
+    wait_for(lambda: work.learned is not None and work.learned.labels == number, f"{number} labels")
+
+
+def begin_beside() -> dict[str, Any]:
+    """Two QGIS open the dock on one raster, and each adds a class when it has seen those of the other one."""
+    meet("the beginning")
+    if GIVEN["me"]:  # The file with the labels is made by one of them, and found by the other one.
+        wait_for(Path(GIVEN["image"]).with_name("image_labels.gpkg").exists, "the label file")
+    dock().first_page.begin.click()
+    work = dock().work
+    wait_for(lambda: work.opened is not None, "the opening of the raster")
+    for number, name in enumerate(GIVEN["classes"]):
+        wait_for(lambda number=number: len(work.classes) >= number, "the classes of the other one")
+        if number % 2 == GIVEN["me"]:
+            work.add_class(name)
+    wait_for(lambda: len(work.classes) == len(GIVEN["classes"]), "all classes")
+    return {"labels": work.labels.source().split("|")[0], "classes": [[one.code, one.name] for one in work.classes]}
+
+
+def draw_beside() -> dict[str, Any]:
+    """Both draw at the same time, and each learns from the labels of both."""
+    meet("the drawing")
+    drawn = draw()
+    wait_for_labels(2 * len(GIVEN["polygons"]))
+    wait_for(lambda: dock().work.live.picture.known == 1, "the whole view")
+    pause(1)
+    picture = dock().work.live.picture
+    (FOLDER / "pixels").write_bytes(pixels_of(picture))
+    return {"seconds": drawn["seconds"], "extent": list(picture.extent), "pixels": str(FOLDER / "pixels")}
+
+
+def undo_beside() -> dict[str, Any]:
+    """One takes its last label back, and not the one that the other one drew last."""
+    count = 2 * len(GIVEN["polygons"])
+    meet("the undoing")
+    if GIVEN["me"]:
+        press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    wait_for_labels(count - 1)
+    codes = sorted(feature["class"] for feature in dock().work.labels.getFeatures())
+    meet("the doing again")
+    if GIVEN["me"]:
+        press(Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
+    wait_for_labels(count)
+    return {"undone": codes}
+
+
+def make_maps_beside() -> dict[str, Any]:
+    """One after the other: none overwrites what the other one has made."""
+    made = {}
+    for who in range(2):
+        meet(f"map {who}")
+        if who == GIVEN["me"]:
+            made = make_the_map(f"image_map{'_2' if who else ''}.tif")
+    meet("the maps")
+    return made
+
+
+def outlive() -> dict[str, Any]:
+    """One QGIS is killed with a polygon half drawn, and the other one goes on."""
+    code, ring = beside_polygon(0)
+    dock().drawing.buttons["polygon"].click()
+    press(Qt.Key.Key_0 + code)
+    meet("the end")
+    if GIVEN["me"] == 0:
+        click(*ring[0])
+        return {"ended": True}
+    gone = Path("/proc") / str(json.loads((Path(GIVEN["meeting"]) / "process").read_text()))
+    wait_for(lambda: not gone.exists(), "the end of the other one")
+    for x, y in ring:
+        click(x, y)
+    press(Qt.Key.Key_Return)
+    wait_for_labels(2 * len(GIVEN["polygons"]) + 1)
+    return {"count": dock().work.labels.featureCount()}
+
+
 FIRST = (open_dock, begin, draw, undo, look_at_confidence, outline, next_place, kill_the_session, kill_qgis)
 SECOND = (find_again, make_the_map)
+BESIDE = (open_dock, begin_beside, draw_beside, undo_beside, make_maps_beside, outlive)
 
 
 def main() -> None:
     code = 0
-    steps = SECOND if PROJECT.exists() else FIRST
+    steps = BESIDE if "meeting" in GIVEN else SECOND if PROJECT.exists() else FIRST
     with open(FOLDER / "steps.jsonl", "a", encoding="utf-8") as record:
         for step in steps:
             try:
@@ -238,7 +326,7 @@ def main() -> None:
             os.fsync(record.fileno())
             if code:
                 break
-    if steps is FIRST:
+    if steps is FIRST or (steps is BESIDE and not code and GIVEN["me"] == 0):
         os.kill(os.getpid(), signal.SIGKILL)
     QgsProject.instance().setDirty(False)
     QgsApplication.exit(code)

@@ -47,10 +47,7 @@ def folder(tmp_path_factory) -> Path:
 def steps(screen, compute_python, folder) -> dict[str, dict[str, Any]]:
     """Run both QGIS, one after the other, and return what each step said."""
     desktop = Desktop(folder, screen, compute_python, ["processing", "qgis_false"], "[false]\ngreeted=true\n")
-    plugin = desktop.profile / "python" / "plugins" / "qgis_false"
-    plugin.mkdir(parents=True)
-    for file in (*(ROOT / "qgis_false").iterdir(), ROOT / "metadata.txt"):
-        (plugin / file.name).symlink_to(file)
+    desktop.install()
     subprocess.run([compute_python, "-c", SCENE, str(folder)], cwd=ROOT, check=True)
     for expected in (FIRST, FIRST + SECOND):
         desktop.run("labelling.py", LIMIT_S)

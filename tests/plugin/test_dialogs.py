@@ -323,6 +323,90 @@ def test_what_can_be_estimated_has_a_button_for_it(dialog, monkeypatch, name, la
     assert ("Estimate" in texts) is offered
 
 
+class TestATrial:
+    @pytest.fixture
+    def view(self, raster, monkeypatch):
+        """A map view, in another CRS than the raster, on its lower left quarter."""
+        from types import SimpleNamespace
+
+        from qgis import utils
+        from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransform, QgsRectangle
+        from qgis.gui import QgsMapCanvas
+
+        canvas, whole = QgsMapCanvas(), raster.extent()
+        quarter = QgsRectangle(whole.xMinimum(), whole.yMinimum(), whole.center().x(), whole.center().y())
+        utm = QgsCoordinateReferenceSystem("EPSG:32632")
+        way = QgsCoordinateTransform(raster.crs(), utm, QgsProject.instance())
+        canvas.resize(400, 300)
+        canvas.setDestinationCrs(utm)
+        canvas.setExtent(way.transformBoundingBox(quarter))
+        monkeypatch.setattr(utils, "iface", SimpleNamespace(mapCanvas=lambda: canvas))
+        return canvas
+
+    @pytest.fixture
+    def runs(self, monkeypatch):
+        from processing.gui.AlgorithmDialog import AlgorithmDialog
+
+        kept = []
+
+        def run(dialog):
+            kept.append((dialog.createProcessingParameters(), dialog.algorithm().createInstance().is_trial))
+
+        monkeypatch.setattr(AlgorithmDialog, "runAlgorithm", run)
+        return kept
+
+    def test_takes_what_the_map_shows_few_steps_and_temporary_files_and_changes_nothing(
+        self, dialog, raster, tmp_path, view, runs
+    ):
+        opened = dialog("pretrain")
+        encoder = str(tmp_path / "encoder.safetensors")
+        opened.setParameters({"RASTERS": [raster.source()], "ENCODER": encoder, "STEPS": 5000})
+        (button,) = [one for one in opened.findChildren(QPushButton) if one.text() == "Try it small"]
+        button.click()
+        opened.runAlgorithm()
+        (trial, is_trial), (real, is_no_trial) = runs
+        assert is_trial and not is_no_trial
+        assert (trial["STEPS"], text(trial["ENCODER"])) == (20, "TEMPORARY_OUTPUT")
+        part, whole = trial["EXTENT"], raster.extent()
+        assert part.crs() == raster.crs()
+        assert abs(part.center().x() - whole.xMinimum()) < whole.width() / 2 and part.area() < 0.8 * whole.area()
+        assert (real["STEPS"], text(real["ENCODER"]), real.get("EXTENT")) == (5000, encoder, None)
+
+    def test_of_a_large_part_is_its_middle_and_without_a_view_that_of_the_raster(self, raster, monkeypatch):
+        from qgis_false.dialogs import trial
+
+        monkeypatch.setattr(trial, "MOST_TRIAL_PX", 10)
+        part = trial.part_in_view(raster, None)
+        assert (part.width(), part.height()) == (10, 10)
+        assert part.center() == raster.extent().center()
+
+    def test_is_offered_where_a_part_shows_what_the_whole_will_be(self, dialog):
+        for name, offered in (("classify", True), ("embed", True), ("finetune", False), ("assess", False)):
+            assert ("Try it small" in [one.text() for one in dialog(name).findChildren(QPushButton)]) is offered, name
+
+    @pytest.mark.thorough
+    def test_of_pretraining_ends_and_is_not_offered_to_the_next_step(self, dialog, raster, tmp_path, monkeypatch):
+        from qgis_false import made_files
+
+        monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
+        opened = dialog("pretrain")
+        opened.setParameters({"RASTERS": [raster.source()], "ENCODER": str(tmp_path / "e.safetensors"), "BATCH_SIZE": 8})
+        (button,) = [one for one in opened.findChildren(QPushButton) if one.text() == "Try it small"]
+        ended = []
+        opened.algorithmFinished.connect(lambda successful, results: ended.append((successful, dict(results))))
+        button.click()
+        until = time.monotonic() + 240
+        while not ended and time.monotonic() < until:
+            QCoreApplication.processEvents()
+            time.sleep(0.05)
+        log = "\n".join(one.toPlainText() for one in opened.findChildren(QTextEdit))
+        assert ended and ended[0][0], log
+        assert "This is a trial on a part of the raster." in log
+        assert ended[0][1]["STEPS"] == 20
+        assert Path(ended[0][1]["ENCODER"]).exists() and not (tmp_path / "e.safetensors").exists()
+        assert made_files.last_made(made_files.MADE_ENCODER, raster.source()) is None
+
+
 def shown_in(widget) -> str:
     """What a widget shows where nothing is entered."""
     from qgis.gui import QgsFileWidget

@@ -379,6 +379,32 @@ class TestLabelLayer:
         assert [one.name for one in dock.work.classes] == ["way", "roof"]
         until(lambda: requests(record, "setclasses")[-1]["classes"][0]["name"] == "way", "the session hears of it")
 
+    def test_classes_that_another_qgis_adds_are_taken_over_and_keep_their_codes(self, dock, desk, record):
+        from qgis_false.dock.label_file import LabelClass, show_classes, store_classes
+
+        two_classes(dock)
+        other = QgsVectorLayer(dock.work.labels.source(), "of the other one", "ogr")
+        show_classes(other, [*dock.work.classes, LabelClass(3, "tree", "#00aa00")])
+        store_classes(other)
+        assert dock.work.add_class("water").code == 4, "at once, before it has looked at the file by itself"
+        assert [one.name for one in dock.work.classes] == ["road", "roof", "tree", "water"]
+        show_classes(other, [LabelClass(1, "way", "#aa0000"), *dock.work.classes[1:]])
+        store_classes(other)
+        until(lambda: dock.work.classes[0] == LabelClass(1, "way", "#aa0000"), "the dock hears of a new name")
+        until(lambda: requests(record, "setclasses")[-1]["classes"][0]["name"] == "way", "the session does")
+        again = QgsVectorLayer(dock.work.labels.source(), "again", "ogr")
+        assert [category.label() for category in again.renderer().categories()] == ["way", "roof", "tree", "water"]
+
+    def test_a_style_that_is_changed_in_the_window_of_qgis_lies_in_the_file_too(self, dock):
+        from qgis_false.dock.label_file import classes_of_labels
+
+        two_classes(dock)
+        renderer = dock.work.labels.renderer().clone()
+        renderer.updateCategoryLabel(0, "way")
+        dock.work.labels.setRenderer(renderer)
+        again = QgsVectorLayer(dock.work.labels.source(), "again", "ogr")
+        assert [one.name for one in classes_of_labels(again)] == ["way", "roof"]
+
     def test_in_a_transaction_of_qgis_nothing_is_drawn_that_the_file_would_not_hold(self, dock, desk):
         two_classes(dock)
         QgsProject.instance().setAutoTransaction(True)
@@ -528,7 +554,7 @@ class TestSession:
         assert [model.index(row, 3).data() for row in range(2)] == ["2", "1"]
 
     def test_a_narrow_dock_cuts_names_and_no_accuracy(self, dock):
-        from qgis_false.dock.class_list import ACCURACY, COUNT, NAME
+        from qgis_false.dock.class_list import ACCURACY_COLUMN, COUNT_COLUMN, NAME_COLUMN
 
         two_classes(dock)
         known = SimpleNamespace(code=1, accuracy=1.0, low=0.88, high=1.0, missing=0)
@@ -539,8 +565,10 @@ class TestSession:
         QCoreApplication.processEvents()
         table = dock.classes.table
         assert table.horizontalScrollBar().maximum() == 0
-        assert [table.columnWidth(column) >= table.sizeHintForColumn(column) for column in (COUNT, ACCURACY)] == [True, True]
-        assert table.columnWidth(NAME) >= 40
+        assert [
+            table.columnWidth(column) >= table.sizeHintForColumn(column) for column in (COUNT_COLUMN, ACCURACY_COLUMN)
+        ] == [True, True]
+        assert table.columnWidth(NAME_COLUMN) >= 40
 
     def test_the_next_place_is_zoomed_to(self, dock, desk):
         two_classes(dock)
@@ -669,6 +697,37 @@ class TestProject:
         with pytest.raises(QgsProcessingException, match="cannot be written"):
             label_layer(tmp_path / "nowhere" / "labels.gpkg", image.crs())
 
+    @pytest.mark.parametrize("links", [True, False])
+    def test_the_file_of_another_qgis_that_was_quicker_is_taken(self, image, tmp_path, monkeypatch, links):
+        from qgis_false.dock import label_file
+
+        path, real = tmp_path / "labels.gpkg", label_file.os.link
+        theirs = label_file.label_layer(tmp_path / "theirs.gpkg", image.crs())
+        assert theirs.isValid()
+
+        def link(source, target):
+            (tmp_path / "theirs.gpkg").rename(path)
+            if not links:
+                raise OSError("Operation not supported")
+            real(source, target)
+
+        monkeypatch.setattr(label_file.os, "link", link)
+        before = (tmp_path / "theirs.gpkg").stat().st_ino
+        assert label_file.label_layer(path, image.crs()).isValid()
+        assert path.stat().st_ino == before
+        monkeypatch.undo()
+        made = label_file.label_layer(tmp_path / "made.gpkg", image.crs())
+        assert made.isValid() and not list(tmp_path.glob(".labels_*"))
+
+    def test_where_there_are_no_links_it_is_made_all_the_same(self, image, tmp_path, monkeypatch):
+        from qgis_false.dock import label_file
+
+        def link(source, target):
+            raise OSError("Operation not supported")
+
+        monkeypatch.setattr(label_file.os, "link", link)
+        assert label_file.label_layer(tmp_path / "labels.gpkg", image.crs()).isValid()
+
     def test_a_file_that_takes_nothing_loses_nothing_in_silence(self, dock, desk, monkeypatch):
         two_classes(dock)
         monkeypatch.setattr("qgis_false.dock.label_edits._added", lambda provider, features: (False, []))
@@ -710,6 +769,22 @@ class TestModels:
         dock.findChild(QAction, "classes_of_model").trigger()
         assert [one.name for one in dock.work.classes] == ["road", "roof"]
         assert len(requests(record, "open")) == 1
+
+
+class TestEncoders:
+    def test_none_leaves_colours_and_texture_and_the_project_knows(self, dock, record, tmp_path):
+        from qgis_false.dock.panels.looks import ENCODER_NONE
+
+        assert requests(record, "open")[-1]["weights"] == "general"
+        dock.looks.choice.setCurrentIndex(ENCODER_NONE)
+        dock.looks.choice.activated.emit(ENCODER_NONE)
+        until(lambda: dock.work.opened is not None, "it goes on")
+        assert requests(record, "open")[-1]["weights"] == "none"
+        project = QgsProject.instance()
+        assert project.write(str(tmp_path / "project.qgs")) and project.read(str(tmp_path / "project.qgs"))
+        until(lambda: dock.work is not None and dock.work.opened is not None, "it is found again")
+        assert requests(record, "open")[-1]["weights"] == "none"
+        assert dock.looks.choice.currentIndex() == ENCODER_NONE
 
 
 class TestAFolderThatIsReadOnly:

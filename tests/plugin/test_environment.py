@@ -107,11 +107,11 @@ def unset(provider, monkeypatch):
     """No setting at all, and none afterwards."""
     from qgis_false import settings
 
-    for setting in settings.ALL:
+    for setting in settings.PLUGIN_SETTINGS:
         monkeypatch.delenv(setting.variable, raising=False)
         setting.store("")
     yield settings
-    for setting in settings.ALL:
+    for setting in settings.PLUGIN_SETTINGS:
         setting.store("")
 
 
@@ -126,7 +126,7 @@ def test_a_setting_is_remembered_a_variable_comes_first_and_the_default_last(uns
 
 
 def test_every_setting_is_under_false_and_has_a_variable(unset):
-    for setting in unset.ALL:
+    for setting in unset.PLUGIN_SETTINGS:
         assert setting.key.startswith("false/")
         assert setting.variable.startswith("FALSE_")
         assert setting.label and setting.help

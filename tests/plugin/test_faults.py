@@ -58,7 +58,7 @@ def test_every_cause_is_recorded_and_has_words(provider):
 def test_what_is_not_known_is_not_guessed(provider, lines):
     from qgis_false.environment import faults
 
-    assert faults.fault_in(lines).cause == faults.UNKNOWN
+    assert faults.fault_in(lines).cause == faults.UNKNOWN_CAUSE
     assert faults.told(faults.fault_in(lines), "", "/e") == ""
 
 

@@ -58,8 +58,7 @@ def entered(every_kind, labels, tmp_path):
 
 @pytest.mark.parametrize("kind", jobs.KINDS)
 def test_a_dialog_shows_and_reads_every_kind(kind, shown, entered, every_kind, context, feedback, tmp_path):
-    from qgis_false.algorithms.kinds import job_fields
-    from qgis_false.algorithms.values import Request
+    from qgis_false.algorithms.kinds import Request, job_fields
 
     assert isinstance(shown, QgsProcessingAlgorithm)
     definition = shown.parameterDefinition(kind.upper())

@@ -214,18 +214,20 @@ class TestWhereTheyLie:
 
     @pytest.mark.parametrize("job", ["finetune", "assess", "suggestlabels"])
     def test_so_it_is_in_every_algorithm_with_labels(self, algorithm, here, in_nad27, context, feedback, tmp_path, job):
-        from qgis_false.algorithms.values import Request, vector
+        from qgis_false.algorithms.kinds import IN_DIALOG, Request
 
         asked = algorithm(job)
         (labels,) = [one for one in shown_fields(asked.JOB).values() if one.parameter.kind == jobs.VECTOR]
         given = {"RASTER": in_nad27, "MAP": in_nad27, labels.processing_name: here, "FIELD": "class"}
-        path = vector(Request(asked, given, context, feedback, tmp_path), labels)
+        path = IN_DIALOG[jobs.VECTOR].read(Request(asked, given, context, feedback, tmp_path), labels)
         assert ogr.Open(path).GetLayer(0).GetSpatialRef().GetAuthorityCode(None) == "26715"
 
     def test_beside_a_folder_of_rasters_they_stay_in_their_own_crs(self, algorithm, here, context, feedback, tmp_path):
-        from qgis_false.algorithms.values import Request, vector
+        from qgis_false.algorithms.kinds import IN_DIALOG, Request
 
         asked = algorithm("finetune")
         given = {"RASTER": str(tmp_path), "LABELS": here, "FIELD": "class"}
-        path = vector(Request(asked, given, context, feedback, tmp_path), shown_fields(asked.JOB)["LABELS"])
+        path = IN_DIALOG[jobs.VECTOR].read(
+            Request(asked, given, context, feedback, tmp_path), shown_fields(asked.JOB)["LABELS"]
+        )
         assert ogr.Open(path).GetLayer(0).GetSpatialRef().GetAuthorityCode(None) == "4326"

@@ -135,8 +135,7 @@ class TestWhatIsSetInQgis:
         assert "is switched off in QGIS. It counts all the same." in feedback.warnings[0]
 
     def test_a_job_says_it(self, algorithm, raster, feedback, context, tmp_path):
-        from qgis_false.algorithms.kinds import job_fields
-        from qgis_false.algorithms.values import Request
+        from qgis_false.algorithms.kinds import Request, job_fields
 
         raster.setCrs(QgsCoordinateReferenceSystem("EPSG:32634"))
         QgsProject.instance().addMapLayer(raster)
@@ -154,8 +153,7 @@ class TestTheFolderOfARaster:
         """Return a function that takes rasters through the check and the run of an algorithm, and forgets them again."""
 
         def open_them(name, job, **values):
-            from qgis_false.algorithms.kinds import job_fields
-            from qgis_false.algorithms.values import Request
+            from qgis_false.algorithms.kinds import Request, job_fields
 
             context = QgsProcessingContext()
             alg = algorithm(name)
@@ -199,8 +197,7 @@ class TestTheFolderOfARaster:
 class TestExtent:
     @pytest.fixture
     def text(self, algorithm, context, feedback, tmp_path):
-        from qgis_false.algorithms.kinds import job_fields
-        from qgis_false.algorithms.values import Request
+        from qgis_false.algorithms.kinds import Request, job_fields
 
         def read(job: str, **values: object) -> str | None:
             made = algorithm(job)

@@ -15,11 +15,11 @@ from qgis.PyQt.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QLineEdit, QM
 def settings(provider, monkeypatch):
     from qgis_false import settings
 
-    for setting in settings.ALL:
+    for setting in settings.PLUGIN_SETTINGS:
         monkeypatch.delenv(setting.variable, raising=False)
         setting.store("")
     yield settings
-    for setting in settings.ALL:
+    for setting in settings.PLUGIN_SETTINGS:
         setting.store("")
 
 
@@ -44,7 +44,7 @@ def page(settings, qgis_parent):
 def test_every_setting_is_on_the_page_with_its_help(page, settings, tmp_path):
     opened = page()
     texts = [label.text() for label in opened.findChildren(QLabel)]
-    for setting in settings.ALL:
+    for setting in settings.PLUGIN_SETTINGS:
         assert setting.label in texts and setting.help in texts
         assert setting.variable in opened.findChild(object, setting.key).toolTip()
     pictures = Path(os.environ.get("DIALOG_PICTURES", tmp_path))

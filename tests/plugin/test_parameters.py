@@ -41,8 +41,7 @@ def optional(definition) -> bool:
 
 def entered(algorithm, context, feedback, folder, **values: object) -> dict[str, object]:
     """Return the fields of a pretraining job as they are read from what was entered."""
-    from qgis_false.algorithms.kinds import job_fields
-    from qgis_false.algorithms.values import Request
+    from qgis_false.algorithms.kinds import Request, job_fields
 
     return job_fields(Request(algorithm("pretrain"), values, context, feedback, folder), jobs.Pretrain)
 

@@ -70,7 +70,7 @@ class Bench:
 @pytest.fixture
 def bench(provider, tmp_path, monkeypatch, feedback) -> Bench:
     from qgis_false.environment import install
-    from qgis_false.environment.interpreters import Candidate
+    from qgis_false.environment.interpreters import InterpreterCandidate
 
     made = Bench(tmp_path, feedback)
     # Not Python's path after the "#!": that takes none with a space.
@@ -81,7 +81,7 @@ def bench(provider, tmp_path, monkeypatch, feedback) -> Bench:
     monkeypatch.delenv("FALSE_CORE_PYTHON", raising=False)
     monkeypatch.setattr(QgsApplication, "qgisSettingsDirPath", lambda: str(made.profile) + "/")
     monkeypatch.setattr(install, "uv_places", lambda host, own: [str(made.uv)])
-    monkeypatch.setattr(install, "candidates", lambda host: [Candidate(sys.executable, "here")])
+    monkeypatch.setattr(install, "candidates", lambda host: [InterpreterCandidate(sys.executable, "here")])
     monkeypatch.setattr(install, "INSTALLED_PACKAGES", ("torch", "rasterio"))
     made.find_gpus = install.find_gpus
     monkeypatch.setattr(install, "find_gpus", lambda *_: [])
@@ -278,14 +278,14 @@ def hanging(folder: Path, bench: Bench) -> str:
 )
 def test_every_stage_can_be_cancelled_and_nothing_lives_on(bench, feedback, tmp_path, monkeypatch, stage):
     from qgis_false.environment import install, torch_build
-    from qgis_false.environment.interpreters import Candidate
+    from qgis_false.environment.interpreters import InterpreterCandidate
     from qgis_false.worker import run_job
 
     if stage == "asking for GPUs":
         monkeypatch.setattr(install, "find_gpus", bench.find_gpus)
         monkeypatch.setattr(torch_build, "nvidia_smi_places", lambda host: [hanging(tmp_path, bench)])
     elif stage == "asking a Python":
-        monkeypatch.setattr(install, "candidates", lambda host: [Candidate(hanging(tmp_path, bench), "here")])
+        monkeypatch.setattr(install, "candidates", lambda host: [InterpreterCandidate(hanging(tmp_path, bench), "here")])
     elif stage == "checking":
         bench.set_up_before()
         monkeypatch.setattr(install, "run_job", lambda job, told, command: run_job(job, told, [hanging(tmp_path, bench)]))
@@ -637,15 +637,15 @@ def test_how_far_it_is_can_be_told_from_what_uv_and_pip_print(provider, lines, s
 
 def test_other_requirements_or_another_build_mean_installing_again(provider, tmp_path):
     from qgis_false.environment import plan
-    from qgis_false.environment.torch_build import Build, Choice
+    from qgis_false.environment.torch_build import Build, BuildChoice
 
     for name in ("pyproject.toml", "constraints.txt", "false_core/__init__.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
-    choice = Choice((Build("cpu"),), "")
+    choice = BuildChoice((Build("cpu"),), "")
     before = plan.key(tmp_path, choice)
-    assert plan.key(tmp_path, Choice((Build("cpu"),), "for another reason")) == before
-    assert plan.key(tmp_path, Choice((Build("cuda", "auto"),), "")) != before
+    assert plan.key(tmp_path, BuildChoice((Build("cpu"),), "for another reason")) == before
+    assert plan.key(tmp_path, BuildChoice((Build("cuda", "auto"),), "")) != before
     (tmp_path / "constraints.txt").write_text("torch==9")
     assert plan.key(tmp_path, choice) != before
 

@@ -9,10 +9,10 @@ TURING, AMPERE, BLACKWELL, PASCAL, KEPLER = (7, 5), (8, 6), (12, 0), (6, 1), (3,
 
 
 def choice(name: str, *gpus: tuple[int, tuple[int, int] | None], wanted: str = "auto", has_uv: bool = True):
-    from qgis_false.environment.torch_build import Gpu, choose
+    from qgis_false.environment.torch_build import Gpu, choose_builds
 
     gpus = [Gpu("a GPU", (driver, 0), capability) for driver, capability in gpus]
-    return choose(recorded_host(name), gpus, wanted, has_uv)
+    return choose_builds(recorded_host(name), gpus, wanted, has_uv)
 
 
 @pytest.mark.parametrize(
@@ -85,11 +85,11 @@ def test_without_uv_there_is_the_package_index_only_and_a_gpu_on_windows_is_not_
 def test_a_backend_that_uv_was_told_is_left_to_uv(provider):
     from dataclasses import replace
 
-    from qgis_false.environment.torch_build import choose
+    from qgis_false.environment.torch_build import choose_builds
 
     host = recorded_host("debian")
     host = replace(host, variables={**host.variables, "UV_TORCH_BACKEND": "rocm7.2"})
-    told = choose(host, [], "auto", True)
+    told = choose_builds(host, [], "auto", True)
     assert [build.backend for build in told.builds] == [""]
     assert "rocm7.2" in told.why
 

@@ -126,7 +126,7 @@ def test_the_options_page_is_german(speak, qgis_parent, tmp_path):
     QCoreApplication.processEvents()
     shown = {label.text() for label in page.findChildren(QLabel)}
     assert {"Gerät", "Speicher für Pixel (GB)", "Cache-Ordner", "Protokoll"} <= shown
-    assert not {setting.help for setting in settings.ALL} & shown
+    assert not {setting.help for setting in settings.PLUGIN_SETTINGS} & shown
     assert {button.text() for button in page.findChildren(QPushButton)} >= {"Einrichten...", "Prüfen...", "Diagnose..."}
     assert page.grab().save(str(Path(os.environ.get("DIALOG_PICTURES", tmp_path)) / "options_de.png"))
     page.close()

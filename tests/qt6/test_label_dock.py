@@ -95,16 +95,20 @@ def test_the_page_to_work_on_shows_classes_keys_and_accuracy(dock, classes, scor
 
 
 def test_a_class_is_renamed_in_the_list(dock, classes):
-    from qgis_false.dock.class_list import ACCURACY, KEY, NAME
+    from qgis_false.dock.class_list import ACCURACY_COLUMN, KEY_COLUMN, NAME_COLUMN
 
     heard = []
     rows = dock.classes.model
     rows.edited.connect(heard.append)
     rows.set_classes(classes)
-    assert [rows.index(2, column).data() for column in (KEY, NAME, ACCURACY)] == ["3", "built-up area", ""]
-    assert rows.flags(rows.index(0, NAME)) & Qt.ItemFlag.ItemIsEditable
-    assert not rows.flags(rows.index(0, KEY)) & Qt.ItemFlag.ItemIsEditable
-    assert rows.setData(rows.index(1, NAME), " lake ")
+    assert [rows.index(2, column).data() for column in (KEY_COLUMN, NAME_COLUMN, ACCURACY_COLUMN)] == [
+        "3",
+        "built-up area",
+        "",
+    ]
+    assert rows.flags(rows.index(0, NAME_COLUMN)) & Qt.ItemFlag.ItemIsEditable
+    assert not rows.flags(rows.index(0, KEY_COLUMN)) & Qt.ItemFlag.ItemIsEditable
+    assert rows.setData(rows.index(1, NAME_COLUMN), " lake ")
     assert [one.name for one in heard[0]] == ["forest", "lake", "built-up area"]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.mapping.classify.plan import NO_CONFIDENCE, MapPlan, Strip
-from false_core.mapping.classify.store import CONFIDENCE, MAP, StripStore
+from false_core.mapping.classify.store import CONFIDENCE_LAYER, MAP_LAYER, StripStore
 from false_core.mapping.map_overview import MapOverview
 from false_core.raster.cog import StripFile, write_cog
 from false_core.raster.map_file import RasterFile
@@ -42,8 +42,8 @@ class Layer:
 
 def layers_of(plan: MapPlan, output: str, confidence: str | None) -> list[Layer]:
     """Return the layers of a map, which comes first, and its confidence if it is wanted."""
-    layers = [Layer(MAP, plan.card.classes.nodata, output)]
-    return [*layers, Layer(CONFIDENCE, NO_CONFIDENCE, confidence)] if confidence else layers
+    layers = [Layer(MAP_LAYER, plan.card.classes.nodata, output)]
+    return [*layers, Layer(CONFIDENCE_LAYER, NO_CONFIDENCE, confidence)] if confidence else layers
 
 
 class Assembly:
@@ -116,7 +116,7 @@ class Assembly:
         described = path.with_name(f"described_{layer.name}")
         corner = Window(window.column, window.row, 1, 1)
         with RasterFile(described, self._plan.source, corner, layer.nodata) as file:
-            if layer.name == MAP:
+            if layer.name == MAP_LAYER:
                 file.set_classes(classes)
         write_cog(path, described, files, Window(0, 0, window.width, window.height), feedback)
         described.unlink()
@@ -132,5 +132,5 @@ class Assembly:
 
     def _mosaic(self, layer: Layer) -> Mosaic:
         plan = self._plan
-        classes = plan.card.classes if layer.name == MAP else None
+        classes = plan.card.classes if layer.name == MAP_LAYER else None
         return Mosaic(plan.source, plan.window, layer.nodata, classes, Path(layer.target), self._store.path.name)

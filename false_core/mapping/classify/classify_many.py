@@ -15,7 +15,7 @@ from false_core.distributed import ALONE, Share, World
 from false_core.errors import InputError, OutputError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify, ClassifyMany, raster_name
-from false_core.mapping.classify.classification import Classification
+from false_core.mapping.classify.classify import Classification
 from false_core.mapping.classify.on_dask import MapsOnDask
 from false_core.mapping.classify.store import JobStart
 from false_core.protection import protect_inputs
@@ -63,7 +63,7 @@ def _compute(each: Sequence[Classify], maps: _Maps, world_size: int, feedback: F
     maps.finish_all()
 
 
-def _compute_on_dask(each: Sequence[Classify], maps: _Maps, on_dask: MapsOnDask, feedback: Feedback) -> None:
+def _compute_on_dask(each: Sequence[Classify], maps: _Maps, on_dask: MapsOnDask[Classification], feedback: Feedback) -> None:
     done = 0.0
 
     def take_next() -> None:
@@ -96,7 +96,7 @@ class _Maps:
     """Maps that are being made.
 
     Attributes:
-        problems: Why maps were left out.
+        problems: Errors for which maps were left out.
     """
 
     def __init__(self, start: JobStart, share: Share, feedback: Feedback) -> None:

@@ -20,7 +20,7 @@ from false_core.inference.folding import for_inference
 from false_core.inference.tiled import ReadTile, TiledNetwork, blended
 from false_core.inference.upsample import Mapped, upsample
 from false_core.mapping.classify.plan import NO_CONFIDENCE, MapPlan, Strip, StripRun, runs_of
-from false_core.mapping.classify.store import CONFIDENCE, MAP, TILES_AT_A_TIME, StripStore
+from false_core.mapping.classify.store import CONFIDENCE_LAYER, MAP_LAYER, TILES_AT_A_TIME, StripStore
 from false_core.mapping.map_overview import MapOverview
 from false_core.models.from_file import segmenter_from
 from false_core.models.model_file import ModelCard
@@ -174,7 +174,7 @@ class _StripFiles:
     """The files of a strip that is being written.
 
     Args:
-        empty: Whether there is nothing but nodata. Then it has none.
+        empty: True where there is nothing but nodata. Then it has none.
     """
 
     def __init__(self, plan: MapPlan, strip: Strip, store: StripStore, empty: bool) -> None:
@@ -188,12 +188,16 @@ class _StripFiles:
         self._files = ExitStack()
         if not empty:
             self.map = self._files.enter_context(
-                RasterFile(self._scratch / MAP, plan.source, source_window, plan.card.classes.nodata, waiting=WAITING_TILES)
+                RasterFile(
+                    self._scratch / MAP_LAYER, plan.source, source_window, plan.card.classes.nodata, waiting=WAITING_TILES
+                )
             )
         self.confidence = None
         if plan.with_confidence and not empty:
             self.confidence = self._files.enter_context(
-                RasterFile(self._scratch / CONFIDENCE, plan.source, source_window, NO_CONFIDENCE, waiting=WAITING_TILES)
+                RasterFile(
+                    self._scratch / CONFIDENCE_LAYER, plan.source, source_window, NO_CONFIDENCE, waiting=WAITING_TILES
+                )
             )
 
     def finish(self) -> None:

@@ -11,10 +11,10 @@ from false_core.feedback import Feedback
 from false_core.inference.batches import best_batch
 from false_core.mapping.classify.compute import limit_of, network_of
 from false_core.mapping.classify.plan import MapPlan
-from false_core.mapping.classify.store import CONFIDENCE, MAP
+from false_core.mapping.classify.store import CONFIDENCE_LAYER, MAP_LAYER
 from false_core.models.segmenter import class_probabilities
 
-BYTES_PER_PIXEL = {MAP: 0.05, CONFIDENCE: 0.5}
+BYTES_PER_PIXEL = {MAP_LAYER: 0.05, CONFIDENCE_LAYER: 0.5}
 """Size of a layer in its file: twice what a generated scene took. What a network makes of noise takes more."""
 DISK_TIMES = 7 / 3
 """Bytes that a map takes on the disk while it is made: the strips, then the smaller versions, then the file made of both."""
@@ -26,7 +26,7 @@ BYTES_PER_PIXEL_OF_A_TILE = 16
 
 def disk_needed(plan: MapPlan) -> float:
     """Return the bytes of disk that a map takes while it is made."""
-    layers = (MAP, CONFIDENCE) if plan.with_confidence else (MAP,)
+    layers = (MAP_LAYER, CONFIDENCE_LAYER) if plan.with_confidence else (MAP_LAYER,)
     return DISK_TIMES * plan.window.width * plan.window.height * sum(BYTES_PER_PIXEL[layer] for layer in layers)
 
 

@@ -7,18 +7,16 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Generic, Protocol, TypeVar
 
 from false_core import __version__, events, jobs
-from false_core.cluster import Tasks, tasks_on_cluster
-from false_core.distributed import ALONE, WHOLE_JOB
+from false_core.cluster import Tasks
 from false_core.errors import Cancelled, InputError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify
-from false_core.mapping.classify.classification import Classification
-from false_core.mapping.classify.plan import Strip, runs_of
+from false_core.mapping.classify.plan import MapPlan, Strip, runs_of
 from false_core.mapping.classify.run_strip_task import run_strip_task
-from false_core.mapping.classify.store import JobStart, digest_of, digest_of_values
+from false_core.mapping.classify.store import digest_of, digest_of_values
 from false_core.mapping.classify.strip_task import FinishedStrips, StripTask
 
 TASKS_OF_A_WORKER = 3
@@ -30,38 +28,47 @@ TASKS_AHEAD = 3
 """Tasks for each worker that are handed out before the next raster is looked at."""
 
 
-def classify_on_dask(job: Classify, feedback: Feedback) -> dict[str, Any]:
-    """Run a ``Classify`` job whose strips Dask computes. Return its results by name."""
-    start = JobStart.of([job.output], ALONE)
-    with Classification(job, start, WHOLE_JOB, feedback, computes=False) as classification:
-        missing = classification.missing()
-        if missing:
-            with tasks_on_cluster(feedback) as tasks, feedback.stage("Classifying", 0.9):
-                maps = MapsOnDask(tasks, job.model, feedback)
-                maps.hand_out(classification, missing)
-                pixels = sum(strip.window.width * strip.window.height for strip in missing)
-                done = 0.0
-                while maps.has_tasks:
-                    _, share, problem = maps.take_next()
-                    if problem:
-                        raise problem
-                    done += share
-                    feedback.advance(done * pixels / 1e6, pixels / 1e6, "Mpx")
-        return classification.finish()
+class MapOfTasks(Protocol):
+    """A map whose strips come from tasks.
+
+    Attributes:
+        job: The job that makes it.
+        plan: The plan of its strips.
+    """
+
+    job: Classify
+    plan: MapPlan
+
+    @property
+    def tiles_at_a_time(self) -> int:
+        """The number of tiles that a device computed at a time in an earlier run, or 0."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether all strips are there."""
+
+    def receive(self, finished: FinishedStrips) -> None:
+        """Store strips that a task has computed."""
+
+    def tell_what_is_kept(self) -> None:
+        """Say what is there for the same job to go on with."""
 
 
-class MapsOnDask:
+Map = TypeVar("Map", bound=MapOfTasks)
+
+
+class MapsOnDask(Generic[Map]):
     """Maps that are being computed, all with one model.
 
     Args:
         model: The file of the model. Its content goes to each worker once.
     """
 
-    def __init__(self, tasks: Tasks[Classification], model: str, feedback: Feedback) -> None:
+    def __init__(self, tasks: Tasks[Map], model: str, feedback: Feedback) -> None:
         self._tasks, self._feedback = tasks, feedback
         self._run_id = secrets.token_hex(8)
         self._model = f"{digest_of(Path(model))}{Path(model).suffix}"
-        self._handed_out: dict[Classification, int] = {}
+        self._handed_out: dict[Map, int] = {}
         self._said: set[tuple[str, str]] = set()
         tasks.send_file(model, self._model)
 
@@ -75,7 +82,7 @@ class MapsOnDask:
         """Return whether the workers have something to do for a while."""
         return self._tasks.unfinished >= TASKS_AHEAD * self._tasks.workers
 
-    def hand_out(self, classification: Classification, missing: Sequence[Strip], rasters: int = 1) -> None:
+    def hand_out(self, classification: Map, missing: Sequence[Strip], rasters: int = 1) -> None:
         """Have strips of a map computed.
 
         Args:
@@ -96,7 +103,7 @@ class MapsOnDask:
         for strips in split_into_tasks(missing, max(1, TASKS_OF_A_WORKER * self._tasks.workers // rasters)):
             self._tasks.submit(classification, run_strip_task, replace(task, strips=tuple(strip.number for strip in strips)))
 
-    def take_next(self) -> tuple[Classification, float, InputError | None]:
+    def take_next(self) -> tuple[Map, float, InputError | None]:
         """Wait for the next task, and store it.
 
         Returns:

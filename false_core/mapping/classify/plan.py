@@ -39,7 +39,7 @@ class Strip:
 
     Attributes:
         number: Its number from 0; down the first column of strips, then down the next.
-        window: What it holds, in pixels of the map.
+        window: Window that it holds, in pixels of the map.
         columns, rows: The columns and rows of the tiles that complete it, besides those above it and left of it.
     """
 
@@ -93,10 +93,10 @@ class MapPlan:
     """The window that is mapped, and how.
 
     Attributes:
-        card: What goes into the network and comes out of it.
+        card: Card of the model, which says what goes into the network and comes out of it.
         source: The raster on its working grid.
         window: The window of it that is mapped, in pixels of the file.
-        with_confidence: Whether the probability of the class chosen is written too.
+        with_confidence: True where the probability of the class chosen is written too.
     """
 
     card: ModelCard

@@ -36,10 +36,10 @@ TILES_AT_A_TIME = "tiles at a time"
 """The name of a number that is found by taking the time, and that all processes agree on."""
 DIGITS = "digits"
 """The name of the binary digits of the numbers that the network computes with, on which all agree too."""
-MAP, CONFIDENCE = "map.tif", "confidence.tif"
+MAP_LAYER, CONFIDENCE_LAYER = "map.tif", "confidence.tif"
 """Layers, as their files are called in a strip. One that is missing there holds nothing but nodata."""
 _SEEN, _CONTENTS, _FAILED = "seen.safetensors", "contents.json", "failed.json"
-_FILES = {MAP, CONFIDENCE, _SEEN, _CONTENTS}
+_FILES = {MAP_LAYER, CONFIDENCE_LAYER, _SEEN, _CONTENTS}
 _READ_AT_ONCE = 1 << 20
 
 
@@ -49,7 +49,7 @@ class JobStart:
 
     Attributes:
         run_id: A word that no other run of the job has.
-        signatures: What the outputs were like, by path, as ``signature_of`` tells it.
+        signatures: Signatures of the outputs at the start, by path, as ``signature_of`` returns them.
     """
 
     run_id: str
@@ -77,7 +77,7 @@ class StripStore:
     """The folder with the finished strips of a map.
 
     Args:
-        decisive: Whatever decides its pixels. Strips made with anything else are not found.
+        decisive: Everything that decides its pixels. Strips made with anything else are not found.
     """
 
     def __init__(self, output: str, decisive: Sequence[Any]) -> None:
@@ -247,8 +247,8 @@ class StripStore:
         """Unlock the folder, and remove it where it is of no more use.
 
         Args:
-            done: Whether the map is. Then the folder is removed.
-            others: Whether other processes may be writing into it. If not it is also removed where no strip is finished.
+            done: True where the map is finished. Then the folder is removed.
+            others: True where other processes may be writing into it. If not it is also removed where no strip is finished.
         """
         if done:
             shutil.rmtree(self.path, ignore_errors=True)

@@ -18,9 +18,9 @@ class StripTask:
         run_id: A word that no other map has.
         job: A ``Classify`` job as JSON.
         model: The name of the model's file in the folder of each worker.
-        plan_digest: What the plan of the map must come to there too.
+        plan_digest: Digest that the plan of the map must come to there too.
         strips: Their numbers.
-        tiles_at_a_time: As in ``FinishedStrips``, from an earlier run.
+        tiles_at_a_time: Number as in ``FinishedStrips``, from an earlier run.
     """
 
     version: str
@@ -38,7 +38,7 @@ class FinishedStrips:
 
     Attributes:
         strips: The files of each strip, by its number and by their names.
-        tiles_at_a_time: How many tiles the device computed at a time, where that was found by taking the time; else 0.
+        tiles_at_a_time: Number of tiles that the device computed at a time, where that was found by taking the time; else 0.
         digits: Binary digits of the numbers that the network computed with.
         said: Messages, each as its level and its text.
     """

@@ -23,7 +23,7 @@ def folds_of(annotation: Annotation, width: int, height: int, seed: int) -> npt.
     Args:
         annotation: The labels.
         width, height: Size of the raster in the annotation's pixels.
-        seed: Decides the order of the blocks.
+        seed: Seed of the order of the blocks.
     """
     chance = np.random.default_rng(seed)
     targets, classes = annotation.targets, len(annotation.classes)

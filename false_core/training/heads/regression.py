@@ -52,10 +52,10 @@ def fit_logistic(
     Args:
         features: Array of shape (n, features).
         targets: Class of each sample, of shape (n,).
-        counts: How much each sample counts, of shape (n,).
+        counts: Weight of each sample in the mean, of shape (n,).
         classes: Number of classes. One that no sample is of gets the bias ``ABSENT``.
-        penalty: At least 0. The bias is not penalised.
-        start: Where to begin to look, of the same shape; without it at 0.
+        penalty: Weight of the penalty, at least 0. The bias is not penalised.
+        start: Weights that the descent starts from, of the same shape; 0 without them.
         at_step: Called at each step; what it raises ends the fit.
         tolerance: The relative gain of a step at which it is the last one.
     """

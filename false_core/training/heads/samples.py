@@ -68,7 +68,7 @@ def labelled_points(annotation: Annotation, seed: int) -> LabelledPoints:
 
     Args:
         annotation: The labels in working pixels.
-        seed: Decides which ones.
+        seed: Seed of the draw.
     """
     chance = np.random.default_rng(seed)
     shapes = len(annotation.shapes)
@@ -260,7 +260,7 @@ def features_at(
         parts: The features.
         names: The names of the parts wanted.
         pixels: Normalised pixels of the tile, of shape (1, bands, side, side).
-        places: In pixels of the tile, x first, of shape (n, 2).
+        places: Positions in pixels of the tile, x first, of shape (n, 2).
     """
     with torch.inference_mode():
         return {name: sampled_levels(parts.levels(pixels, name), pixels.shape[-2:], places) for name in names}
@@ -272,7 +272,7 @@ def sampled_levels(levels: Sequence[Tensor], size: Sequence[int], places: npt.ND
     Args:
         levels: Each of shape (1, channels, height, width), of the same rectangle at its own stride.
         size: Height and width of the rectangle in pixels.
-        places: In these pixels, x first, of shape (n, 2).
+        places: Positions in these pixels, x first, of shape (n, 2).
     """
     height, width = size
     across = torch.from_numpy(2 * places / [width, height] - 1).float().to(levels[0].device)[None, :, None]

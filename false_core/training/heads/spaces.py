@@ -22,9 +22,9 @@ class Space:
     """An affine map of the features of a part.
 
     Attributes:
-        mean: What is subtracted, of shape (channels,).
-        axes: What is left is multiplied with, of shape (channels, dimensions).
-        share: How much the result is multiplied with where other parts are joined to it. A larger one is penalised less.
+        mean: Mean that is subtracted, of shape (channels,).
+        axes: Axes that the rest is multiplied with, of shape (channels, dimensions).
+        share: Factor of the result where other parts are joined to it. A larger one is penalised less.
     """
 
     mean: FloatArray

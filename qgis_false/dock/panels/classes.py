@@ -21,8 +21,8 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from qgis_false.dock.class_list import COLOUR, NAME, ClassList
-from qgis_false.dock.class_sources import classes_in_text, classes_of_style, labels_of, layers_with_classes
+from qgis_false.dock.class_list import COLOUR_COLUMN, NAME_COLUMN, ClassList
+from qgis_false.dock.class_sources import classes_in_text, classes_of_style, labelled_shapes, layers_with_classes
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.panels.panel import Panel, row
 from qgis_false.translation import tr
@@ -34,7 +34,7 @@ class ClassesPanel(Panel):
     """The list of classes, and what changes it.
 
     Attributes:
-        model: What the list shows.
+        model: Rows that the list shows.
     """
 
     chosen = pyqtSignal(object)
@@ -56,7 +56,9 @@ class ClassesPanel(Panel):
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setMinimumSectionSize(COLUMN_PX)
-        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)  # Of a narrow dock a name is cut, no number.
+        header.setSectionResizeMode(
+            NAME_COLUMN, QHeaderView.ResizeMode.Stretch
+        )  # Of a narrow dock a name is cut, no number.
         self.table.setMinimumHeight(TABLE_PX)
         self.table.setMaximumHeight(2 * TABLE_PX)
         self.table.selectionModel().currentRowChanged.connect(lambda now, _: self._choose_row(now.row()))
@@ -99,7 +101,7 @@ class ClassesPanel(Panel):
             classes, codes = classes_of_style(layer, self.work.classes)
             self.work.set_classes(classes)
             if with_labels:
-                self.work.edits.add(labels_of(layer, codes, self.work.labels))
+                self.work.edits.add(labelled_shapes(layer, codes, self.work.labels))
 
     def remove(self, *_: object) -> None:
         """Take the class that is chosen away, after asking what becomes of its labels."""
@@ -146,7 +148,7 @@ class ClassesPanel(Panel):
             self._show_classes()
 
     def _edit_colour(self, index: Any) -> None:
-        if index.column() == COLOUR:
+        if index.column() == COLOUR_COLUMN:
             colour = QColorDialog.getColor(QColor(index.data(Qt.ItemDataRole.EditRole)), self)
             if colour.isValid():
                 self.model.setData(index, colour.name())

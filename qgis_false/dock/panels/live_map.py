@@ -9,7 +9,7 @@ from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QLabel, QSlider, QWidget
 
 from false_core.session_protocol import SHOW_CHANGE, SHOW_CLASSES, SHOW_CONFIDENCE
 from qgis_false.dock.labelling import Labelling
-from qgis_false.dock.live_map import CHANGED_COLOUR, CONFIDENCE_COLOURS
+from qgis_false.dock.live_map import CONFIDENCE_COLOURS, DIFFERENCE_COLOUR
 from qgis_false.dock.panels.panel import Panel, row
 from qgis_false.translation import tr
 
@@ -57,6 +57,6 @@ class LiveMapPanel(Panel):
         if self.shows.currentData() == SHOW_CONFIDENCE:
             colours = [(f"{percent} %", colour) for percent, colour in CONFIDENCE_COLOURS]
         elif self.shows.currentData() == SHOW_CHANGE:
-            colours = [(tr("another class than before"), CHANGED_COLOUR)]
+            colours = [(tr("another class than before"), DIFFERENCE_COLOUR)]
         shown = [f'<font color="{colour}">&#9632;</font> {text}' for text, colour in colours]
         self.colour_key.setText("&nbsp; ".join(shown))

@@ -1,4 +1,4 @@
-"""The encoder that looks at the raster: the general one, one of the user's own, or a model."""
+"""The encoder that looks at the raster: the general one, one of the user's own, none, or a model."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Optional
 
 from qgis.PyQt.QtWidgets import QComboBox, QLabel, QWidget
 
+from false_core.jobs import GENERAL_WEIGHTS, NO_WEIGHTS
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.panels.panel import Panel, row
 from qgis_false.dock.project_state import Looks
 from qgis_false.translation import tr
 
-ENCODER_GENERAL, ENCODER_FILE, MODEL_FILE = range(3)
+ENCODER_GENERAL, ENCODER_FILE, ENCODER_NONE, MODEL_FILE = range(4)
 
 
 class LooksPanel(Panel):
@@ -20,8 +21,15 @@ class LooksPanel(Panel):
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
         self.choice = QComboBox()
-        self.choice.addItems([tr("General encoder"), tr("Encoder file..."), tr("Model file...")])
-        self.choice.setToolTip(tr("What looks at the raster: the general encoder alone, with one of your own, or a model."))
+        self.choice.addItems(
+            [tr("General encoder"), tr("Encoder file..."), tr("None: colours and texture"), tr("Model file...")]
+        )
+        self.choice.setToolTip(
+            tr(
+                "What looks at the raster: the general encoder alone, with one of your own, or none, which is quicker and "
+                "mostly worse; or a model."
+            )
+        )
         self.choice.activated.connect(self._choose)
         self.rows.addLayout(row(QLabel(tr("Encoder")), self.choice))
 
@@ -44,13 +52,14 @@ class LooksPanel(Panel):
             self.work.reopen(looks, adopt_classes=with_classes)
 
     def _show(self, looks: Looks) -> None:
-        self.choice.setCurrentIndex(MODEL_FILE if looks.model else ENCODER_FILE if looks.encoder else ENCODER_GENERAL)
+        without = ENCODER_GENERAL if looks.weights == GENERAL_WEIGHTS else ENCODER_NONE
+        self.choice.setCurrentIndex(MODEL_FILE if looks.model else ENCODER_FILE if looks.encoder else without)
 
     def _choose(self, index: int) -> None:
         if self.work is None:
             return
-        if index == ENCODER_GENERAL:
-            self._take(Looks())
+        if index in (ENCODER_GENERAL, ENCODER_NONE):
+            self._take(Looks(weights=GENERAL_WEIGHTS if index == ENCODER_GENERAL else NO_WEIGHTS))
             return
         path = self.ask_for_file(tr("Encoder file") if index == ENCODER_FILE else tr("Model file"))
         if path:

@@ -8,7 +8,7 @@ from qgis.core import QgsMapLayer, QgsProcessingException
 from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtWidgets import QFileDialog, QGroupBox, QHBoxLayout, QInputDialog, QLabel, QSlider, QVBoxLayout, QWidget
 
-from qgis_false.dock.label_file import beside
+from qgis_false.dock.label_file import file_beside
 from qgis_false.dock.labelling import Labelling
 from qgis_false.translation import tr
 
@@ -49,7 +49,7 @@ class Panel(QWidget):
 
     def ask_for_file(self, title: str) -> str:
         """Return the encoder or model that the user chooses; empty where none is chosen."""
-        folder = str(beside(self.work.raster, "").parent) if self.work is not None else ""
+        folder = str(file_beside(self.work.raster, "").parent) if self.work is not None else ""
         return str(QFileDialog.getOpenFileName(self, title, folder, "*.safetensors")[0])
 
     def ask_for_layer(self, title: str, kind: str, layers: Sequence[Layer]) -> Optional[Layer]:

@@ -15,12 +15,12 @@ from qgis.PyQt.QtWidgets import QMenu, QProgressBar, QPushButton, QToolButton, Q
 from qgis_false.dialogs.destinations import proposed
 from qgis_false.dock.background_run import BackgroundRun
 from qgis_false.dock.finished_maps import compared_with, corrected_by, map_layers
-from qgis_false.dock.label_file import beside
+from qgis_false.dock.label_file import file_beside
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.panels.panel import Panel, row
 from qgis_false.layers import as_it_is, classes_of, raster_path
 from qgis_false.made_files import MADE_ENCODER, MADE_SEGMENTER, remember_file
-from qgis_false.result_metadata import metadata
+from qgis_false.result_metadata import layer_metadata
 from qgis_false.result_names import name_of_layer
 from qgis_false.translation import tr
 
@@ -83,7 +83,9 @@ class WholeMapsPanel(Panel):
         """Let the labels that are selected, or all, overwrite a finished map."""
         the_map = self.ask_for_map(tr("Overwrite a map by the labels"), map_layers())
         if the_map is not None and self.work is not None:
-            output = proposed(raster_path(the_map), "editmap", "output", ".tif") or str(beside(the_map, "_corrected.tif"))
+            output = proposed(raster_path(the_map), "editmap", "output", ".tif") or str(
+                file_beside(the_map, "_corrected.tif")
+            )
             self._begin_run("editmap", corrected_by(self.work.labels, the_map, output))
 
     def _compare(self) -> None:
@@ -98,7 +100,7 @@ class WholeMapsPanel(Panel):
         before = self.ask_for_map(tr("With which map is it compared?"), [one for one in maps if one is not after])
         if before is not None:
             output, report = (
-                proposed(raster_path(after), "comparemaps", name, ending) or str(beside(after, f"_changes{ending}"))
+                proposed(raster_path(after), "comparemaps", name, ending) or str(file_beside(after, f"_changes{ending}"))
                 for name, ending in (("output", ".tif"), ("report", ".html"))
             )
             self._begin_run("comparemaps", compared_with(before, after, output, report))
@@ -108,7 +110,7 @@ class WholeMapsPanel(Panel):
         if self.work is None:
             return ""
         source = raster_path(self.work.raster)
-        return proposed(source, algorithm, output, ending) or str(beside(self.work.raster, f"_{output}{ending}"))
+        return proposed(source, algorithm, output, ending) or str(file_beside(self.work.raster, f"_{output}{ending}"))
 
     def _begin_run(self, name: str, values: Dict[str, Any]) -> None:
         self._run = BackgroundRun(name, values, self)
@@ -121,8 +123,8 @@ class WholeMapsPanel(Panel):
     def _show_run(self) -> None:
         for widget in (self._progress, self._cancel):
             widget.setVisible(self._run is not None)
-        for widget in (self.make_map, self.improve, self.finished):
-            widget.setEnabled(self._run is None)
+        for button in (self.make_map, self.improve, self.finished):
+            button.setEnabled(self._run is None)
 
     def _on_end(self, successful: bool, results: Dict[str, Any], said: str) -> None:
         run, self._run = self._run, None
@@ -150,7 +152,7 @@ class WholeMapsPanel(Panel):
             return
         with as_it_is(path):
             layer = QgsRasterLayer(path, name_of_layer(what, self.work.raster.name()))
-        layer.setMetadata(metadata(run.name, run.inputs()))
+        layer.setMetadata(layer_metadata(run.name, run.inputs()))
         classes = classes_of(path)
         if classes:
             layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))

@@ -119,6 +119,20 @@ class TestAreas:
         assert table["class_1"].tolist() == list(range(len(shapes)))  # Their own field of that name.
         assert "are called like ours" in listener.infos
 
+    @pytest.mark.parametrize("name", ["out.gpkg", "out.shp", "out.geojson"])
+    def test_are_polygons_alone(self, first: dict[str, Any], tmp_path: Path, listener: Listener, name: str) -> None:
+        """Whatever else a layer holds has no area, and most formats keep one kind of shape."""
+        square = first["boxes"][0]
+        mixed = shapely.GeometryCollection([square.centroid, square])
+        areas = write_labels(tmp_path / "a.gpkg", range(5), [square.centroid, mixed, square.boundary, None, square])
+        model = str(first["folder"] / "areas.safetensors")
+        run(job(first, tmp_path / name, areas=areas, labels=None, field=None, model=model), listener)
+        table = geopandas.read_file(tmp_path / name)
+        assert table["cover"].tolist() == [1, 4]
+        assert shapely.equals(table.geometry.to_numpy(), square).all()
+        assert table["class"].tolist() == [first["kinds"][0]] * 2
+        assert "3 of 5 shapes of" in listener.warnings
+
     def test_that_are_cells_of_a_grid_need_no_layer(self, first: dict[str, Any], tmp_path: Path) -> None:
         points = [first["boxes"][n].centroid for n in first["labelled"]]
         labels = write_labels(tmp_path / "points.gpkg", [first["kinds"][n] for n in first["labelled"]], points)

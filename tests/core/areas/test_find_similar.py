@@ -193,7 +193,7 @@ class TestWhatIsAsked:
     def test_needs_examples_where_there_is_data(self, world: dict[str, Any], tmp_path: Path) -> None:
         for shape in (cell(900, 0), cell(ACROSS - 1, DOWN - 1)):
             examples = write_labels(tmp_path / "away.gpkg", ["a"], [shape])
-            with pytest.raises(InputError, match="No place of .* lies where .* hold data"):
+            with pytest.raises(InputError, match="No place of .* lies on the data of"):
                 find(world, tmp_path / "out.gpkg", examples=examples)
 
     @pytest.mark.thorough

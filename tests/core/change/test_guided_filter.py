@@ -8,7 +8,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from false_core.change.guided_filter import averaged, guided
+from false_core.change.guided_filter import averaged, guided_average
 
 SIDE, SIGMA = 40, 3.0
 EVERYWHERE = torch.ones(SIDE, SIDE)
@@ -52,12 +52,12 @@ def test_a_line_is_that_of_the_equations() -> None:
             slopes[:, row, column] = np.linalg.solve(covariance, np.einsum("ihw,hw->i", g * p, window) - middle * value)
             offset[row, column] = value - slopes[:, row, column] @ means[:, row, column]
     expected = sum(mean(slope) * one for slope, one in zip(slopes, g)) + mean(offset)
-    assert guided(values, guide, EVERYWHERE, SIGMA, 0.05).numpy() == pytest.approx(expected, abs=1e-3)
+    assert guided_average(values, guide, EVERYWHERE, SIGMA, 0.05).numpy() == pytest.approx(expected, abs=1e-3)
 
 
 def test_what_is_apart_in_the_guide_stays_apart() -> None:
     values = 5 * halves() + noise(SIDE, SIDE)
-    found = guided(values, halves()[None], EVERYWHERE, SIGMA, 0.02)
+    found = guided_average(values, halves()[None], EVERYWHERE, SIGMA, 0.02)
     beside = found[:, SIDE // 2] - found[:, SIDE // 2 - 1]
     assert beside.mean() > 6
     assert found[:, SIDE // 2 + 6 :].std() < 0.5
@@ -65,7 +65,7 @@ def test_what_is_apart_in_the_guide_stays_apart() -> None:
 
 def test_where_the_guide_shows_nothing_it_is_an_average() -> None:
     values = noise(SIDE, SIDE)
-    found = guided(values, torch.zeros(3, SIDE, SIDE), EVERYWHERE, SIGMA, 0.02)
+    found = guided_average(values, torch.zeros(3, SIDE, SIDE), EVERYWHERE, SIGMA, 0.02)
     twice = averaged(averaged(values[None], EVERYWHERE, SIGMA), EVERYWHERE, SIGMA)[0]
     assert torch.allclose(found, twice, atol=1e-5)
 
@@ -75,6 +75,6 @@ def test_what_lies_where_there_is_no_data_has_no_say() -> None:
     valid[10:30, 15:25] = 0
     other, elsewhere = values.clone(), guide.clone()
     other[10:30, 15:25], elsewhere[:, 10:30, 15:25] = 1e3, -1e3
-    one, two = (guided(a, b, valid, SIGMA, 0.02) for a, b in ((values, guide), (other, elsewhere)))
+    one, two = (guided_average(a, b, valid, SIGMA, 0.02) for a, b in ((values, guide), (other, elsewhere)))
     assert torch.allclose(one[valid > 0], two[valid > 0], atol=1e-4)
-    assert (guided(values, guide, torch.zeros(SIDE, SIDE), SIGMA, 0.02) == 0).all()
+    assert (guided_average(values, guide, torch.zeros(SIDE, SIDE), SIGMA, 0.02) == 0).all()

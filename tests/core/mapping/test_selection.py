@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from false_core.mapping.selection import SPACING, choose, distances_to
+from false_core.mapping.selection import SPACING, choose_squares, distances_to
 
 
 def naive(
@@ -41,7 +41,7 @@ def cells() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_it_follows_the_definition(cells: tuple[np.ndarray, np.ndarray, np.ndarray], labelled: int) -> None:
     uncertainty, features, places = cells
     known = np.random.default_rng(1).normal(size=(labelled, 6))
-    choices = choose(uncertainty, features, places, known, 12)
+    choices = choose_squares(uncertainty, features, places, known, 12)
     wanted = naive(uncertainty, features, places, known, 12)
     assert [choice.index for choice in choices] == [index for index, _ in wanted]
     np.testing.assert_allclose([choice.score for choice in choices], [score for _, score in wanted], rtol=1e-5)
@@ -51,14 +51,14 @@ def test_with_nothing_to_be_far_from_the_most_uncertain_comes_first(
     cells: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
     uncertainty, features, places = cells
-    assert choose(uncertainty, features, places, features[:0], 1)[0].index == np.argmax(uncertainty)
+    assert choose_squares(uncertainty, features, places, features[:0], 1)[0].index == np.argmax(uncertainty)
 
 
 def test_two_of_a_kind_are_not_both_chosen(cells: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     _, features, places = cells
     features = features.copy()
     features[50:] = features[50]
-    chosen = [choice.index for choice in choose(np.ones(99), features, places, features[:0], 6)]
+    chosen = [choice.index for choice in choose_squares(np.ones(99), features, places, features[:0], 6)]
     assert sum(index >= 50 for index in chosen) <= 1
 
 
@@ -66,7 +66,7 @@ def test_no_two_are_side_by_side_and_there_are_fewer_where_there_is_no_room(
     cells: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
     uncertainty, features, places = cells
-    chosen = places[[choice.index for choice in choose(uncertainty, features, places, features[:0], 1000)]]
+    chosen = places[[choice.index for choice in choose_squares(uncertainty, features, places, features[:0], 1000)]]
     apart = np.abs(chosen[:, None] - chosen[None]).max(axis=-1)
     assert apart[~np.eye(len(chosen), dtype=bool)].min() == SPACING
     assert len(chosen) < 99 / 3
@@ -77,7 +77,7 @@ def test_no_two_are_side_by_side_and_there_are_fewer_where_there_is_no_room(
 def test_what_is_far_from_all_that_is_known_is_called_unlike_it() -> None:
     features = np.concatenate([np.zeros((30, 2)), [[5.0, 0.0]]])
     places = np.stack([np.arange(31) * 3, np.zeros(31, int)], axis=1)
-    first, second = choose(np.full(31, 0.5), features, places, np.array([[0.1, 0.0]]), 2)
+    first, second = choose_squares(np.full(31, 0.5), features, places, np.array([[0.1, 0.0]]), 2)
     assert (first.index, first.unlike) == (30, True)
     assert first.score == pytest.approx(0.5 * 4.9**2)
     assert second.distance == pytest.approx(0.1)

@@ -10,7 +10,7 @@ from session_client import Asking
 
 from false_core.session.inbox import Inbox
 from false_core.session.session import Session
-from false_core.session_protocol import ANSWERS, REQUESTS, Close, Request
+from false_core.session_protocol import ANSWERS, REQUESTS, Close, SessionRequest
 
 
 class SessionHere(Asking):
@@ -31,7 +31,7 @@ class SessionHere(Asking):
         self._thread.join(30)
         assert not self._thread.is_alive()
 
-    def send(self, request: Request) -> None:
+    def send(self, request: SessionRequest) -> None:
         self.inbox.put(REQUESTS.decode(REQUESTS.encode(request)))
 
     def until_idle(self, seconds: float = 30.0) -> None:

@@ -130,12 +130,12 @@ class TestAView:
     )
 
     @pytest.mark.thorough
-    @pytest.mark.parametrize("smoothing", [0.0, 6.0])
+    @pytest.mark.parametrize(("smoothing", "weights"), [(0.0, "general"), (6.0, "general"), (0.0, "none"), (6.0, "none")])
     def test_it_shows_the_very_pixels_of_a_map_by_the_saved_model(
-        self, raster: str, tmp_path: Path, smoothing: float
+        self, raster: str, tmp_path: Path, smoothing: float, weights: str
     ) -> None:
         with SessionHere() as session:
-            session.open(raster, CLASSES, smoothing=smoothing)
+            session.open(raster, CLASSES, smoothing=smoothing, weights=weights)
             session.label(*boxes())
             session.answer(Learned, labels=6)
             pictures = []
@@ -393,6 +393,19 @@ class TestPlaces:
             assert 0 <= place.doubt <= 1
 
     @pytest.mark.thorough
+    def test_of_a_large_view_are_said_before_all_of_it_has_been_looked_at(
+        self, opened: SessionHere, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(session_module, "SUGGEST_S", 0.0)
+        monkeypatch.setattr(session_module._Room, "idle_work", lambda room: None)
+        opened.label(*boxes())
+        opened.answer(Learned, labels=6)
+        opened.picture(number=opened.view(WHOLE, 200, 150))
+        assert opened.answer(SuggestedPlaces, number=opened.ask(Suggest)).places
+        room = opened.session._room
+        assert sum(map(room._grid.knows, room._plan)) == 1 < len(room._plan)
+
+    @pytest.mark.thorough
     def test_without_a_map_there_are_none(self, opened: SessionHere) -> None:
         assert opened.answer(Refused, number=opened.ask(Suggest)).what == "There is no map yet."
 
@@ -456,6 +469,28 @@ class TestAModel:
         with SessionHere() as other:
             other.ask(Open, raster=raster, model=path)
             assert [(c.code, c.name) for c in other.answer(Opened).classes] == list(CLASSES)
+            number = other.view(WHOLE, 200, 150)
+            np.testing.assert_array_equal(codes_of(other.picture(number=number)), picture)
+
+    @pytest.mark.thorough
+    def test_without_an_encoder_it_is_made_of_colours_and_texture(self, raster: str, tmp_path: Path) -> None:
+        path = str(tmp_path / "plain.safetensors")
+        with SessionHere() as session:
+            session.open(raster, CLASSES, weights="none")
+            session.label(*boxes())
+            session.answer(Learned, labels=6)
+            number = session.view(WHOLE, 200, 150)
+            picture = codes_of(session.picture(number=number))
+            session.until_idle()
+            assert session.answer(SuggestedPlaces, number=session.ask(Suggest)).places
+            outlined = session.ask(Outline, x=GRID.c + 60, y=GRID.f - 60)
+            assert session.answer(Outlined, number=outlined).wkb
+            session.ask(Save, path=path)
+            session.answer(Saved)
+        assert read_card(path, SEGMENTER).method["head"] == "texture and spectrum"
+        with SessionHere() as other:
+            other.ask(Open, raster=raster, model=path)
+            other.answer(Opened)
             number = other.view(WHOLE, 200, 150)
             np.testing.assert_array_equal(codes_of(other.picture(number=number)), picture)
 

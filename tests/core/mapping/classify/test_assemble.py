@@ -26,7 +26,7 @@ from false_core.distributed import ALONE, Share
 from false_core.errors import Cancelled, DeviceError, FalseError, InputError, OutputError
 from false_core.events import Event, Progress
 from false_core.jobs import Classify, ClassifyMany, Job, to_json
-from false_core.mapping.classify.classification import Classification
+from false_core.mapping.classify.classify import Classification
 from false_core.mapping.classify.store import JobStart
 from false_core.mapping.classify.strip_task import FinishedStrips
 from false_core.publish import discard_unfinished

@@ -24,9 +24,9 @@ from small_world import (
 )
 
 from false_core.dispatch import run
-from false_core.errors import RequestError
+from false_core.errors import ModelFileError, RequestError
 from false_core.inference.folding import for_inference
-from false_core.jobs import Classify, Finetune
+from false_core.jobs import Classify, Embed, Finetune, SuggestLabels
 from false_core.labels.reading import read_annotation
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import segmenter_from
@@ -184,8 +184,30 @@ def test_an_encoder_looks_only_from_where_it_sees_several_coarse_pixels(
     assert zooms_for(*size) == zooms_for(*size[::-1]) == zooms
 
 
-@pytest.mark.parametrize("head", ["auto", "linear", "texture"])
-def test_without_any_encoder_there_is_nothing_to_fit(land: str, labels: str, tmp_path: Path, head: str) -> None:
-    job = Finetune(land, labels, "cover", str(tmp_path / "m.safetensors"), head=head, weights="none", device="cpu")
-    with pytest.raises(RequestError, match=f"The head {head} has no encoder to build on"):
-        run(job)
+class TestWithoutAnyEncoder:
+    @pytest.mark.thorough
+    @pytest.mark.parametrize("head", ["auto", "texture"])
+    def test_colours_and_texture_tell_classes_apart(self, land: str, labels: str, tmp_path: Path, head: str) -> None:
+        model, map_file = str(tmp_path / "m.safetensors"), tmp_path / "map.tif"
+        run(Finetune(land, labels, "cover", model, head=head, weights="none", device="cpu"))
+        card = read_card(model, SEGMENTER)
+        assert card.head is not None and card.head.encoders == () and card.encoder == ""
+        run(Classify(land, model, str(map_file), device="cpu"))
+        with rasterio.open(map_file) as file:
+            assert len(np.unique(file.read(1))) > len(CLASS_NAMES) / 2
+
+    def test_the_head_linear_has_nothing_to_fit(self, land: str, labels: str, tmp_path: Path) -> None:
+        job = Finetune(land, labels, "cover", str(tmp_path / "m.safetensors"), head="linear", weights="none", device="cpu")
+        with pytest.raises(RequestError, match="The head linear has no encoder to build on"):
+            run(job)
+
+    @pytest.mark.thorough
+    def test_places_to_digitise_are_found_by_their_colours_and_nothing_is_embedded(
+        self, land: str, labels: str, tmp_path: Path
+    ) -> None:
+        model = str(tmp_path / "m.safetensors")
+        run(Finetune(land, labels, "cover", model, weights="none", device="cpu"))
+        job = SuggestLabels(land, model, str(tmp_path / "next.gpkg"), count=5, size=8.0, device="cpu")
+        assert run(job)["suggested"] == 5
+        with pytest.raises(ModelFileError, match="holds no encoder: it tells classes apart by colours and texture alone"):
+            run(Embed(land, model, str(tmp_path / "features.tif"), device="cpu"))
