@@ -32,9 +32,9 @@ DoubleArray = npt.NDArray[np.float64]
 MOST_VARIATES, LEAST_VARIATES = 24, 4
 """Principal components of each date, and pairs of canonical variates: the most, and the least."""
 SAMPLES_PER_VARIATE = 100
-"""Feature pixels that each of them takes. Neighbours see much the same, so that this is less than it looks."""
+"""Feature pixels for each of them. Neighbours see much the same, so that this is less than it looks."""
 WEIGHT_OF_BANDS = 2.0
-"""How much more the bands themselves count than each level of an encoder. Features are blurred, bands are not."""
+"""Weight of the bands themselves beside each level of an encoder. Features are blurred, bands are not."""
 ROUNDS_OF_WEIGHTS = 5
 """Fits, each with the weights that the one before gives. Weights hardly change after three."""
 RIDGE_OF_VARIATES = 1e-3
