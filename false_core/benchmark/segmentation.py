@@ -188,8 +188,7 @@ class _Head:
         }
         began = time.monotonic()
         classifiers = Classifiers(scene.parts, self._spaces, learned, points, classes)
-        for member in scene.candidate.members:
-            classifiers.of(member.parts)
+        classifiers.of(scene.candidate)
         seconds = time.monotonic() - began
         said = classifiers.log_probabilities(scene.candidate, self._scored).argmax(axis=1)
         scores = score(confusion_matrix(self._targets, said, classes))

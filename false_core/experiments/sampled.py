@@ -26,8 +26,9 @@ from false_core.raster.source import RasterSource
 from false_core.raster.working_grid import at_resolution_of_model
 from false_core.sampling.labelled import LabelledRaster
 from false_core.training.finetune import labelled_raster
-from false_core.training.heads.choice import HeadCandidate, balanced_counts
+from false_core.training.heads.choice import HeadCandidate
 from false_core.training.heads.fit import Fitted, fit_head
+from false_core.training.heads.fits import balanced_counts
 from false_core.training.heads.samples import FeatureSampler, FloatArray, LabelledPoints, labelled_points
 from false_core.training.start import Start, begin, frozen_encoders, smoothing_px
 
@@ -74,7 +75,7 @@ class Answered:
 
     Attributes:
         tallies: Tallies by the name of what was asked.
-        choices: Candidate that was chosen, by the same name, and how well each does there. Of *auto* only.
+        choices: HeadCandidate that was chosen, by the same name, and how well each does there. Of *auto* only.
         estimate: The accuracy that the labels promise, with its limits; empty where it is not known.
         facts: Pixel size and number of labels.
     """

@@ -10,8 +10,8 @@ import numpy as np
 from false_core.models.fused import FusedSegmenter
 from false_core.raster.classes import ClassTable
 from false_core.session.ground import Ground
-from false_core.training.heads.choice import design, fit_member
 from false_core.training.heads.fit import put_in
+from false_core.training.heads.fits import design, fit_member
 from false_core.training.heads.regression import ABSENT, Linear
 from false_core.training.heads.samples import FloatArray, LabelledPoints
 

@@ -16,7 +16,7 @@ from false_core.session.kept_tiles import KeptTiles, LookedAt
 from false_core.session.live_head import LiveHead
 from false_core.session.session_labels import SessionLabels
 from false_core.session_protocol import NO_CLASS, Place
-from false_core.training.heads.choice import design
+from false_core.training.heads.fits import design
 from false_core.training.heads.samples import FloatArray
 
 GRID_PX = 32

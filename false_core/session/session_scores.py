@@ -63,7 +63,17 @@ def hold_out(
     number, seed = len(head.classes), ground.start.job.seed
     folds = folds_of(annotation, ground.source.width, ground.source.height, seed)
     comparison = compare(
-        (ground.candidate,), ground.seen_spaces, seen, ground.sample, points, folds, number, Feedback(), head.fitted, at_step
+        (ground.candidate,),
+        ground.seen_spaces,
+        seen,
+        ground.sample,
+        points,
+        folds,
+        number,
+        Feedback(),
+        head.fitted,
+        at_step,
+        may_learn_from_raster=False,
     )
     held = points.subset(comparison.held_out)
     labels = np.bincount(annotation.targets, minlength=number)

@@ -34,7 +34,7 @@ from false_core.settings import memory_for_pixels
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.finetuning_cost import LABEL_TILE_PX, decoder_cost, fitting_cost, tiles_looked_at
-from false_core.training.finetuning_report import finetuning_report
+from false_core.training.finetuning_report import LEARNS_FROM_RASTER, finetuning_report
 from false_core.training.heads.fit import fit_head
 from false_core.training.labels_picture import draw_labels
 from false_core.training.segmenter_card import PATCH, card_of
@@ -151,6 +151,7 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
         "preset": start.preset,
         "smoothing": job.smoothing,
         "compared": {c.name: value for c, value in zip(comparison.candidates, comparison.scores) if math.isfinite(value)},
+        LEARNS_FROM_RASTER: comparison.learns_from_raster,
         "seed": job.seed,
     }
     backbone = encoders[-1].backbone if encoders else ""

@@ -19,12 +19,14 @@ from false_core.sampling.cache import CHUNK_PX, chunk_bytes
 from false_core.sampling.labelled import LabelledRaster, RawCrops
 from false_core.sampling.spectral import QUIET, torch_generator
 from false_core.settings import memory_for_pixels
-from false_core.training.heads.choice import PENALTY, candidates_for
-from false_core.training.heads.fit import FrozenEncoder
+from false_core.training.heads.choice import candidates_for
+from false_core.training.heads.fit import SAMPLED_PIXELS_SEEN, FrozenEncoder
+from false_core.training.heads.fits import PENALTY
 from false_core.training.heads.folds import FOLDS
 from false_core.training.heads.regression import fit_logistic
 from false_core.training.heads.samples import LOOK_SIDE_PX, LOOKS, labelled_points
 from false_core.training.heads.spaces import COMPONENTS, names_in
+from false_core.training.heads.sure_pixels import SURE_SHARE
 from false_core.training.pretraining_cost import BYTES_OF_A_WEIGHT
 from false_core.training.segmenter_training import SegmenterTrainer
 
@@ -74,8 +76,11 @@ def fitting_cost(
     of_tile = SpeedTest("tile of features", device, backbones, zooms, sorted(names), bands).run(tiles, feedback)
     of_classifier = SpeedTest("point, feature and class of a classifier", CPU).run(_classifier, feedback)
     points = len(labelled_points(raster.annotation, seed).owners)
-    width = sum(min(COMPONENTS, sum(parts.channels(name))) for member in members for name in member)
-    fits = of_classifier.seconds * FOLDS * points * width * classes
+    width = sum(_width(member, parts) for member in members)
+    # Each is fitted without a fold, then to all labels, and those that are chosen to pixels of the raster besides.
+    seen = points + SURE_SHARE * SAMPLED_PIXELS_SEEN
+    again = sum(_width(member.parts, parts) for member in candidates[0].members)
+    fits = of_classifier.seconds * (FOLDS + 1) * (points * width + seen * again) * classes
     seconds = tiles_looked_at(raster, seed) * of_tile.seconds + fits
     weights = 4 * sum(p.numel() for p in parts.parameters())
     memory = program + _pixels(source) + weights + TILES_OF_A_LOOK / 2 * of_tile.memory
@@ -112,6 +117,11 @@ def decoder_cost(settings: FinetuneSettings, raster: LabelledRaster, device: tor
     trained = (settings.steps + settings.refit_steps) * settings.batch_size
     memory = program + _pixels(raster.source) + settings.batch_size * speed.memory
     return Cost(trained * speed.seconds, memory, 2 * BYTES_OF_A_WEIGHT * 30e6)
+
+
+def _width(names: Sequence[str], parts: FeatureParts) -> int:
+    """Return how many numbers a classifier of several parts sees of a pixel."""
+    return sum(min(COMPONENTS, sum(parts.channels(name))) for name in names)
 
 
 def _classifier() -> Callable[[], int]:

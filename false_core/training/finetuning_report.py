@@ -16,6 +16,13 @@ from false_core.reports.page import page, percent
 from false_core.reports.sections import Section, next_steps
 from false_core.training.curves import Curves, draw_curves
 
+LEARNS_FROM_RASTER = "learns_from_raster"
+"""Name, among the settings of a model, of whether it learned from pixels without a label."""
+LEARNED_TWICE = (
+    "The head was fitted to the labels, and then once more to the labels and to the pixels of the raster that it was surest "
+    "about. On labels that were held out this was not clearly worse."
+)
+
 
 def finetuning_report(
     card: ModelCard,
@@ -83,6 +90,8 @@ def finetuning_report(
     if curves:
         sections.append(Section("Training", "", draw_curves(curves, [("loss",)])))
     sections += _comparison(card)
+    if card.method.get(LEARNS_FROM_RASTER):
+        sections.append(Section("Learned from the raster", LEARNED_TWICE))
     summary = f"A model for {len(names)} classes from {card.provenance.get('raster', '')}."
     if card.provenance.get(MISSING_SHAPES):
         summary += f" {accuracy_in_words(card)}"

@@ -1,9 +1,13 @@
-"""The choice of the classifiers of a model: candidates and their fusions, compared by cross-validation over the labels."""
+"""The choice of the classifiers of a model: candidates and their fusions, compared by cross-validation over the labels.
+
+Whatever is chosen is fitted twice: to the labels, and then to the labels and to the pixels of the raster that it is surest
+about. Held-out labels say whether that does harm.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,15 +16,14 @@ from false_core.accuracy.cross_validated import confusion_of_shapes
 from false_core.accuracy.metrics import score
 from false_core.feedback import Feedback
 from false_core.models.fused import SPECTRUM, TEXTURE, Member, encoder_part
+from false_core.training.heads.fits import answers_of, design, designs, fit_member, fused_answers, learn_from_raster
 from false_core.training.heads.folds import ALWAYS_LEARNED, FOLDS
-from false_core.training.heads.regression import TOLERANCE, Linear, fit_logistic
+from false_core.training.heads.regression import Linear
 from false_core.training.heads.samples import LabelledPoints
 from false_core.training.heads.spaces import Space
 
 FloatArray = npt.NDArray[np.float32]
 
-PENALTY = 1 / 60
-"""Penalty on the weights, against a mean cross entropy of about 0.5. A factor of 3 more or less hardly matters."""
 STANDARD_ERRORS = 2.0
 """Standard errors of the mean gain over shapes by which a candidate must beat those before it, which do well elsewhere."""
 MIN_SHAPES_TO_JUDGE = 20
@@ -48,6 +51,7 @@ class HeadComparison:
         candidates: Candidates that were compared.
         scores: Mean IoU of each over the held-out samples, shapes counted alike; NaN where nothing could be held out.
         chosen: The best.
+        learns_from_raster: Whether it is fitted to the pixels of the raster that it is surest about, too.
         held_out: Numbers of the samples that were held out, of shape (n,).
         log_probabilities: Log probabilities of the best one, without having learned from their block, of shape (n, classes).
         on_raster: Probabilities of the same classifiers at random pixels of the raster, of shape (m, classes).
@@ -56,6 +60,7 @@ class HeadComparison:
     candidates: tuple[HeadCandidate, ...]
     scores: tuple[float, ...]
     chosen: HeadCandidate
+    learns_from_raster: bool
     held_out: npt.NDArray[np.int64]
     log_probabilities: FloatArray
     on_raster: FloatArray
@@ -119,6 +124,20 @@ def _alike(*groups: Sequence[Member]) -> tuple[Member, ...]:
     return tuple(Member(parts, weight) for parts, weight in weights.items())
 
 
+@dataclass(frozen=True)
+class _Fold:
+    """The classifiers that learned from all folds but one.
+
+    Attributes:
+        asked, learned: Numbers of the samples in the fold, and of all others.
+        fitted: The classifiers by their parts.
+    """
+
+    asked: npt.NDArray[np.int64]
+    learned: npt.NDArray[np.int64]
+    fitted: dict[tuple[str, ...], Linear]
+
+
 def compare(
     candidates: Sequence[HeadCandidate],
     spaces: Mapping[str, Space],
@@ -130,6 +149,7 @@ def compare(
     feedback: Feedback,
     start: Mapping[tuple[str, ...], Linear] | None = None,
     at_step: Callable[[], None] = lambda: None,
+    may_learn_from_raster: bool = True,
 ) -> HeadComparison:
     """Fit every classifier on all folds but one, ask it about that one, and compare what the candidates make of it.
 
@@ -144,51 +164,76 @@ def compare(
         feedback: It is told how far the work is.
         start: The classifiers to begin to look from, by their parts.
         at_step: Called at each step of each fit; what it raises ends the comparison.
+        may_learn_from_raster: Whether the best one is fitted to the pixels that it is surest about, too.
     """
-    members = list(dict.fromkeys(member.parts for candidate in candidates for member in candidate.members))
     fold_of = folds[points.owners]
     held_out = np.flatnonzero(fold_of != ALWAYS_LEARNED)
+    held = points.subset(held_out)
+    members = list(dict.fromkeys(member.parts for candidate in candidates for member in candidate.members))
+    fitted: list[_Fold] = []
     found = {parts: np.zeros((len(points.owners), classes), np.float32) for parts in members}
-    fitted: list[dict[tuple[str, ...], Linear]] = []
-    for fold in range(FOLDS):
-        asked = np.flatnonzero(fold_of == fold)
-        learned = np.flatnonzero(fold_of != fold)
+    for number in range(FOLDS):
+        asked, learned = np.flatnonzero(fold_of == number), np.flatnonzero(fold_of != number)
         if not len(asked):
             continue
-        fitted.append({})
-        for number, parts in enumerate(members):
-            feedback.advance(fold * len(members) + number, FOLDS * len(members), "fits")
+        fitted.append(_Fold(asked, learned, {}))
+        for done, parts in enumerate(members):
+            feedback.advance(number * len(members) + done, FOLDS * len(members), "fits")
             inputs = design(parts, spaces, features)
             begin = start.get(parts) if start else None
             classifier = fit_member(inputs[learned], points.subset(learned), classes, begin, at_step)
             found[parts][asked] = classifier.log_probabilities(inputs[asked])
-            fitted[-1][parts] = classifier
-    answers = [np.sum([m.weight * found[m.parts] for m in candidate.members], axis=0) for candidate in candidates]
-    scores = tuple(_mean_iou(answer[held_out], points.subset(held_out), classes) for answer in answers)
-    hits = [answer.argmax(axis=1)[held_out] == points.targets[held_out] for answer in answers]
+            fitted[-1].fitted[parts] = classifier
+    answers = [fused_answers(candidate.members, found)[held_out] for candidate in candidates]
+    scores = tuple(_mean_iou(answer, held, classes) for answer in answers)
+    hits = [answer.argmax(axis=1) == held.targets for answer in answers]
     best = 0
     for number in range(1, len(candidates)):
-        if scores[number] > scores[best] and is_clearly_better(hits[number], hits[best], points.subset(held_out), classes):
+        if scores[number] > scores[best] and is_clearly_better(hits[number], hits[best], held, classes):
             best = number
-    chosen = candidates[best]
-    on_raster = _on_raster(chosen, fitted, spaces, sample, classes)
-    return HeadComparison(tuple(candidates), scores, chosen, held_out, np.asarray(answers[best])[held_out], on_raster)
+    chosen, said = candidates[best], answers[best]
+    unlabelled = designs(chosen.members, spaces, sample)
+    learns = may_learn_from_raster
+    if learns:
+        labelled = designs(chosen.members, spaces, features)
+        taught = [_taught(chosen.members, fold, labelled, unlabelled, points, classes, at_step) for fold in fitted]
+        later = _answers(chosen.members, taught, labelled, len(points.owners), classes)[held_out]
+        learns = not is_clearly_better(hits[best], later.argmax(axis=1) == held.targets, held, classes)
+        if learns:
+            fitted, said = taught, later
+    on_raster = [answers_of(chosen.members, fold.fitted, unlabelled) for fold in fitted]
+    none: FloatArray = np.zeros((0, classes), np.float32)
+    return HeadComparison(tuple(candidates), scores, chosen, learns, held_out, said, np.concatenate([none, *on_raster]))
 
 
-def _on_raster(
-    chosen: HeadCandidate,
-    fitted: Sequence[Mapping[tuple[str, ...], Linear]],
-    spaces: Mapping[str, Space],
-    sample: Mapping[str, FloatArray],
+def _taught(
+    members: Sequence[Member],
+    fold: _Fold,
+    labelled: Mapping[tuple[str, ...], FloatArray],
+    unlabelled: Mapping[tuple[str, ...], FloatArray],
+    points: LabelledPoints,
+    classes: int,
+    at_step: Callable[[], None],
+) -> _Fold:
+    """Return a fold whose classifiers have learned from the raster, too."""
+    learned = {parts: values[fold.learned] for parts, values in labelled.items()}
+    own = points.subset(fold.learned)
+    return replace(fold, fitted=learn_from_raster(members, fold.fitted, learned, own, unlabelled, classes, at_step))
+
+
+def _answers(
+    members: Sequence[Member],
+    folds: Sequence[_Fold],
+    labelled: Mapping[tuple[str, ...], FloatArray],
+    number: int,
     classes: int,
 ) -> FloatArray:
-    """Return what the classifiers of each fold make of a sample of the raster, one fold after the other."""
-    found: list[FloatArray] = [np.zeros((0, classes), np.float32)]
-    inputs = {member.parts: design(member.parts, spaces, sample) for member in chosen.members}
-    for classifiers in fitted:
-        answers = [m.weight * classifiers[m.parts].log_probabilities(inputs[m.parts]) for m in chosen.members]
-        found.append(np.asarray(np.sum(answers, axis=0), np.float32))
-    return np.concatenate(found)
+    """Return what classifiers make together of the samples of their fold, of shape (number, classes)."""
+    answers: FloatArray = np.zeros((number, classes), np.float32)
+    for fold in folds:
+        asked = {parts: values[fold.asked] for parts, values in labelled.items()}
+        answers[fold.asked] = answers_of(members, fold.fitted, asked)
+    return answers
 
 
 def is_clearly_better(
@@ -212,37 +257,6 @@ def is_clearly_better(
     gain = float(share @ gains)
     error = float(np.sqrt(np.square(share * (gains - gain)).sum()))
     return len(shapes) >= MIN_SHAPES_TO_JUDGE and gain > STANDARD_ERRORS * error
-
-
-def design(parts: Sequence[str], spaces: Mapping[str, Space], features: Mapping[str, FloatArray]) -> FloatArray:
-    """Return what a classifier of several parts learns from, of shape (n, features)."""
-    return np.concatenate([spaces[part].of(features[part], alone=len(parts) == 1) for part in parts], axis=1)
-
-
-def fit_member(
-    inputs: FloatArray,
-    points: LabelledPoints,
-    classes: int,
-    start: Linear | None = None,
-    at_step: Callable[[], None] = lambda: None,
-    tolerance: float = TOLERANCE,
-) -> Linear:
-    """Fit one classifier; shapes of a class count alike, and classes too. The rest is as for ``fit_logistic``."""
-    counts = balanced_counts(points, classes)
-    return fit_logistic(inputs, points.targets, counts, classes, PENALTY, start, at_step, tolerance)
-
-
-def shape_counts(points: LabelledPoints) -> npt.NDArray[np.float64]:
-    """Return how much each point counts where all shapes count alike."""
-    counts: npt.NDArray[np.float64] = 1 / np.bincount(points.owners)[points.owners]
-    return counts
-
-
-def balanced_counts(points: LabelledPoints, classes: int) -> npt.NDArray[np.float64]:
-    """Return how much each point counts where shapes within a class, and classes, count alike."""
-    counts = shape_counts(points)
-    balanced: npt.NDArray[np.float64] = counts / np.bincount(points.targets, counts, classes)[points.targets]
-    return balanced
 
 
 def _mean_iou(answer: FloatArray, points: LabelledPoints, classes: int) -> float:

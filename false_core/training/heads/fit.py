@@ -12,10 +12,11 @@ from torch import Tensor
 
 from false_core.accuracy.cross_validated import AccuracyEstimate, confusion_of_shapes, estimate_accuracy
 from false_core.feedback import Feedback
-from false_core.models.fused import TEXTURE, ZOOMS, FeatureParts, FusedSegmenter, FusedSpec, stride_at
+from false_core.models.fused import TEXTURE, ZOOMS, FeatureParts, FusedSegmenter, FusedSpec, Member, stride_at
 from false_core.models.texture import RANDOM_FEATURES
 from false_core.sampling.labelled import LabelledRaster
-from false_core.training.heads.choice import HeadCandidate, HeadComparison, candidates_for, compare, design, fit_member
+from false_core.training.heads.choice import HeadCandidate, HeadComparison, candidates_for, compare
+from false_core.training.heads.fits import answers_of, designs, fit_member, learn_from_raster
 from false_core.training.heads.folds import folds_of
 from false_core.training.heads.regression import Linear
 from false_core.training.heads.samples import FeatureSampler, FeatureSource, LabelledPoints, labelled_points
@@ -25,8 +26,8 @@ FloatArray = npt.NDArray[np.float32]
 
 SHARE = {TEXTURE: 0.25}
 """Share of a part's scale that is left where it is joined to others; 0.5 for those not named."""
-SAMPLED_FOR_ACCURACY = 4_096
-"""Random pixels of the raster that held-out labels are compared with."""
+SAMPLED_PIXELS_SEEN = 4_096
+"""Random pixels of the raster that classifiers may learn from, and that held-out labels are compared with."""
 TEXTURE_GAIN = (1000 / RANDOM_FEATURES) ** 0.5
 """Factor on the random features, so that the penalty means the same whatever their number."""
 
@@ -52,7 +53,7 @@ class FrozenEncoder:
 
 @dataclass(frozen=True)
 class Classifiers:
-    """The linear classifiers of a head, each fitted to all labels when it is asked for.
+    """The linear classifiers of a head, fitted to all labels when they are asked for.
 
     Attributes:
         parts: The features, used to the raster.
@@ -60,7 +61,9 @@ class Classifiers:
         features: Features of the labelled points, by part, with random features instead of the statistics of the texture.
         points: The labelled points.
         classes: Number of classes.
-        fitted: Those that were asked for, by the names of their parts.
+        sample: Features of random pixels of the raster, by part, from which classifiers learn too; None: from labels alone.
+        alone: Those that learned from the labels alone, by the names of their parts.
+        fitted: Those of each candidate that was asked for, by its name.
     """
 
     parts: FeatureParts
@@ -68,23 +71,30 @@ class Classifiers:
     features: Mapping[str, FloatArray]
     points: LabelledPoints
     classes: int
-    fitted: dict[tuple[str, ...], Linear] = field(default_factory=dict)
+    sample: Mapping[str, FloatArray] | None = None
+    alone: dict[tuple[str, ...], Linear] = field(default_factory=dict)
+    fitted: dict[str, dict[tuple[str, ...], Linear]] = field(default_factory=dict)
 
-    def of(self, parts: tuple[str, ...]) -> Linear:
-        """Return the classifier that takes some parts together."""
-        if parts not in self.fitted:
-            self.fitted[parts] = fit_member(design(parts, self.spaces, self.features), self.points, self.classes)
-        return self.fitted[parts]
+    def of(self, candidate: HeadCandidate) -> dict[tuple[str, ...], Linear]:
+        """Return the classifiers of a candidate by their parts."""
+        if candidate.name not in self.fitted:
+            self.fitted[candidate.name] = self._fit(candidate.members)
+        return self.fitted[candidate.name]
+
+    def _fit(self, members: Sequence[Member]) -> dict[tuple[str, ...], Linear]:
+        inputs = designs(members, self.spaces, self.features)
+        for parts in inputs.keys() - self.alone.keys():
+            self.alone[parts] = fit_member(inputs[parts], self.points, self.classes)
+        if self.sample is None:
+            return {parts: self.alone[parts] for parts in inputs}
+        unlabelled = designs(members, self.spaces, self.sample)
+        return learn_from_raster(members, self.alone, inputs, self.points, unlabelled, self.classes)
 
     def log_probabilities(self, candidate: HeadCandidate, features: Mapping[str, FloatArray]) -> FloatArray:
         """Return what a candidate makes of features as a ``FeatureSource`` gives them, of shape (n, classes)."""
         names = names_in([member.parts for member in candidate.members])
         seen = {name: as_classifiers_see(name, features[name], self.parts) for name in names}
-        answers = [
-            member.weight * self.of(member.parts).log_probabilities(design(member.parts, self.spaces, seen))
-            for member in candidate.members
-        ]
-        return np.asarray(np.sum(answers, axis=0), np.float32)
+        return answers_of(candidate.members, self.of(candidate), designs(candidate.members, self.spaces, seen))
 
 
 @dataclass(frozen=True)
@@ -156,13 +166,14 @@ def fit_head(
         features = {name: as_classifiers_see(name, values, parts) for name, values in features.items()}
     with feedback.stage("Comparing heads", 0.3):
         folds = folds_of(annotation, source.width, source.height, seed)
-        chosen = np.random.default_rng(seed).permutation(len(next(iter(sample.values()))))[:SAMPLED_FOR_ACCURACY]
+        chosen = np.random.default_rng(seed).permutation(len(next(iter(sample.values()))))[:SAMPLED_PIXELS_SEEN]
         sample = {name: as_classifiers_see(name, values[chosen], parts) for name, values in sample.items()}
         comparison = compare(candidates, spaces, features, sample, points, folds, classes, feedback)
     with feedback.stage("Fitting the best", 0.1):
         spec = FusedSpec(backbones, zooms, comparison.chosen.members, smoothing)
-        classifiers = Classifiers(parts.cpu(), spaces, features, points, classes)
-        segmenter = _segmenter(spec, classifiers, bands)
+        also = sample if comparison.learns_from_raster else None
+        classifiers = Classifiers(parts.cpu(), spaces, features, points, classes, also)
+        segmenter = _segmenter(spec, classifiers, classifiers.of(comparison.chosen), bands)
     held = points.subset(comparison.held_out)
     shapes_of_class = np.bincount(annotation.targets[np.unique(points.owners)], minlength=classes)
     accuracy = estimate_accuracy(
@@ -193,10 +204,12 @@ def mean_and_std(values: FloatArray) -> tuple[Tensor, Tensor]:
     return mean, std.clamp(min=1e-6)
 
 
-def _segmenter(spec: FusedSpec, classifiers: Classifiers, bands: int) -> FusedSegmenter:
+def _segmenter(
+    spec: FusedSpec, classifiers: Classifiers, fitted: Mapping[tuple[str, ...], Linear], bands: int
+) -> FusedSegmenter:
     segmenter = FusedSegmenter(spec, bands, classifiers.classes)
     segmenter.features.load_state_dict(classifiers.parts.state_dict())
-    put_in(segmenter, {member.parts: classifiers.of(member.parts) for member in spec.members}, classifiers.spaces)
+    put_in(segmenter, fitted, classifiers.spaces)
     return segmenter.eval()
 
 

@@ -9,16 +9,17 @@ import pytest
 from small_world import Listener
 
 from false_core.models.fused import SPECTRUM, TEXTURE, ZOOMS, FusedSpec, Member
+from false_core.training.heads import choice
 from false_core.training.heads.choice import (
     HeadCandidate,
     HeadComparison,
-    balanced_counts,
     candidates_for,
     compare,
     is_clearly_better,
-    shape_counts,
 )
+from false_core.training.heads.fits import balanced_counts, shape_counts
 from false_core.training.heads.folds import ALWAYS_LEARNED, FOLDS
+from false_core.training.heads.regression import Linear
 from false_core.training.heads.samples import LabelledPoints
 from false_core.training.heads.spaces import plain_space
 
@@ -71,7 +72,11 @@ SHAPES = 40
 
 
 def compared(
-    candidates: Sequence[HeadCandidate], shown: Mapping[str, float], fold_of: np.ndarray | None = None, classes: int = 2
+    candidates: Sequence[HeadCandidate],
+    shown: Mapping[str, float],
+    fold_of: np.ndarray | None = None,
+    classes: int = 2,
+    may_learn_from_raster: bool = True,
 ) -> tuple[HeadComparison, LabelledPoints]:
     """Compare candidates where a part shows the class this clearly: 0 not at all, 5 without any doubt."""
     chance = np.random.default_rng(0)
@@ -86,7 +91,18 @@ def compared(
     spaces = {part: plain_space(classes, 1.0, 0.5) for part in shown}
     folds = np.arange(SHAPES) // classes % FOLDS if fold_of is None else fold_of
     feedback = Listener().feedback
-    return compare(candidates, spaces, features, features, labelled, folds, classes, feedback), labelled
+    found = compare(
+        candidates,
+        spaces,
+        features,
+        features,
+        labelled,
+        folds,
+        classes,
+        feedback,
+        may_learn_from_raster=may_learn_from_raster,
+    )
+    return found, labelled
 
 
 def test_the_one_that_is_clearly_better_is_chosen() -> None:
@@ -153,3 +169,27 @@ def test_answers_are_logarithms_of_probabilities_of_all_classes() -> None:
     found, _ = compared((A,), {TEXTURE: 2.0}, classes=4)
     assert found.log_probabilities.shape[1] == 4
     np.testing.assert_allclose(np.exp(found.log_probabilities).sum(axis=1), 1, rtol=1e-4)
+
+
+def test_what_was_chosen_learns_from_the_raster_too_and_is_asked_as_it_will_be() -> None:
+    alone, labelled = compared((A,), {TEXTURE: 1.0}, may_learn_from_raster=False)
+    both, _ = compared((A,), {TEXTURE: 1.0})
+    assert both.learns_from_raster and not alone.learns_from_raster
+    assert alone.scores == both.scores
+    assert not np.allclose(alone.log_probabilities, both.log_probabilities)
+    assert not np.allclose(alone.on_raster, both.on_raster)
+    right = [(one.log_probabilities.argmax(axis=1) == labelled.targets[one.held_out]).mean() for one in (alone, both)]
+    assert right[1] > right[0] - 0.05
+
+
+def test_a_raster_that_misleads_is_not_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    def misled(members, fitted, *more):  # type: ignore[no-untyped-def]
+        return {parts: Linear(-own.weights, -own.bias) for parts, own in fitted.items()}
+
+    shown = {TEXTURE: 4.0}
+    alone, _ = compared((A,), shown, may_learn_from_raster=False)
+    monkeypatch.setattr(choice, "learn_from_raster", misled)
+    found, _ = compared((A,), shown)
+    assert not found.learns_from_raster
+    np.testing.assert_array_equal(found.log_probabilities, alone.log_probabilities)
+    np.testing.assert_array_equal(found.on_raster, alone.on_raster)

@@ -1,0 +1,111 @@
+"""The fits of classifiers: to labels, and then to the pixels of the raster, too, that they are surest about together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from false_core.models.fused import Member
+from false_core.training.heads.regression import TOLERANCE, Linear, fit_logistic
+from false_core.training.heads.samples import LabelledPoints
+from false_core.training.heads.spaces import Space
+from false_core.training.heads.sure_pixels import surest_pixels
+
+FloatArray = npt.NDArray[np.float32]
+
+PENALTY = 1 / 60
+"""Penalty on the weights, against a mean cross entropy of about 0.5. A factor of 3 more or less hardly matters."""
+
+
+def design(parts: Sequence[str], spaces: Mapping[str, Space], features: Mapping[str, FloatArray]) -> FloatArray:
+    """Return what a classifier of several parts learns from, of shape (n, features)."""
+    return np.concatenate([spaces[part].of(features[part], alone=len(parts) == 1) for part in parts], axis=1)
+
+
+def designs(
+    members: Sequence[Member], spaces: Mapping[str, Space], features: Mapping[str, FloatArray]
+) -> dict[tuple[str, ...], FloatArray]:
+    """Return what the classifier of each member learns from, by its parts."""
+    return {member.parts: design(member.parts, spaces, features) for member in members}
+
+
+def fused_answers(members: Sequence[Member], answers: Mapping[tuple[str, ...], FloatArray]) -> FloatArray:
+    """Return what classifiers say together, given logarithms of what each says: of probabilities but for a common factor.
+
+    Args:
+        members: The members that the classifiers are of.
+        answers: The logarithms of the probabilities of the classes by the parts of a classifier, each (n, classes).
+    """
+    return np.asarray(np.sum([member.weight * answers[member.parts] for member in members], axis=0), np.float32)
+
+
+def answers_of(
+    members: Sequence[Member],
+    fitted: Mapping[tuple[str, ...], Linear],
+    inputs: Mapping[tuple[str, ...], FloatArray],
+) -> FloatArray:
+    """Return what the classifiers of all members make of their inputs together, as ``fused_answers`` does."""
+    return fused_answers(members, {m.parts: fitted[m.parts].log_probabilities(inputs[m.parts]) for m in members})
+
+
+def fit_member(
+    inputs: FloatArray,
+    points: LabelledPoints,
+    classes: int,
+    start: Linear | None = None,
+    at_step: Callable[[], None] = lambda: None,
+    tolerance: float = TOLERANCE,
+) -> Linear:
+    """Fit one classifier; shapes of a class count alike, and classes too. The rest is as for ``fit_logistic``."""
+    counts = balanced_counts(points, classes)
+    return fit_logistic(inputs, points.targets, counts, classes, PENALTY, start, at_step, tolerance)
+
+
+def shape_counts(points: LabelledPoints) -> npt.NDArray[np.float64]:
+    """Return how much each point counts where all shapes count alike."""
+    counts: npt.NDArray[np.float64] = 1 / np.bincount(points.owners)[points.owners]
+    return counts
+
+
+def balanced_counts(points: LabelledPoints, classes: int) -> npt.NDArray[np.float64]:
+    """Return how much each point counts where shapes within a class, and classes, count alike."""
+    counts = shape_counts(points)
+    balanced: npt.NDArray[np.float64] = counts / np.bincount(points.targets, counts, classes)[points.targets]
+    return balanced
+
+
+def learn_from_raster(
+    members: Sequence[Member],
+    fitted: Mapping[tuple[str, ...], Linear],
+    labelled: Mapping[tuple[str, ...], FloatArray],
+    points: LabelledPoints,
+    unlabelled: Mapping[tuple[str, ...], FloatArray],
+    classes: int,
+    at_step: Callable[[], None] = lambda: None,
+    tolerance: float = TOLERANCE,
+) -> dict[tuple[str, ...], Linear]:
+    """Fit the classifiers once more: to the labels, and to what all of them together are surest about on the raster.
+
+    Labels and pixels of the raster count alike, and so do the classes among each.
+
+    Args:
+        members: The members that the classifiers are of.
+        fitted: The classifiers that learned from the labels alone, by their parts.
+        labelled: What each learns from at the points, by its parts.
+        points: The labelled points.
+        unlabelled: What each sees of random pixels of the raster, by its parts.
+        classes: Number of classes.
+        at_step: Called at each step of each fit; what it raises ends it.
+        tolerance: See ``fit_logistic``.
+    """
+    sure = surest_pixels(answers_of(members, fitted, unlabelled))
+    counts = balanced_counts(points, classes)
+    shares = np.concatenate([counts / counts.sum(), sure.counts()])
+    targets = np.concatenate([points.targets, sure.targets])
+    found = {}
+    for parts in labelled:
+        inputs = np.concatenate([labelled[parts], unlabelled[parts][sure.rows]])
+        found[parts] = fit_logistic(inputs, targets, shares, classes, PENALTY, fitted[parts], at_step, tolerance)
+    return found

@@ -1,0 +1,56 @@
+"""The pixels of a raster that classifiers are surest about, without a label: they are learned from like labels.
+
+This is self-training (Scudder, "Probability of error of some adaptive pattern-recognition machines", IEEE Transactions on
+Information Theory 11, 1965), with as large a share of each class that is found as of all others, so that no class crowds out
+another (Zou et al., "Unsupervised Domain Adaptation for Semantic Segmentation via Class-Balanced Self-Training", ECCV 2018,
+Section 4.2). A few polygons show a class at a few places; these pixels show it all over the raster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+
+SURE_SHARE = 0.5
+"""Share of the pixels taken for a class that are learned from. Shares from 0.2 to 0.7 did about as well."""
+
+
+@dataclass(frozen=True)
+class SurePixels:
+    """Some pixels of a sample of the raster.
+
+    Attributes:
+        rows: Their numbers in the sample, of shape (n,).
+        targets: The class that each is taken for, of shape (n,).
+    """
+
+    rows: IntArray
+    targets: IntArray
+
+    def counts(self) -> npt.NDArray[np.float64]:
+        """Return how much each pixel counts where all classes that are found count alike, with a sum of 1."""
+        of_class = np.bincount(self.targets)
+        counts: npt.NDArray[np.float64] = 1 / of_class[self.targets] / np.count_nonzero(of_class)
+        return counts
+
+
+def surest_pixels(log_probabilities: npt.NDArray[np.float32]) -> SurePixels:
+    """Return of the pixels taken for each class those with the highest probability of it, ``SURE_SHARE`` of them.
+
+    Args:
+        log_probabilities: What classifiers make of a sample of the raster, of shape (n, classes), normalised or not.
+    """
+    found = log_probabilities.argmax(axis=1)
+    # Less the logarithm of the sum: what several classifiers say together does not add up to 1.
+    surest = -np.log(np.exp(log_probabilities - log_probabilities.max(axis=1, keepdims=True)).sum(axis=1))
+    rows = []
+    for target in np.unique(found):
+        own = np.flatnonzero(found == target)
+        order = np.argsort(-surest[own], kind="stable")
+        rows.append(own[order[: int(np.ceil(SURE_SHARE * len(own)))]])
+    chosen = np.concatenate([np.zeros(0, np.int64), *rows])
+    return SurePixels(chosen, found[chosen].astype(np.int64))

@@ -1,0 +1,83 @@
+"""What labels at a few places do not show is learned from the raster."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from false_core.models.fused import Member
+from false_core.training.heads.fits import answers_of, designs, fit_member, learn_from_raster
+from false_core.training.heads.regression import Linear
+from false_core.training.heads.samples import LabelledPoints
+from false_core.training.heads.spaces import plain_space
+
+NAMES = ("texture", "spectrum")
+MEMBERS = tuple(Member((name,), 0.5) for name in NAMES)
+Features = dict[str, np.ndarray]
+Fits = dict[tuple[str, ...], Linear]
+
+
+def land(number: int, seed: int, is_varied: bool = True) -> tuple[Features, np.ndarray]:
+    """Return features of pixels by part, and their classes.
+
+    Two features of a part show the class with much noise, and the third clearly, but only where the land is as varied as
+    the whole raster is: where the labels lie, it is the same everywhere.
+    """
+    chance = np.random.default_rng(seed)
+    targets = chance.integers(2, size=number)
+    sign = 2.0 * targets[:, None] - 1
+    features = {}
+    for name in NAMES:
+        noisy = sign + 1.5 * chance.normal(size=(number, 2))
+        clear = 2.0 * is_varied * sign + 0.3 * chance.normal(size=(number, 1))
+        features[name] = np.concatenate([noisy, clear], axis=1).astype(np.float32)
+    return features, targets
+
+
+def labelled_land() -> tuple[Features, LabelledPoints]:
+    features, targets = land(200, seed=1, is_varied=False)
+    return features, LabelledPoints(np.zeros((200, 2)), np.arange(200) // 10 * 2 + targets, targets)
+
+
+def taught(features: Features, sample: Features, points: LabelledPoints, classes: int = 2) -> tuple[Fits, Fits]:
+    """Return the classifiers of the labels alone, and those of labels and raster."""
+    spaces = {name: plain_space(3, 1.0, 0.5) for name in features}
+    labelled, unlabelled = designs(MEMBERS, spaces, features), designs(MEMBERS, spaces, sample)
+    alone = {parts: fit_member(inputs, points, classes) for parts, inputs in labelled.items()}
+    return alone, learn_from_raster(MEMBERS, alone, labelled, points, unlabelled, classes)
+
+
+def share_right(fitted: Fits, features: Features, targets: np.ndarray) -> float:
+    answers = answers_of(MEMBERS, fitted, {member.parts: features[member.parts[0]] for member in MEMBERS})
+    return float((answers.argmax(axis=1) == targets).mean())
+
+
+def test_the_raster_teaches_what_the_labels_do_not_show() -> None:
+    features, points = labelled_land()
+    alone, both = taught(features, land(2_000, seed=2)[0], points)
+    elsewhere, truth = land(2_000, seed=3)
+    assert share_right(alone, elsewhere, truth) < 0.95 < 0.98 < share_right(both, elsewhere, truth)
+    assert share_right(both, features, points.targets) > share_right(alone, features, points.targets) - 0.05
+
+
+def test_the_same_labels_and_raster_give_the_same_classifiers() -> None:
+    features, points = labelled_land()
+    first, second = (taught(features, land(500, seed=2)[0], points)[1] for _ in range(2))
+    for parts in first:
+        np.testing.assert_array_equal(first[parts].weights, second[parts].weights)
+
+
+def test_a_class_that_the_raster_hardly_shows_is_known_from_its_labels() -> None:
+    features, points = labelled_land()
+    third = {name: np.full((20, 3), (0.0, 20.0, 0.0), np.float32) for name in NAMES}
+    every = {name: np.concatenate([features[name], third[name]]) for name in NAMES}
+    targets, owners = np.repeat((0, 2), (200, 20)), np.concatenate([points.owners, np.full(20, 99)])
+    targets[:200] = points.targets
+    _, both = taught(every, land(500, seed=2)[0], LabelledPoints(np.zeros((220, 2)), owners, targets), classes=3)
+    assert share_right(both, third, np.full(20, 2)) == 1
+
+
+def test_a_raster_without_pixels_changes_nothing() -> None:
+    features, points = labelled_land()
+    alone, both = taught(features, {name: values[:0] for name, values in features.items()}, points)
+    for parts, classifier in both.items():
+        np.testing.assert_allclose(classifier.weights, alone[parts].weights, atol=1e-2)
