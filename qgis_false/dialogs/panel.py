@@ -73,7 +73,7 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
         super().addParameterLabel(definition, label)
 
     def addParameterWidget(self, definition: QgsProcessingParameterDefinition, widget: QWidget, stretch: int = 0) -> None:
-        if definition.name() == "DEVICE" and isinstance(widget, QLineEdit):
+        if definition.name().upper() == "DEVICE" and isinstance(widget, QLineEdit):
             widget = list_of_devices(widget)
         super().addParameterWidget(definition, widget, stretch)
 

@@ -3336,12 +3336,20 @@
         <translation>Die Raster, von denen gelernt wird und die kartiert werden. Mit „Verzeichnis hinzufügen“ nehmen Sie einen ganzen Ordner.</translation>
     </message>
     <message>
+        <source>Number of training steps of pretraining. Empty: as the preset has it. A few show whether all runs.</source>
+        <translation>Zahl der Trainingsschritte des Vortrainings. Leer: wie in der Voreinstellung. Wenige zeigen, ob alles läuft.</translation>
+    </message>
+    <message>
         <source>Map a folder of rasters</source>
         <translation>Einen Ordner mit Rastern kartieren</translation>
     </message>
     <message>
         <source>Raster with labels</source>
         <translation>Raster mit Trainingsflächen</translation>
+    </message>
+    <message>
+        <source>Steps of pretraining</source>
+        <translation>Schritte des Vortrainings</translation>
     </message>
     <message>
         <source>3. Classify</source>
