@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,7 @@ from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QMainWindow
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "docs" / "images"
+FOLDERS = ROOT / "docs" / "images", ROOT / "qgis_false" / "help" / "images"
 LARGEST = 60_000
 """Bytes of one picture."""
 WINDOW = (760, 560)
@@ -176,13 +177,15 @@ def _save(desk: Desktop, name: str) -> None:
         for x in range(view.left(), view.right() + 1):
             shades = picture.pixel(x, y)
             picture.setPixel(x, y, 0xFF000000 | (shades & 0x00E0E0E0) | (LEVEL // 2) * 0x010101)
-    path = FOLDER / name
+    path = FOLDERS[0] / name
     # With a table of 256 colours, and no dots that stand for others.
     plain = Qt.ImageConversionFlag.ThresholdDither | Qt.ImageConversionFlag.AvoidDither
     picture.convertToFormat(QImage.Format.Format_Indexed8, plain).save(str(path), "PNG", 0)
     size = path.stat().st_size
     print(f"{path.relative_to(ROOT)}: {size / 1000:.0f} kB")
     assert size < LARGEST, f"{name} is too large"
+    for folder in FOLDERS[1:]:
+        shutil.copy(path, folder)
 
 
 if __name__ == "__main__":
