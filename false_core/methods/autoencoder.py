@@ -6,12 +6,13 @@ stride of 32 alone are painted from: what finer ones hold could be copied.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+import torch
 from torch import Tensor
 
-from false_core.methods.inpainting import uncoloured
 from false_core.methods.method import Views
 from false_core.methods.pretext import PaintingMethod
-from false_core.presets import PretrainSettings
 
 
 class Autoencoder(PaintingMethod):
@@ -20,16 +21,18 @@ class Autoencoder(PaintingMethod):
     paradigm = "unsupervised"
     signal = "the view itself, through a bottleneck"
     joined = ()
-
-    @classmethod
-    def adapted(cls, settings: PretrainSettings) -> PretrainSettings:
-        """Return ``settings`` without changes of colour: what is to be painted has its own colours."""
-        return uncoloured(settings)
+    caption: ClassVar[str] = (
+        "Each column is a view, what of it was shown to the encoder, and what was painted from its features."
+    )
 
     def hidden(self, views: Views) -> Tensor:
         """Return the views: nothing is hidden."""
         return views.pixels
 
-    def errors(self, painted: Tensor, pixels: Tensor) -> Tensor:
+    def zero_and_unit(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return that of plain values."""
+        return torch.zeros_like(pixels[:1, :1, :1, :1]), torch.ones_like(pixels[:1, :1, :1, :1])
+
+    def errors(self, painted: Tensor, wanted: Tensor) -> Tensor:
         """Return the mean squared error of each view."""
-        return (painted - pixels).square().mean(dim=(1, 2, 3))
+        return (painted - wanted).square().mean(dim=(1, 2, 3))

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from false_core.errors import RequestError
-from false_core.methods.inpainting import uncoloured
 from false_core.methods.method import Views
 from false_core.methods.pretext import PaintingMethod
 from false_core.models.encoder import channels_of
@@ -37,11 +36,6 @@ class Colourisation(PaintingMethod):
         super().__init__(encoder, settings)
 
     @classmethod
-    def adapted(cls, settings: PretrainSettings) -> PretrainSettings:
-        """Return ``settings`` without changes of colour, as that is what is learned."""
-        return uncoloured(settings)
-
-    @classmethod
     def sampling_requirements(cls, settings: PretrainSettings) -> SamplingRequirements:
         """Ask for what decides on the band."""
         return SamplingRequirements(chance=1)
@@ -51,9 +45,9 @@ class Colourisation(PaintingMethod):
         assert views.chance is not None
         return one_band(views.pixels, views.chance[:, 0])
 
-    def errors(self, painted: Tensor, pixels: Tensor) -> Tensor:
+    def errors(self, painted: Tensor, wanted: Tensor) -> Tensor:
         """Return the mean squared error of each view."""
-        return (painted - pixels).square().mean(dim=(1, 2, 3))
+        return (painted - wanted).square().mean(dim=(1, 2, 3))
 
 
 def one_band(pixels: Tensor, chance: Tensor) -> Tensor:

@@ -7,14 +7,11 @@ and bounds what is painted by tanh; here the encoder stays as it is and values h
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
 from false_core.methods.method import Views
 from false_core.methods.pretext import PaintingMethod
-from false_core.presets import ANY_BANDS, PretrainSettings
 
 SIDE_OF_HOLE = 0.5
 """Side of the hole in sides of a view, as published."""
@@ -28,23 +25,13 @@ class Inpainting(PaintingMethod):
     paradigm = "self-supervised, generative"
     signal = "the middle of a view, from what lies around it"
 
-    @classmethod
-    def adapted(cls, settings: PretrainSettings) -> PretrainSettings:
-        """Return ``settings`` without changes of colour: what is to be painted has its own colours."""
-        return uncoloured(settings)
-
     def hidden(self, views: Views) -> Tensor:
         """Return the views with 0, the mean of a band, in the hole."""
         return views.pixels * shown_around(views.pixels)
 
-    def errors(self, painted: Tensor, pixels: Tensor) -> Tensor:
+    def errors(self, painted: Tensor, wanted: Tensor) -> Tensor:
         """Return the weighted errors in the hole and around it."""
-        return inpainting_loss(painted, pixels, shown_around(pixels))
-
-
-def uncoloured(settings: PretrainSettings) -> PretrainSettings:
-    """Return ``settings`` with views that are cropped and turned, but neither blurred nor of other colours."""
-    return replace(settings, colour=ANY_BANDS, jitter=0.0, blur=0.0)
+        return inpainting_loss(painted, wanted, shown_around(wanted))
 
 
 def shown_around(pixels: Tensor, side: float = SIDE_OF_HOLE) -> Tensor:

@@ -62,7 +62,7 @@ class Jigsaw(PretextMethod):
     def adapted(cls, settings: PretrainSettings) -> PretrainSettings:
         """Return ``settings`` with views as large as their cells, whose sides the encoder asks for, and the gaps."""
         cell = max(STRIDE, settings.crop_size // CELLS // STRIDE * STRIDE)
-        return replace(settings, crop_size=CELLS * round(SLOT * cell))
+        return replace(super().adapted(settings), crop_size=CELLS * round(SLOT * cell))
 
     @classmethod
     def sampling_requirements(cls, settings: PretrainSettings) -> SamplingRequirements:

@@ -19,9 +19,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from false_core.methods.inpainting import uncoloured
 from false_core.methods.method import Method, Outcome, Views
 from false_core.methods.pictures import MarkedView, MarkedViews
+from false_core.methods.pretext import uncoloured
 from false_core.models.components import COMPONENTS_OF_LEVELS, ComponentLevel, pca
 from false_core.models.encoder import DEPTH
 from false_core.presets import IMAGE, PretrainSettings
