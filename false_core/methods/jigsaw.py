@@ -124,7 +124,8 @@ class Jigsaw(PretextMethod):
 
 def side_of_cells(view: int) -> int:
     """Return the side of the cells of a view so many pixels wide, a multiple of 32."""
-    return max(STRIDE, int(view // CELLS / SLOT) // STRIDE * STRIDE)
+    side: int = int(view // CELLS / SLOT) // STRIDE * STRIDE
+    return max(STRIDE, side)
 
 
 def normalised_cells(cells: Tensor) -> Tensor:
