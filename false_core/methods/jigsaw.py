@@ -52,7 +52,7 @@ REDUCED = 128
 SIDES = 4
 """Sides of a cell."""
 TEMPERATURE_OF_ORDERS = 0.1
-"""What scores of orders are divided by."""
+"""The number that scores of orders are divided by."""
 
 
 class Jigsaw(PretextMethod):
