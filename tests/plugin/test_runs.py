@@ -120,6 +120,12 @@ def labels(qgis_app) -> QgsVectorLayer:
     return layer
 
 
+def test_lengths_among_the_results_are_in_the_unit_of_the_raster(compute, run, raster, tmp_path, feedback):
+    compute.told = {"bands": 3, "pixel_size": 8.0}
+    run("embed", RASTER=raster, MODEL=str(tmp_path / "e.safetensors"), OUTPUT=str(tmp_path / "seen.tif"))
+    assert "Pixel size written, in meters: 8" in feedback.infos
+
+
 def test_labels_and_their_style_reach_the_job(compute, run, raster, labels, tmp_path):
     model = str(tmp_path / "m.safetensors")
     results = run("finetune", RASTER=raster, LABELS=labels, FIELD="class", MODEL=model, FREEZE="yes")
