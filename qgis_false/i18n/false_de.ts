@@ -460,6 +460,14 @@
         <translation>Standardabweichung des Fensters, in dem die Wahrscheinlichkeiten der Klassen gemittelt werden. 0: keine Glättung. Nicht für den Kopf network.</translation>
     </message>
     <message>
+        <source>Learn from pixels without a label</source>
+        <translation>Auch von unmarkierten Pixeln lernen</translation>
+    </message>
+    <message>
+        <source>Fit heads once more, to the labels and to those pixels of the raster that they are surest about. It makes better maps of this raster where labels are few. Turn it off for a model that is to map other rasters, where classes are common that this one hardly shows. Not for the head network.</source>
+        <translation>Köpfe werden noch einmal angepasst: an die Trainingsflächen und an die Pixel des Rasters, bei denen sie sich am sichersten sind. Mit wenigen Trainingsflächen werden Karten dieses Rasters davon besser. Schalten Sie es aus für ein Modell, das andere Raster kartieren soll, auf denen Klassen häufig sind, die dieses kaum zeigt. Nicht für den Kopf network.</translation>
+    </message>
+    <message>
         <source>Share of labels kept back</source>
         <translation>Zurückgehaltener Anteil</translation>
     </message>
