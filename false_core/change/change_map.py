@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +127,8 @@ class ChangeMap:
         found = ClassMap(str(path))
         areas = GroundAreas(found.source)
         least = LEAST_PIXELS_OF_CHANGE * areas.largest_pixel if minimum_area is None else minimum_area
-        return cls(probable, classes, found, find_regions(found, areas, BLOCK_OF_CHANGE_PX, least, feedback))
+        regions = find_regions(found, areas, BLOCK_OF_CHANGE_PX, least, feedback)
+        return cls(probable, classes, found, _without_islands(regions, least))
 
     def windows(self) -> Iterator[MapWindow]:
         """Yield windows of whole blocks, row by row."""
@@ -205,6 +206,12 @@ def write_change_polygons(path: str, found: ChangeMap, summary: ChangeSummary, r
             dates = {"before": text, "after": text} if found.probable.classifiers else {}
             file.write(np.zeros(0, np.int64), text, nothing, {**dates, "confidence": nothing})
     return written
+
+
+def _without_islands(regions: Regions, least: float) -> Regions:
+    """Return regions without small changes that touch nodata alone: there is nothing that they could become part of."""
+    small = (regions.codes > NO_CHANGE_CODE) & (regions.areas < least * (1 - 1e-6))
+    return replace(regions, codes=np.where(small, NO_CHANGE_CODE, regions.codes))
 
 
 def _in_percent(probability: FloatArray) -> npt.NDArray[np.uint8]:

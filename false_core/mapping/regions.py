@@ -35,11 +35,13 @@ class Regions:
     Attributes:
         blocks: Blocks that the map was cut into; the same ones give the same labels again.
         codes: Class code of each region.
+        areas: Area of each region, in the unit of ``unit_of_areas``.
         dissolved: Number of regions that became part of another one.
     """
 
     blocks: Blocks
     codes: Integers
+    areas: npt.NDArray[np.float64]
     dissolved: int
     _numbers: CodeArray
     _offsets: Integers
@@ -117,7 +119,8 @@ def find_regions(land_cover: ClassMap, areas: GroundAreas, side: int, minimum_ar
     rank = np.empty(len(order), np.int32)
     rank[order] = np.arange(len(order))
     numbers_of_fragments = rank[numbers][found.region_of_fragment]
-    return Regions(blocks, kept.codes[order], len(numbers) - len(order), numbers_of_fragments, found.offsets)
+    sizes = kept.areas[order] / _FINE * found.largest_pixel
+    return Regions(blocks, kept.codes[order], sizes, len(numbers) - len(order), numbers_of_fragments, found.offsets)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from false_core.errors import Cancelled
 from false_core.events import Event, Failed, Metric, Progress, Started, decode
 from false_core.jobs import (
     Assess,
+    Change,
     Classify,
     ClassifyMany,
     CompareMaps,
@@ -135,6 +136,10 @@ def _compare(world: World) -> CompareMaps:
     return CompareMaps(world.truth, world.map, str(world.out / "w.tif"), report=str(world.out / "r.html"))
 
 
+def _change(world: World) -> Change:
+    return Change(world.wide, world.wide, str(world.out / "c.tif"), device="cpu")
+
+
 def _edit(world: World) -> EditMap:
     return EditMap(world.map, str(world.out / "n.tif"), names="1=2")
 
@@ -209,6 +214,14 @@ STAGES: dict[str, list[Stage]] = {
         Stage(_compare, "Comparing", may_finish=True),
         Stage(_compare, "Showing where", may_finish=True),
         Stage(_compare, "Writing", may_finish=True),
+    ],
+    "change": [
+        Stage(_change, "Starting", may_finish=True),
+        Stage(_change, "Getting used to both dates"),
+        Stage(_change, "Comparing samples"),
+        Stage(_change, "Finding regions", may_finish=True),
+        Stage(_change, "Writing", may_finish=True),
+        Stage(_change, "Comparing the dates"),
     ],
     "editmap": [
         Stage(_edit, "Counting pixels", may_finish=True),
