@@ -112,6 +112,7 @@ class FalseMenu:
         self.menu.addSeparator()
         self._add(tr("All algorithms"), self._show_toolbox)
         self._add(tr("Options..."), lambda: self._iface.showOptionsDialog(self._iface.mainWindow(), "FALSE"))
+        self._add(tr("Your first map"), lambda: QDesktopServices.openUrl(QUrl(help_page("first_steps"))))
         self._add(tr("Help"), lambda: QDesktopServices.openUrl(QUrl(help_page("index"))))
 
     def _add(self, text: str, do: Any, icon: Optional[QIcon] = None) -> QAction:

@@ -32,6 +32,7 @@ from build_translations import LANGUAGES, translations  # noqa: E402
 from shipped_models import Entry, ShippedModel, shipped_models  # noqa: E402
 
 from false_core import jobs, presets  # noqa: E402
+from qgis_false.dock.first_steps import first_steps  # noqa: E402
 from qgis_false.dock.guide import dock_guide  # noqa: E402
 from qgis_false.tasks import EXPORT, EXPORT_NAME, TASKS, can_be_exported, name_of  # noqa: E402
 
@@ -39,6 +40,7 @@ PRESETS = ROOT / "qgis_false" / "dialogs" / "presets.json"
 """The values of the presets, by job, preset and parameter: the dialogs show it where nothing is entered."""
 ORIGINAL = "en"
 DOCK_PAGE = "label_and_map"
+TUTORIAL_PAGE = "first_steps"
 MARKDOWN = ROOT / "docs" / "algorithms"
 HTML = ROOT / "qgis_false" / "help"
 ALGORITHMS = ROOT / "qgis_false" / "algorithms"
@@ -124,6 +126,7 @@ def files() -> dict[Path, str]:
         for model in shipped_models():
             found[HTML / language / f"{model.page}.html"] = model_as_html(model, language, tr)
         found[HTML / language / f"{DOCK_PAGE}.html"] = dock_as_html(language, tr)
+        found[HTML / language / f"{TUTORIAL_PAGE}.html"] = tutorial_as_html(language, tr)
         found[HTML / language / "index.html"] = index_as_html(language, tr)
     found[PRESETS] = json.dumps(said_by_presets(), indent=1) + "\n"
     return found
@@ -457,6 +460,16 @@ def dock_as_html(language: str, tr: Translate) -> str:
     return _html(tr("FALSE: label and map"), language, lines)
 
 
+def tutorial_as_html(language: str, tr: Translate) -> str:
+    """Return the page that leads through a first map."""
+    lines = []
+    for number, step in enumerate(first_steps(tr), 1):
+        lines += [f"<h2>{number}. {html.escape(step.heading)}</h2>", f"<p>{html.escape(step.text)}</p>"]
+        if step.picture:
+            lines.append(f'<p><img src="../images/{step.picture}" alt="{html.escape(step.heading)}"></p>')
+    return _html(tr("Your first map"), language, lines)
+
+
 def dock_as_markdown() -> str:
     """Return the page of the dock for the documentation."""
     notice = NOTICE.replace("false_core/jobs and qgis_false/tasks.py", "qgis_false/dock/guide.py")
@@ -473,7 +486,9 @@ def index_as_html(language: str, tr: Translate) -> str:
     entries = [(p.algorithm.group, p.name, tr(p.title), tr(p.paragraphs[0])) for p in pages() if p.algorithm]
     entries += [(GROUPS_OF_MODELS[one.title], one.page, tr(one.title), tr(one.about)) for one in shipped_models()]
     title, about = tr("FALSE: label and map"), dock_guide(tr)[0][1]
-    lines = ["<dl>", f'<dt><a href="{DOCK_PAGE}.html">{html.escape(title)}</a></dt><dd>{html.escape(about)}</dd>', "</dl>"]
+    tutorial, steps = tr("Your first map"), tr("From an image to a map, step by step, with pictures.")
+    lines = ["<dl>", f'<dt><a href="{TUTORIAL_PAGE}.html">{html.escape(tutorial)}</a></dt><dd>{html.escape(steps)}</dd>']
+    lines += [f'<dt><a href="{DOCK_PAGE}.html">{html.escape(title)}</a></dt><dd>{html.escape(about)}</dd>', "</dl>"]
     for group, heading in groups.items():
         lines += [f"<h2>{html.escape(heading)}</h2>", "<dl>"]
         for _, page, title, about in sorted((e for e in entries if e[0] == group), key=lambda entry: entry[2]):

@@ -30,6 +30,7 @@ from qgis.core import (
     QgsProcessingParameterMultipleLayers,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterString,
 )
 from qgis.PyQt.QtCore import QPointF
 
@@ -55,22 +56,31 @@ IMPROVE = (
     "The encoder stays as it is, so a turn takes little time."
 )
 
+STEPS_OF_PRETRAINING = "Number of training steps of pretraining. Empty: as the preset has it. A few show whether all runs."
+
 
 def map_from_a_few_labels() -> QgsProcessingModelAlgorithm:
     """Return the model that runs pretraining, fine-tuning and classifying, one after the other."""
-    helps = {**helps_of_labels(), "extent": "Learn from this part only and map this part only. Empty: everything."}
-    model = started("Map from a few labels", [*labelled_raster(), preset(), extent()], helps)
+    helps = {
+        **helps_of_labels(),
+        "extent": "Learn from this part only and map this part only. Empty: everything.",
+        "steps": STEPS_OF_PRETRAINING,
+    }
+    model = started("Map from a few labels", [*labelled_raster(), preset(), extent(), steps(), device()], helps)
     pretrain = child(
-        "pretrain", "1. Pretrain", 0, {"RASTERS": given("raster"), "PRESET": given("preset"), "EXTENT": given("extent")}
-    )
+        "pretrain", "1. Pretrain", 0,
+        {"RASTERS": given("raster"), "PRESET": given("preset"), "EXTENT": given("extent"), "STEPS": given("steps"),
+         "DEVICE": given("device")},
+    )  # fmt: skip
     finetune = child(
         "finetune", "2. Fine-tune", 1,
         {"RASTER": given("raster"), "LABELS": given("labels"), "FIELD": given("field"), "PRESET": given("preset"),
-         "ENCODER": made_by("pretrain", "ENCODER")},
+         "ENCODER": made_by("pretrain", "ENCODER"), "DEVICE": given("device")},
     )  # fmt: skip
     classify = child(
         "classify", "3. Classify", 2,
-        {"RASTER": given("raster"), "MODEL": made_by("finetune", "MODEL"), "EXTENT": given("extent")},
+        {"RASTER": given("raster"), "MODEL": made_by("finetune", "MODEL"), "EXTENT": given("extent"),
+         "DEVICE": given("device")},
     )  # fmt: skip
     publish(pretrain, {"encoder": "ENCODER", "encoder_report": "REPORT"})
     publish(finetune, {"model": "MODEL", "report": "REPORT"})
@@ -96,19 +106,25 @@ def map_a_folder_of_rasters() -> QgsProcessingModelAlgorithm:
         **helps_of_labels(),
         "rasters": "The rasters to learn from and to map. Use Add Directory to take a whole folder.",
         "raster": "The raster the labels were digitised on: one of those above, or another of the same kind.",
+        "steps": STEPS_OF_PRETRAINING,
     }
     labelled, labels, field = labelled_raster()
     labelled.setDescription("Raster with labels")
-    model = started("Map a folder of rasters", [rasters, labelled, labels, field, preset()], helps)
-    pretrain = child("pretrain", "1. Pretrain on all", 0, {"RASTERS": given("rasters"), "PRESET": given("preset")})
+    inputs = [rasters, labelled, labels, field, preset(), steps(), device()]
+    model = started("Map a folder of rasters", inputs, helps)
+    pretrain = child(
+        "pretrain", "1. Pretrain on all", 0,
+        {"RASTERS": given("rasters"), "PRESET": given("preset"), "STEPS": given("steps"), "DEVICE": given("device")},
+    )  # fmt: skip
     finetune = child(
         "finetune", "2. Fine-tune", 1,
         {"RASTER": given("raster"), "LABELS": given("labels"), "FIELD": given("field"), "PRESET": given("preset"),
-         "ENCODER": made_by("pretrain", "ENCODER")},
+         "ENCODER": made_by("pretrain", "ENCODER"), "DEVICE": given("device")},
     )  # fmt: skip
     classify = child(
-        "classifymany", "3. Classify all", 2, {"RASTERS": given("rasters"), "MODEL": made_by("finetune", "MODEL")}
-    )
+        "classifymany", "3. Classify all", 2,
+        {"RASTERS": given("rasters"), "MODEL": made_by("finetune", "MODEL"), "DEVICE": given("device")},
+    )  # fmt: skip
     publish(pretrain, {"encoder": "ENCODER"})
     publish(finetune, {"model": "MODEL", "report": "REPORT"})
     publish(classify, {"maps": "OUTPUT"})
@@ -135,20 +151,21 @@ def improve_a_map() -> QgsProcessingModelAlgorithm:
         "count": "How many places to suggest for digitising next.",
         "extent": "Map this part only, and suggest places there only. Empty: everything.",
     }
-    model = started("Improve a map", [*labelled_raster(), encoder, preset(), count, extent()], helps)
+    model = started("Improve a map", [*labelled_raster(), encoder, preset(), count, extent(), device()], helps)
     finetune = child(
         "finetune", "1. Fine-tune again", 0,
         {"RASTER": given("raster"), "LABELS": given("labels"), "FIELD": given("field"), "PRESET": given("preset"),
-         "ENCODER": given("encoder")},
+         "ENCODER": given("encoder"), "DEVICE": given("device")},
     )  # fmt: skip
     classify = child(
         "classify", "2. Classify", 1,
-        {"RASTER": given("raster"), "MODEL": made_by("finetune", "MODEL"), "EXTENT": given("extent")},
+        {"RASTER": given("raster"), "MODEL": made_by("finetune", "MODEL"), "EXTENT": given("extent"),
+         "DEVICE": given("device")},
     )  # fmt: skip
     suggest = child(
         "suggestlabels", "3. Suggest where to digitise next", 2,
         {"RASTER": given("raster"), "MODEL": made_by("finetune", "MODEL"), "LABELS": given("labels"),
-         "COUNT": given("count"), "EXTENT": given("extent")},
+         "COUNT": given("count"), "EXTENT": given("extent"), "DEVICE": given("device")},
     )  # fmt: skip
     publish(finetune, {"model": "MODEL", "report": "REPORT"})
     publish(classify, {"map": "OUTPUT", "map_report": "REPORT"})
@@ -186,10 +203,26 @@ def extent() -> QgsProcessingParameterDefinition:
     return QgsProcessingParameterExtent("extent", "Extent", optional=True)
 
 
+def steps() -> QgsProcessingParameterDefinition:
+    kind = QgsProcessingParameterNumber.Type.Integer
+    return advanced(QgsProcessingParameterNumber("steps", "Steps of pretraining", kind, optional=True, minValue=1))
+
+
+def device() -> QgsProcessingParameterDefinition:
+    return advanced(QgsProcessingParameterString("device", "Device", "auto"))
+
+
+def advanced(definition: QgsProcessingParameterDefinition) -> QgsProcessingParameterDefinition:
+    """Return a parameter that lies among those of which most people need none."""
+    definition.setFlags(definition.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
+    return definition
+
+
 def helps_of_labels() -> dict[str, str]:
     """Return what the dialogs of the single steps say too."""
     texts = {name: jobs.parameters(jobs.Finetune)[name].help for name in ("raster", "labels", "field")}
-    return {**texts, "preset": jobs.parameters(jobs.Pretrain)["preset"].help}
+    of_pretraining = jobs.parameters(jobs.Pretrain)
+    return {**texts, **{name: of_pretraining[name].help for name in ("preset", "device")}}
 
 
 def started(

@@ -1,7 +1,7 @@
 """Builds ``dist/qgis_false.zip``, which QGIS's plugin manager installs. Standard library only.
 
-The zip holds one folder, ``qgis_false``: the plugin, its metadata and licence, and in ``library/`` the ``false_core`` of the
-same version, ready for ``pip install``. The same sources give the same bytes.
+The zip holds one folder, ``qgis_false``: the plugin, its metadata and licence, the scripts for the toolbox, and in
+``library/`` the ``false_core`` of the same version, ready for ``pip install``. The same sources give the same bytes.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def contents() -> Iterator[tuple[str, Path]]:
     """Yield name in the zip and file on disk."""
     yield from ((f"qgis_false/{name}", ROOT / name) for name in OF_THE_PLUGIN)
     yield from ((f"qgis_false/library/{name}", ROOT / name) for name in OF_THE_LIBRARY)
-    for folder, inside in (("qgis_false", ""), ("false_core", "qgis_false/library/")):
+    for folder, inside in (("qgis_false", ""), ("processing_scripts", "qgis_false/"), ("false_core", "qgis_false/library/")):
         for file in (ROOT / folder).rglob("*"):
             name = file.relative_to(ROOT).as_posix()
             if file.is_file() and not LEFT_OUT.search(name):

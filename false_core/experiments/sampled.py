@@ -151,6 +151,7 @@ class SampledRun:
             start.device,
             self._feedback,
             self._keep,
+            self._job.unlabelled,
         )
 
     def _keep(self, sampler: FeatureSampler) -> KeptFeatures:

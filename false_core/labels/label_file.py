@@ -107,8 +107,9 @@ def _table(path: str, fields: list[str] | None, feedback: Feedback) -> geopandas
             f"{file} holds shapes of a kind that cannot be read: {error}.", "Save them as polygons, lines or points first."
         ) from error
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError, UnicodeError) as error:
+        reason = str(error).partition("; It might help")[0].rstrip(".")  # A hint for those who program.
         raise InputError(
-            f"The label file {file} cannot be read: {error}.", "It may be damaged or of an unknown kind."
+            f"The label file {file} cannot be read: {reason}.", "It may be damaged or of an unknown kind."
         ) from error
     if shapes is None:
         raise InputError(f"{file} holds a table without geometries.", "Choose a layer of points, lines or polygons.")

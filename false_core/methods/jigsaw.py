@@ -2,14 +2,27 @@
 
 Noroozi and Favaro, "Unsupervised Learning of Visual Representations by Solving Jigsaw Puzzles", ECCV 2016, as compared for
 remote sensing by Tao et al., IEEE GRSL 19, 2020, arXiv 2010.00882, after the abstract and the published code. Between cells
-there is a gap of random width, so that edges do not tell. ``represent`` leaves nothing to chance but what the sampler drew,
-so the published dropout is left out.
+there is a gap of random width, so that edges do not tell, and as in the former each cell has a mean of 0 and a deviation of
+1 in each band, so that brightness and colour do not. ``represent`` leaves nothing to chance but what the sampler drew, so
+the published dropout is left out.
+
+An order is told by what lies beside what. The features of a cell at a stride of 16 become four directions of unit length:
+what it is on its right r and its lower side b, and what it wants on its left l and above it a. With the cell i(p) that an
+order puts in place p,
+
+    score of an order = ( sum over places p, q side by side  r_i(p) . l_i(q)  +  sum over p above q  b_i(p) . a_i(q) ) / 0.1
+
+and the loss is the cross entropy of the right one. The published classifier joins the averages of cells, which do not know
+where in a cell something lies, and tells no order within a few hundred steps: see docs/methods.md.
+
+Cells are normalised and small, and what uses the encoder shows it whole images. So batch norms measure whole views.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from typing import ClassVar
@@ -21,7 +34,7 @@ from torch import Tensor, nn
 
 from false_core.methods.method import Views
 from false_core.methods.pictures import MarkedView, MarkedViews
-from false_core.methods.pretext import VIEWS_SHOWN, PretextMethod
+from false_core.methods.pretext import FLAT, VIEWS_SHOWN, PretextMethod
 from false_core.models.encoder import STRIDE, channels_of
 from false_core.presets import PretrainSettings
 from false_core.sampling.views import SamplingRequirements
@@ -32,6 +45,14 @@ MOST_ORDERS = 1000
 """Orders that are told apart, of all that there are."""
 SLOT = 75 / 64
 """Side of the square that a cell lies in, at random, in sides of the cell, as published."""
+SEEN_LEVEL = 4
+"""Level of the encoder whose features tell orders, at a stride of 16."""
+REDUCED = 128
+"""Channels that remain of its features."""
+SIDES = 4
+"""Sides of a cell."""
+TEMPERATURE_OF_ORDERS = 0.1
+"""The number that scores of orders are divided by."""
 
 
 class Jigsaw(PretextMethod):
@@ -48,15 +69,14 @@ class Jigsaw(PretextMethod):
 
     def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
         super().__init__(encoder, settings)
-        width, cells = settings.hidden, CELLS**2
-        self.register_buffer("orders", torch.from_numpy(far_orders(cells, MOST_ORDERS)).long(), persistent=False)
+        orders = torch.from_numpy(far_orders(CELLS**2, MOST_ORDERS)).long()
+        self.register_buffer("orders", orders, persistent=False)
+        seen = side_of_cells(settings.crop_size) >> SEEN_LEVEL
         self.of_cell = nn.Sequential(
-            nn.Conv2d(channels_of(encoder)[-1], width, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-            nn.Linear(width, width), nn.ReLU(inplace=True),
+            nn.Conv2d(channels_of(encoder)[SEEN_LEVEL], REDUCED, 1), nn.BatchNorm2d(REDUCED), nn.ReLU(inplace=True),
+            nn.Flatten(), nn.Linear(REDUCED * seen**2, settings.hidden), nn.ReLU(inplace=True),
+            nn.Linear(settings.hidden, SIDES * settings.dimensions),
         )  # fmt: skip
-        self.of_view = nn.Sequential(
-            nn.Linear(cells * width, 4 * width), nn.ReLU(inplace=True), nn.Linear(4 * width, len(self.orders))
-        )
 
     @classmethod
     def adapted(cls, settings: PretrainSettings) -> PretrainSettings:
@@ -72,12 +92,16 @@ class Jigsaw(PretextMethod):
     def of_each(self, views: Views) -> dict[str, Tensor]:
         """Return the cross entropy of each view, and whether the order that is told is the right one."""
         cells, order = self._puzzle(views)
-        count, of_each = len(order), cells.shape[1]
-        features = self.of_cell(self.encoder(cells.flatten(0, 1))[-1])
-        scores = self.of_view(features.view(count, of_each * features.shape[1]))
-        precise = scores if scores.dtype == torch.float64 else scores.float()
-        right = (precise.detach().argmax(dim=1) == order).to(precise.dtype)
-        return {"loss": nn.functional.cross_entropy(precise, order, reduction="none"), "orders told right": right}
+        with batch_norms_that_forget(self.encoder):
+            seen = self.of_cell(self.encoder(normalised_cells(cells).flatten(0, 1))[SEEN_LEVEL])
+        if self.training:
+            whole = views.pixels.shape[-1] // STRIDE * STRIDE
+            with torch.no_grad():
+                self.encoder(views.pixels[..., :whole, :whole])
+        exact = seen if seen.dtype == torch.float64 else seen.float()
+        scores = scores_of_orders(exact.view(*cells.shape[:2], SIDES, -1), self.orders)
+        right = (scores.detach().argmax(dim=1) == order).to(scores.dtype)
+        return {"loss": nn.functional.cross_entropy(scores, order, reduction="none"), "orders told right": right}
 
     def marked_views(self, views: Views) -> list[MarkedViews]:
         """Return some views and their cells in the order in which the encoder gets them."""
@@ -94,9 +118,50 @@ class Jigsaw(PretextMethod):
     def _puzzle(self, views: Views) -> tuple[Tensor, Tensor]:
         assert views.chance is not None
         order = (views.chance[:, 0] * len(self.orders)).long().clamp(max=len(self.orders) - 1)
-        slot = views.pixels.shape[-1] // CELLS
-        cells = cut_cells(views.pixels, CELLS, max(STRIDE, int(slot / SLOT) // STRIDE * STRIDE), views.chance[:, 1:])
+        cells = cut_cells(views.pixels, CELLS, side_of_cells(views.pixels.shape[-1]), views.chance[:, 1:])
         return in_order(cells, self.orders[order]), order
+
+
+def side_of_cells(view: int) -> int:
+    """Return the side of the cells of a view so many pixels wide, a multiple of 32."""
+    side: int = int(view // CELLS / SLOT) // STRIDE * STRIDE
+    return max(STRIDE, side)
+
+
+def normalised_cells(cells: Tensor) -> Tensor:
+    """Return cells (..., side, side) with a mean of 0, and but for even ones a deviation of 1."""
+    variance, mean = torch.var_mean(cells, dim=(-2, -1), correction=0, keepdim=True)
+    return (cells - mean) / (variance + FLAT**2).sqrt()
+
+
+def scores_of_orders(sides: Tensor, orders: Tensor) -> Tensor:
+    """Return the score of each order, of shape (batch, orders), in single precision or better.
+
+    Args:
+        sides: The directions r, b, l and a of each cell, of any length, of shape (batch, cells, 4, d).
+        orders: The orders, of shape (orders, cells): ``orders[k, i]`` is the cell that order k puts in place i.
+    """
+    right, below, left, above = nn.functional.normalize(sides, dim=-1).unbind(dim=2)
+    beside, under = right @ left.transpose(1, 2), below @ above.transpose(1, 2)
+    # Where in the puzzle the cell is that belongs at each place.
+    lies = orders.argsort(dim=1).view(len(orders), CELLS, CELLS)
+    side_by_side = beside[:, lies[:, :, :-1], lies[:, :, 1:]].sum(dim=(2, 3))
+    one_below_other = under[:, lies[:, :-1], lies[:, 1:]].sum(dim=(2, 3))
+    return (side_by_side + one_below_other) / TEMPERATURE_OF_ORDERS
+
+
+@contextmanager
+def batch_norms_that_forget(network: nn.Module) -> Iterator[None]:
+    """Have batch norms normalise by the present batch without remembering it."""
+    norms = [norm for norm in network.modules() if isinstance(norm, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    try:
+        for norm in norms:
+            norm.momentum = 0.0
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta):
+            norm.momentum = momentum
 
 
 def cut_cells(pixels: Tensor, along: int, side: int, chance: Tensor) -> Tensor:

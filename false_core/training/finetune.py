@@ -142,7 +142,16 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
         if is_worth_telling(tiles_looked_at(raster, job.seed) * LABEL_TILE_PX**2):
             feedback.info(fitting_cost(job.head, encoders, raster, job.seed, start.device, feedback).told())
         smoothing = smoothing_px(job, source)
-        fitted = fit_head(job.head, encoders, raster, smoothing, job.seed, start.device, feedback)
+        fitted = fit_head(
+            job.head,
+            encoders,
+            raster,
+            smoothing,
+            job.seed,
+            start.device,
+            feedback,
+            may_learn_from_raster=job.unlabelled,
+        )
     comparison = fitted.comparison
     method = {
         "name": "finetune",

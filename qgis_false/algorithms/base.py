@@ -9,12 +9,14 @@ from typing import Any, Dict, List, Optional, Tuple, Type
 
 from qgis import utils
 from qgis.core import (
+    QgsCoordinateReferenceSystem,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
+    QgsRasterLayer,
 )
 from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import QWidget
@@ -28,6 +30,7 @@ from qgis_false.algorithms.kinds import Request, definition, export_definition, 
 from qgis_false.algorithms.problems import problems, with_names_of_rasters
 from qgis_false.environment.processes import ProcessingCancelled
 from qgis_false.help import help_page
+from qgis_false.length_units import in_unit_of
 from qgis_false.parameter_names import with_parameters_said
 from qgis_false.result_names import name_layers
 from qgis_false.translation import tr
@@ -205,6 +208,7 @@ class JobAlgorithm(FalseAlgorithm):
         super().__init__()
         self.only_estimates = False
         self._class_field = ""
+        self._crs: Optional[QgsCoordinateReferenceSystem] = None
         self._style: Optional[legend.LabelStyle] = None
 
     def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:
@@ -231,6 +235,7 @@ class JobAlgorithm(FalseAlgorithm):
                 tr("This is a trial on a part of the raster. Its results are temporary, and no other step is offered them.")
             )
         # Here and not later, because this is the main thread, which layers and their styles belong to.
+        self._crs = self._crs_of_raster(parameters, context)
         named = the_only(self.JOB, jobs.FIELD)
         if not named:
             return True
@@ -245,6 +250,16 @@ class JobAlgorithm(FalseAlgorithm):
         if "legend" in jobs.parameters(self.JOB):
             self._style = legend.style_of(layer, self._class_field)
         return True
+
+    def _crs_of_raster(self, parameters: Values, context: QgsProcessingContext) -> Optional[QgsCoordinateReferenceSystem]:
+        """Return the CRS of the first raster among the parameters, where that is a layer."""
+        for name, field in shown_fields(self.JOB).items():
+            value = parameters.get(name)
+            value = value[0] if isinstance(value, list) and value else value
+            layer = layers.layer_of(value, context) if value and field.parameter.kind.is_raster else None
+            if isinstance(layer, QgsRasterLayer):
+                return layer.crs()
+        return None
 
     def legend_entries(self, style: legend.LabelStyle, feedback: QgsProcessingFeedback) -> List[legend.LegendEntry]:
         """Return the names and colours of the classes after the labels were written, and say what they lack."""
@@ -271,7 +286,7 @@ class JobAlgorithm(FalseAlgorithm):
             self._remember(job)
         for result in self.JOB.RESULTS:
             if results.get(result.name) is not None:
-                feedback.pushInfo(f"{tr(result.label)}: {_in_short(results[result.name])}")
+                feedback.pushInfo(f"{in_unit_of(self._crs, tr(result.label))}: {_in_short(results[result.name])}")
         declared = [*jobs.outputs(job), *(result.name for result in self.JOB.RESULTS)]
         return {name.upper(): results[name] for name in declared if name in results}
 

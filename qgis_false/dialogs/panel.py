@@ -22,7 +22,6 @@ from qgis.core import (
     QgsProcessingParameterRasterLayer,
     QgsProject,
     QgsRasterLayer,
-    QgsUnitTypes,
 )
 from qgis.PyQt.QtWidgets import QLabel, QLineEdit, QWidget
 
@@ -33,9 +32,9 @@ from qgis_false.dialogs.destinations import proposed
 from qgis_false.dialogs.devices import list_of_devices
 from qgis_false.dialogs.presets import show_where_empty, texts_of_preset
 from qgis_false.layers import layer_of
+from qgis_false.length_units import in_unit_of
 from qgis_false.result_names import stem_of
 from qgis_false.tasks import EXPORT_PARAMETER
-from qgis_false.translation import tr
 
 
 class FalsePanel(ParametersPanel):  # type: ignore[misc]
@@ -74,7 +73,7 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
         super().addParameterLabel(definition, label)
 
     def addParameterWidget(self, definition: QgsProcessingParameterDefinition, widget: QWidget, stretch: int = 0) -> None:
-        if definition.name() == "DEVICE" and isinstance(widget, QLineEdit):
+        if definition.name().upper() == "DEVICE" and isinstance(widget, QLineEdit):
             widget = list_of_devices(widget)
         super().addParameterWidget(definition, widget, stretch)
 
@@ -91,9 +90,8 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
     def show_units(self) -> None:
         """Say lengths in the unit of the CRS of the raster."""
         crs = next((one.crs() for one in self._rasters() if one is not None and one.crs().isValid()), None)
-        unit = QgsUnitTypes.toString(crs.mapUnits()) if crs is not None else tr("CRS units")
         for label, text in self._labels.values():
-            label.setText(text.replace(tr("CRS units"), unit))
+            label.setText(in_unit_of(crs, text))
 
     def propose_fields(self) -> None:
         """Choose the fields that hold the classes."""

@@ -367,7 +367,8 @@ class Labelling(QObject):
         self.said.emit(answer.text, answer.level == WARNING)
 
     def _on_progress(self, answer: Progress) -> None:
-        self.said.emit(f"{answer.stage} {answer.fraction:.0%}", False)
+        is_done = answer.fraction >= 1 and self.opened is not None  # What to do next says more than that.
+        self.said.emit(self._state() if is_done else f"{answer.stage} {answer.fraction:.0%}", False)
 
     def _give_up(self, why: str) -> None:
         if self._process is not None:

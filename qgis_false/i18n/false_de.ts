@@ -460,6 +460,14 @@
         <translation>Standardabweichung des Fensters, in dem die Wahrscheinlichkeiten der Klassen gemittelt werden. 0: keine Glättung. Nicht für den Kopf network.</translation>
     </message>
     <message>
+        <source>Learn from pixels without a label</source>
+        <translation>Auch von unmarkierten Pixeln lernen</translation>
+    </message>
+    <message>
+        <source>Fit heads once more, to the labels and to those pixels of the raster that they are surest about. It makes better maps of this raster where labels are few. Turn it off for a model that is to map other rasters, where classes are common that this one hardly shows. Not for the head network.</source>
+        <translation>Köpfe werden noch einmal angepasst: an die Trainingsflächen und an die Pixel des Rasters, bei denen sie sich am sichersten sind. Mit wenigen Trainingsflächen werden Karten dieses Rasters davon besser. Schalten Sie es aus für ein Modell, das andere Raster kartieren soll, auf denen Klassen häufig sind, die dieses kaum zeigt. Nicht für den Kopf network.</translation>
+    </message>
+    <message>
         <source>Share of labels kept back</source>
         <translation>Zurückgehaltener Anteil</translation>
     </message>
@@ -2004,6 +2012,70 @@
         <translation>Fügen Sie dem Projekt ein Raster hinzu: das Bild, von dem Sie eine Karte wollen. Oder beginnen Sie mit Beispieldaten.</translation>
     </message>
     <message>
+        <source>Have something to work on</source>
+        <translation>Etwas haben, woran man arbeitet</translation>
+    </message>
+    <message>
+        <source>Add your image to the project, or make one with Raster &gt; FALSE &gt; Make example data. Computing happens in a Python of its own: where it is missing, the dock says so and has a button that sets it up.</source>
+        <translation>Fügen Sie Ihr Bild dem Projekt hinzu, oder lassen Sie mit Raster &gt; FALSE &gt; Beispieldaten erzeugen eines machen. Gerechnet wird in einem eigenen Python: Fehlt es, sagt das Dock es und hat einen Knopf, der es einrichtet.</translation>
+    </message>
+    <message>
+        <source>Open the dock</source>
+        <translation>Das Dock öffnen</translation>
+    </message>
+    <message>
+        <source>Press FALSE: label and map in the toolbar, choose the image, and press Label this raster. The labels go to a file beside the image at once: there is nothing to save.</source>
+        <translation>Drücken Sie in der Werkzeugleiste auf FALSE: zeichnen und kartieren, wählen Sie das Bild und drücken Sie „In dieses Raster zeichnen“. Die Trainingsflächen liegen sofort in einer Datei neben dem Bild: Es gibt nichts zu speichern.</translation>
+    </message>
+    <message>
+        <source>Name the classes</source>
+        <translation>Die Klassen benennen</translation>
+    </message>
+    <message>
+        <source>Press Add... for each class, or take the names from a layer, a text file or a model with From... Every land cover needs a class, also the one that does not interest you: each pixel becomes one of them.</source>
+        <translation>Drücken Sie für jede Klasse „Hinzufügen...“, oder übernehmen Sie mit „Aus...“ die Namen aus einem Layer, einer Textdatei oder einem Modell. Jede Landbedeckung braucht eine Klasse, auch die, die Sie nicht interessiert: Jedes Pixel wird eine davon.</translation>
+    </message>
+    <message>
+        <source>Draw the first labels</source>
+        <translation>Die ersten Trainingsflächen zeichnen</translation>
+    </message>
+    <message>
+        <source>Choose a class with its key, 1 to 9, and the tool Polygon. Zoom in, click each corner well inside the object, and complete the polygon with Enter or a right click. Del takes back the last corner, Esc gives up, Ctrl+Z takes back a whole label.</source>
+        <translation>Wählen Sie eine Klasse mit ihrer Taste, 1 bis 9, und das Werkzeug Polygon. Zoomen Sie hinein, klicken Sie jede Ecke deutlich innerhalb des Objekts an und schließen Sie das Polygon mit der Eingabetaste oder einem Rechtsklick ab. Entf nimmt die letzte Ecke zurück, Esc bricht ab, Strg+Z nimmt eine ganze Trainingsfläche zurück.</translation>
+    </message>
+    <message>
+        <source>See the map, and draw where it is wrong</source>
+        <translation>Die Karte ansehen und zeichnen, wo sie falsch ist</translation>
+    </message>
+    <message>
+        <source>With one label of each of two classes the map appears. Many small labels all over the image teach more than a large one. Beside each class stands how well its labels are found; wide limits mean that more are needed.</source>
+        <translation>Mit je einer Trainingsfläche zweier Klassen erscheint die Karte. Viele kleine, über das ganze Bild verteilt, lehren mehr als eine große. Neben jeder Klasse steht, wie gut ihre Trainingsflächen gefunden werden; weite Grenzen bedeuten, dass mehr nötig sind.</translation>
+    </message>
+    <message>
+        <source>Go where a label teaches most</source>
+        <translation>Dorthin gehen, wo eine Trainingsfläche am meisten lehrt</translation>
+    </message>
+    <message>
+        <source>Press N. In the yellow square the map is unsure: draw what you see there, and press N again.</source>
+        <translation>Drücken Sie N. In dem gelben Quadrat ist die Karte unsicher: Zeichnen Sie, was Sie dort sehen, und drücken Sie wieder N.</translation>
+    </message>
+    <message>
+        <source>Make the map</source>
+        <translation>Karte erstellen</translation>
+    </message>
+    <message>
+        <source>Make the map saves the model and maps the whole image. To find out how good the map is, run Sample points to assess a map, fill them in with the button in the dock, and run Assess a map. Hand in a map then puts everything into one folder.</source>
+        <translation>„Karte erstellen“ speichert das Modell und kartiert das ganze Bild. Wie gut die Karte ist, finden Sie so heraus: „Punkte ziehen, um eine Karte zu bewerten“, die Punkte mit dem Knopf im Dock ausfüllen, dann „Eine Karte bewerten“. „Eine Karte abgeben“ legt dann alles in einen Ordner.</translation>
+    </message>
+    <message>
+        <source>Do more by scripts</source>
+        <translation>Mehr mit Skripten</translation>
+    </message>
+    <message>
+        <source>In the folder processing_scripts of the plugin lie scripts that chain the algorithms: a map from a few labels, a folder of rasters, a curve of how many labels it takes, and a run on a cluster. Processing Toolbox &gt; Scripts &gt; Add Script to Toolbox takes them.</source>
+        <translation>Im Ordner processing_scripts des Plugins liegen Skripte, die die Algorithmen verketten: eine Karte aus wenigen Trainingsflächen, ein Ordner voller Raster, eine Kurve dazu, wie viele Trainingsflächen nötig sind, und ein Lauf auf einem Cluster. Verarbeitungswerkzeuge &gt; Skripte &gt; Skript zur Werkzeugkiste hinzufügen nimmt sie auf.</translation>
+    </message>
+    <message>
         <source>What it does</source>
         <translation>Wozu es da ist</translation>
     </message>
@@ -2422,10 +2494,6 @@
     <message>
         <source>The map is in {path}.</source>
         <translation>Die Karte liegt in {path}.</translation>
-    </message>
-    <message>
-        <source>Make the map</source>
-        <translation>Karte erstellen</translation>
     </message>
     <message>
         <source>Improve it</source>
@@ -2992,6 +3060,10 @@
         <translation>Alle Algorithmen</translation>
     </message>
     <message>
+        <source>Your first map</source>
+        <translation>Ihre erste Karte</translation>
+    </message>
+    <message>
         <source>First, set up what it computes with.</source>
         <translation>Richten Sie zuerst ein, womit es rechnet.</translation>
     </message>
@@ -3336,12 +3408,20 @@
         <translation>Die Raster, von denen gelernt wird und die kartiert werden. Mit „Verzeichnis hinzufügen“ nehmen Sie einen ganzen Ordner.</translation>
     </message>
     <message>
+        <source>Number of training steps of pretraining. Empty: as the preset has it. A few show whether all runs.</source>
+        <translation>Zahl der Trainingsschritte des Vortrainings. Leer: wie in der Voreinstellung. Wenige zeigen, ob alles läuft.</translation>
+    </message>
+    <message>
         <source>Map a folder of rasters</source>
         <translation>Einen Ordner mit Rastern kartieren</translation>
     </message>
     <message>
         <source>Raster with labels</source>
         <translation>Raster mit Trainingsflächen</translation>
+    </message>
+    <message>
+        <source>Steps of pretraining</source>
+        <translation>Schritte des Vortrainings</translation>
     </message>
     <message>
         <source>3. Classify</source>
@@ -3374,6 +3454,10 @@
     <message>
         <source>must be given</source>
         <translation>muss angegeben werden</translation>
+    </message>
+    <message>
+        <source>From an image to a map, step by step, with pictures.</source>
+        <translation>Vom Bild zur Karte, Schritt für Schritt, mit Bildern.</translation>
     </message>
     <message>
         <source>Parameters</source>

@@ -534,6 +534,14 @@ class TestSession:
         assert time.monotonic() - started < 1.0
         until(lambda: len(told(record)) == 10_001, "the session hears of one more")
 
+    def test_when_all_has_been_looked_at_it_says_what_to_do(self, dock):
+        from false_core.events import Progress
+
+        dock.work._hear(Progress(0.5, "Looking at the rest of the raster"))
+        assert dock.status.text() == "Looking at the rest of the raster 50%"
+        dock.work._hear(Progress(1.0, "Looking at the rest of the raster"))
+        assert "raster 100%" not in dock.status.text() and "Draw labels of" in dock.status.text()
+
     def test_it_ends_with_the_dock(self, dock):
         process = dock.work._process._child
         dock.close()

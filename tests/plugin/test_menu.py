@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from qgis import utils
 from qgis.core import QgsSettings
 from qgis.PyQt.QtCore import QCoreApplication, QUrl
 from qgis.PyQt.QtWidgets import QMainWindow, QMenu, QMessageBox, QPushButton, QToolBar, QToolButton
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Desktop:
@@ -133,6 +136,24 @@ def test_the_options_and_the_help_are_one_click_away(menu, desktop, monkeypatch)
     for name in ("setupenvironment", "exampledata", "finetune", "map_from_a_few_labels"):
         assert f'href="{name}.html"' in page.read_text("utf-8")
         assert (page.parent / f"{name}.html").is_file()
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_the_tutorial_with_its_pictures_comes_with_the_plugin(menu, monkeypatch, language):
+    from qgis.PyQt.QtGui import QDesktopServices
+
+    asked = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", asked.append)
+    next(action for action in menu.menu.actions() if action.text() == "Your first map").trigger()
+    page = Path(QUrl(asked[0]).toLocalFile())
+    page = page.parents[1] / language / page.name
+    text = page.read_text("utf-8")
+    pictures = re.findall(r'<img src="([^"]+)"', text)
+    assert len(pictures) == 4
+    for picture in pictures:
+        shown = (page.parent / picture).resolve()
+        assert shown.read_bytes() == (ROOT / "docs" / "images" / shown.name).read_bytes(), "run tools/make_dock_pictures.py"
+    assert 'href="first_steps.html"' in (page.parent / "index.html").read_text("utf-8")
 
 
 def test_a_user_with_a_compute_environment_is_offered_an_example(menu, desktop, monkeypatch, compute_python):

@@ -280,7 +280,8 @@ class TestShippedModel:
 
     def test_every_input_has_help_and_every_step_a_result(self, model):
         inputs = [definition for definition in model.parameterDefinitions() if not definition.isDestination()]
-        assert [definition.name() for definition in inputs] == ["raster", "labels", "field", "preset", "extent"]
+        asked = ["raster", "labels", "field", "preset", "extent", "steps", "device"]
+        assert [definition.name() for definition in inputs] == asked
         assert all(definition.help() for definition in inputs)
         assert {output.name() for output in model.outputDefinitions()} == {
             "pretrain:encoder", "pretrain:encoder_report", "finetune:model", "finetune:report", "classify:map",

@@ -120,6 +120,33 @@ def labels(qgis_app) -> QgsVectorLayer:
     return layer
 
 
+def test_lengths_among_the_results_are_in_the_unit_of_the_raster(compute, run, raster, tmp_path, feedback):
+    compute.told = {"bands": 3, "pixel_size": 8.0}
+    run("embed", RASTER=raster, MODEL=str(tmp_path / "e.safetensors"), OUTPUT=str(tmp_path / "seen.tif"))
+    assert "Pixel size written, in meters: 8" in feedback.infos
+
+
+@pytest.mark.parametrize(("given", "steps", "device"), [({}, None, "auto"), ({"steps": 20, "device": "cpu"}, 20, "cpu")])
+def test_steps_and_device_of_the_one_dialog_reach_its_steps(
+    provider, monkeypatch, run, raster, labels, tmp_path, given, steps, device
+):
+    done = []
+    compute = Compute()
+
+    def keep(job, feedback):
+        done.append(job)
+        return compute(job, feedback)
+
+    monkeypatch.setattr("qgis_false.worker.run_job", keep)
+    QgsProject.instance().addMapLayer(raster)
+    files = {"classify:map": "map.tif", "finetune:model": "m.safetensors", "pretrain:encoder": "e.safetensors"}
+    outputs = {name: str(tmp_path / file) for name, file in files.items()}
+    run("Map from a few labels", raster=raster.id(), labels=labels.id(), field="class", preset="quick", **outputs, **given)
+    assert [type(job).__name__ for job in done] == ["Pretrain", "Finetune", "Classify"]
+    assert done[0].steps == steps
+    assert {job.device for job in done} == {device}
+
+
 def test_labels_and_their_style_reach_the_job(compute, run, raster, labels, tmp_path):
     model = str(tmp_path / "m.safetensors")
     results = run("finetune", RASTER=raster, LABELS=labels, FIELD="class", MODEL=model, FREEZE="yes")

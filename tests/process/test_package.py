@@ -41,6 +41,8 @@ def test_it_holds_one_folder_with_plugin_metadata_licence_and_library(names):
     assert {TOP + name for name in ("metadata.txt", "LICENSE", "__init__.py", "icons/false.svg", "library/pyproject.toml",
                                     "library/constraints.txt", "library/false_core/jobs/codec.py")} <= names  # fmt: skip
     assert any(name.endswith(".model3") for name in names)
+    assert {TOP + "processing_scripts/map_from_a_few_labels.py", TOP + "help/de/first_steps.html",
+            TOP + "help/images/digitise_map.png"} <= names  # fmt: skip
 
 
 def test_it_holds_nothing_that_was_lying_about(names):

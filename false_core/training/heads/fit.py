@@ -131,6 +131,7 @@ def fit_head(
     device: torch.device,
     feedback: Feedback,
     keep: Callable[[FeatureSampler], FeatureSource] | None = None,
+    may_learn_from_raster: bool = True,
 ) -> Fitted:
     """Fit the classifiers of a head and choose among them.
 
@@ -143,6 +144,7 @@ def fit_head(
         device: Device to compute features on.
         feedback: It is told how far the work is.
         keep: Gives a source of features that asks a sampler for those alone that it does not have yet.
+        may_learn_from_raster: Whether classifiers may learn from pixels without a label, too.
     """
     source, annotation = raster.source, raster.annotation
     bands, classes = len(source.bands), len(annotation.classes)
@@ -168,7 +170,17 @@ def fit_head(
         folds = folds_of(annotation, source.width, source.height, seed)
         chosen = np.random.default_rng(seed).permutation(len(next(iter(sample.values()))))[:SAMPLED_PIXELS_SEEN]
         sample = {name: as_classifiers_see(name, values[chosen], parts) for name, values in sample.items()}
-        comparison = compare(candidates, spaces, features, sample, points, folds, classes, feedback)
+        comparison = compare(
+            candidates,
+            spaces,
+            features,
+            sample,
+            points,
+            folds,
+            classes,
+            feedback,
+            may_learn_from_raster=may_learn_from_raster,
+        )
     with feedback.stage("Fitting the best", 0.1):
         spec = FusedSpec(backbones, zooms, comparison.chosen.members, smoothing)
         also = sample if comparison.learns_from_raster else None

@@ -47,13 +47,14 @@ def encoder(bands: int) -> FrozenEncoder:
     return FrozenEncoder(BACKBONE, build_encoder(BACKBONE, bands).state_dict(), (1, 2))
 
 
-def fitted(raster: str, labels: str, head: str = "auto", encoders: int = 1) -> Fitted:
+def fitted(raster: str, labels: str, head: str = "auto", encoders: int = 1, may_learn_from_raster: bool = True) -> Fitted:
     source, feedback = RasterSource(raster), Listener().feedback
     annotation = read_annotation(labels, "cover", source, [], feedback)
     normalisation = measure([source], [source.window_of(None)], feedback)
     given = [encoder(len(source.bands))] * encoders
     device = torch.device("cpu")
-    return fit_head(head, given, LabelledRaster(source, normalisation, annotation), 0.0, 0, device, feedback)
+    labelled = LabelledRaster(source, normalisation, annotation)
+    return fit_head(head, given, labelled, 0.0, 0, device, feedback, may_learn_from_raster=may_learn_from_raster)
 
 
 def share_right(fitted: Fitted, raster: str) -> float:
@@ -211,3 +212,11 @@ class TestWithoutAnyEncoder:
         assert run(job)["suggested"] == 5
         with pytest.raises(ModelFileError, match="holds no encoder: it tells classes apart by colours and texture alone"):
             run(Embed(land, model, str(tmp_path / "features.tif"), device="cpu"))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("wanted", [True, False])
+def test_pixels_without_a_label_are_learned_from_only_where_that_is_wanted(land: str, labels: str, wanted: bool) -> None:
+    made = fitted(land, labels, "texture", may_learn_from_raster=wanted)
+    assert made.comparison.learns_from_raster == wanted
+    assert share_right(made, land) > 0.8
