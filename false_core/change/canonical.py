@@ -17,7 +17,7 @@ summed over the pairs. A pair without correlation says nothing, and adds nothing
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -29,12 +29,12 @@ from false_core.inference.features import Projection
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
 
-NUMBERS_OF_VARIATES = (8, 12, 16, 24, 32)
-"""Numbers of principal components of each date, and of pairs of canonical variates, that are tried."""
-BLOCKS_HELD_OUT, BLOCKS_ACROSS = 4, 3
-"""Parts in which blocks of space are held out, and blocks along the longer side: larger than parcels are."""
-JUDGED_AT = 75.0
-"""Percentile of the scores of held-out places that is to be low: most places are unchanged, and those change alike."""
+MOST_VARIATES, LEAST_VARIATES = 24, 4
+"""Principal components of each date, and pairs of canonical variates: the most, and the least."""
+SAMPLES_PER_VARIATE = 100
+"""Feature pixels for each of them. Neighbours see much the same, so that this is less than it looks."""
+WEIGHT_OF_BANDS = 2.0
+"""Weight of the bands themselves beside each level of an encoder. Features are blurred, bands are not."""
 ROUNDS_OF_WEIGHTS = 5
 """Fits, each with the weights that the one before gives. Weights hardly change after three."""
 RIDGE_OF_VARIATES = 1e-3
@@ -66,24 +66,16 @@ class CanonicalPair:
         return (constant + apart / (2 * (1 - square))).sum(dim=0)
 
 
-def fit_canonical(
-    before: FloatArray, after: FloatArray, places: DoubleArray, widths: Sequence[int], device: torch.device
-) -> CanonicalPair:
+def fit_canonical(before: FloatArray, after: FloatArray, widths: Sequence[int], device: torch.device) -> CanonicalPair:
     """Fit the canonical variates of features of the same places at two dates.
-
-    As many variates are kept as tell most of places in blocks of space that were held out. A few parcels that are seen at
-    thousands of pixels are still a few: with more variates than they bear, the correlation would be theirs alone.
 
     Args:
         before, after: Features of shape (n, channels).
-        places: Positions of the features, in pixels of any size, of shape (n, 2).
-        widths: The channels of each level, which all count the same.
+        widths: Number of channels of each level; the last one is that of the bands.
         device: Device for the projections.
     """
-    most = max(NUMBERS_OF_VARIATES)
-    first, second = _reduced(before, widths, most), _reduced(after, widths, most)
-    number = _best_number(first.components, second.components, _parts(places))
-    first, second = first.with_fewer(number), second.with_fewer(number)
+    number = min(MOST_VARIATES, max(LEAST_VARIATES, len(before) // SAMPLES_PER_VARIATE))
+    first, second = _reduced(before, widths, number), _reduced(after, widths, number)
     fit = _Fit.reweighted(first.components, second.components)
     return CanonicalPair(
         first.projection(fit.mean_before, fit.axes_before, device),
@@ -92,28 +84,13 @@ def fit_canonical(
     )
 
 
-def _parts(places: DoubleArray) -> npt.NDArray[np.int64]:
-    """Return the part of each place: those in a block of space are in the same."""
-    low = places.min(axis=0)
-    side = max(1.0, float((places.max(axis=0) - low).max())) / BLOCKS_ACROSS
-    column, row = ((places - low) // side).astype(np.int64).T
-    _, block = np.unique(row * (BLOCKS_ACROSS + 1) + column, return_inverse=True)
-    order = np.random.default_rng(0).permutation(int(block.max()) + 1)
-    return np.asarray(order[block] % BLOCKS_HELD_OUT, np.int64)
+def principal_projection(values: FloatArray, number: int, device: torch.device) -> Projection:
+    """Return the projection of values (n, channels) to their first principal components, whose variances sum up to 1.
 
-
-def _best_number(before: DoubleArray, after: DoubleArray, parts: npt.NDArray[np.int64]) -> int:
-    """Return the number of variates with which most places that were held out look least like change."""
-    found: dict[int, float] = {}
-    for number in NUMBERS_OF_VARIATES:
-        scores = []
-        for part in range(BLOCKS_HELD_OUT):
-            learned, asked = parts != part, parts == part
-            if asked.any() and learned.sum() >= LEAST_SAMPLES // 2:
-                fit = _Fit.reweighted(before[learned, :number], after[learned, :number])
-                scores.append(fit.scores(before[asked, :number], after[asked, :number]))
-        found[number] = float(np.percentile(np.concatenate(scores), JUDGED_AT)) if scores else 0.0
-    return min(found, key=lambda number: (found[number], number))
+    Where there are fewer channels than components that were asked for, there are as many as channels.
+    """
+    reduced = _reduced(values, [values.shape[1]], number)
+    return reduced.projection(np.zeros(reduced.axes.shape[1]), np.eye(reduced.axes.shape[1]) / WEIGHT_OF_BANDS, device)
 
 
 @dataclass(frozen=True)
@@ -124,10 +101,6 @@ class _Reduced:
     scale: DoubleArray
     axes: DoubleArray
     components: DoubleArray
-
-    def with_fewer(self, number: int) -> _Reduced:
-        """Return the first of the components."""
-        return replace(self, axes=self.axes[:, :number], components=self.components[:, :number])
 
     def projection(self, mean: DoubleArray, axes: DoubleArray, device: torch.device) -> Projection:
         """Return the way from features to what ``axes`` make of the components after ``mean`` was taken away."""
@@ -143,6 +116,7 @@ def _reduced(features: FloatArray, widths: Sequence[int], number: int) -> _Reduc
     values = features.astype(np.float64)
     mean, std = values.mean(axis=0), values.std(axis=0)
     share = np.concatenate([np.full(width, width**-0.5) for width in widths])
+    share[len(share) - widths[-1] :] *= WEIGHT_OF_BANDS
     scale = share / np.maximum(std, 1e-6)
     standardised = (values - mean) * scale
     vectors = np.linalg.eigh(standardised.T @ standardised / len(values)).eigenvectors

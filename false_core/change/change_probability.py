@@ -21,7 +21,7 @@ SCORE_STEPS = 50
 MOST_SCORE = 600.0
 """The largest score that is kept, and the least with the opposite sign."""
 SCORE_NODATA = -32768
-TEMPER = 0.3
+TEMPER = 0.6
 """A factor on all scores: neighbours, and features that go together, are no separate witnesses."""
 LEAST_SHARE_CHANGED, MOST_SHARE_CHANGED = 1e-4, 0.5
 """Limits of the share. More than half cannot have changed: what is most common says what unchanged land looks like."""

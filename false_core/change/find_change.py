@@ -26,7 +26,7 @@ from false_core.change.date_pair import DatePair, open_pair
 from false_core.change.paired_encoder import PairedEncoder, SideBySide, looks_at_dates
 from false_core.change.paired_samples import sample_pairs
 from false_core.change.registration import measured_shift
-from false_core.change.score_tiles import ScoreOfTiles
+from false_core.change.score_tiles import ScoreOfTiles, edges_of_dates
 from false_core.change.two_dates_report import two_dates_report
 from false_core.device import choose_device
 from false_core.errors import RequestError
@@ -66,10 +66,11 @@ def find_change(job: Change, feedback: Feedback) -> dict[str, Any]:
         encoder = PairedEncoder.used_to(pair, _network(encoders, pair), looks, device)
     with feedback.stage("Comparing samples", 0.1):
         samples = sample_pairs(encoder, LEAST_SAMPLES, job.seed, feedback)
-        canonical = fit_canonical(samples.before, samples.after, samples.places, encoder.widths, device)
+        canonical = fit_canonical(samples.before, samples.after, encoder.widths, device)
+        scores = ScoreOfTiles(canonical, edges_of_dates(samples, len(pair.before.bands), device), encoder.halo, job.shift)
     with scratch_folder(Path(job.output).parent, Path(job.output).name) as scratch:
         with feedback.stage("Comparing the dates", 0.3 if with_classes else 0.7):
-            scored = _scored(scratch / "scores.tif", encoder, ScoreOfTiles(canonical, encoder.halo, job.shift), feedback)
+            scored = _scored(scratch / "scores.tif", encoder, scores, feedback)
         found = FoundChange(scored.source, scored.counts.share_changed())
         probable = ProbableChange(found, job.threshold)
         if with_classes:

@@ -31,6 +31,8 @@ MOST_FILE_PIXELS_ALONG = 6_000
 """Pixels of a file along a tile with its halo, where working pixels are so much larger that a whole tile would be more."""
 MOST_PLACES_TRIED = 400
 """Places that are looked at for those, where much of the area has no data."""
+LEVELS_COMPARED = slice(FINEST_LEVEL, 5)
+"""Levels of an encoder that are compared, to a stride of 16. Coarser ones see whole parcels at once, and too few of them."""
 READ_AHEAD = 2
 """Tiles that are read while one is computed."""
 
@@ -102,7 +104,7 @@ class PairedEncoder:
     @property
     def widths(self) -> list[int]:
         """The channels of the levels that are used: those of the encoder, and the bands themselves."""
-        return [*channels_of(self.encoders[0])[FINEST_LEVEL:], len(self.pair.before.bands)]
+        return [*channels_of(self.encoders[0])[LEVELS_COMPARED], len(self.pair.before.bands)]
 
     def plan(self) -> TilePlan:
         """Return the tiles that cover the area; their cores are what is kept of them."""
@@ -127,7 +129,7 @@ class PairedEncoder:
         for encoder, date in zip(self.encoders, pixels.dates):
             with torch.inference_mode():
                 seen = date[None].to(self.device).contiguous(memory_format=torch.channels_last)
-                levels = [*encoder(seen)[FINEST_LEVEL:], avg_pool2d(seen, FEATURE_STRIDE)]
+                levels = [*encoder(seen)[LEVELS_COMPARED], avg_pool2d(seen, FEATURE_STRIDE)]
                 found.append([level[0].float() for level in levels])
         return found[0], found[1]
 

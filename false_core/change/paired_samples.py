@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -30,12 +30,10 @@ class PairedSamples:
 
     Attributes:
         before, after: Features of each date, of shape (n, channels).
-        places: Middles of the places in working pixels, x first, of shape (n, 2).
     """
 
     before: FloatArray
     after: FloatArray
-    places: npt.NDArray[np.float64]
 
 
 def sample_pairs(encoder: PairedEncoder, least: int, seed: int, feedback: Feedback) -> PairedSamples:
@@ -58,18 +56,17 @@ def sample_pairs(encoder: PairedEncoder, least: int, seed: int, feedback: Feedba
         first, second = (
             sampled_levels([level[None] for level in levels], pixels.valid.shape, places) for levels in (before, after)
         )
-        return PairedSamples(first, second, places)
+        return PairedSamples(first, second)
 
     tiles = (plan.tile(int(number) % plan.columns, int(number) // plan.columns) for number in order)
     with closing(encoder.over(tiles, take)) as computed:
         for item in computed:
             feedback.advance(len(found), min(len(order), MOST_SAMPLED_TILES), "tiles")
             if item.result is not None:
-                corner = item.tile.window.column, item.tile.window.row
-                found.append(replace(item.result, places=item.result.places + corner))
+                found.append(item.result)
             if len(found) == MOST_SAMPLED_TILES:
                 break
-    number = sum(len(some.places) for some in found)
+    number = sum(len(some.before) for some in found)
     if number < least:
         raise InputError(
             f"{encoder.pair.before.name} and {encoder.pair.after.source.name} have too little ground in common that is "
@@ -79,7 +76,6 @@ def sample_pairs(encoder: PairedEncoder, least: int, seed: int, feedback: Feedba
     return PairedSamples(
         np.concatenate([some.before for some in found]),
         np.concatenate([some.after for some in found]),
-        np.concatenate([some.places for some in found]),
     )
 
 

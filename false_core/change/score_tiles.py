@@ -1,4 +1,4 @@
-"""From features of two dates to a score for each working pixel: averaged around it, and the least over small shifts."""
+"""From features of two dates to a score for each working pixel: that of the best of small shifts, averaged within edges."""
 
 from __future__ import annotations
 
@@ -7,20 +7,35 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, interpolate, pad
+from torch.nn.functional import interpolate
 
-from false_core.change.canonical import CanonicalPair
+from false_core.change.canonical import CanonicalPair, principal_projection
 from false_core.change.date_pair import PairedPixels
+from false_core.change.guided_filter import averaged, guided_average, reach_of_window
 from false_core.change.paired_encoder import valid_features
-from false_core.inference.features import FEATURE_STRIDE
+from false_core.change.paired_samples import PairedSamples
+from false_core.inference.features import FEATURE_STRIDE, Projection
 from false_core.raster.source import FloatArray
 
-SCORE_SIGMA = 2.0
-"""Standard deviation of the Gaussian window in which scores are averaged, in feature pixels."""
-SCORE_REACH = 6
-"""Feature pixels of that window to each side of its middle: three standard deviations."""
-SCORE_MARGIN = SCORE_REACH + 2
-"""Feature pixels around a tile that its scores depend on: the window, a shift, and the interpolation to pixels."""
+MOST_OF_A_PLACE = 15.0
+"""The largest score of a feature pixel, and the least with the opposite sign. One odd place says no more than that, however
+odd: the densities are those of a normal, and the tails of what is seen are not."""
+SIGMA_OF_SHIFTS = 2.0
+"""Standard deviation of the Gaussian window in which the best shift is chosen, in feature pixels."""
+SCORE_SIGMA, SCORE_SMOOTHING = 3.0, 0.025
+"""Window of the guided filter in feature pixels, and the part of the variance of a date that shows no edges."""
+COMPONENTS_OF_EDGES = 3
+"""Principal components of the bands of each date that show edges."""
+SCORE_MARGIN = 2 * reach_of_window(SCORE_SIGMA) + 2
+"""Feature pixels around a tile that its scores depend on: two windows, a shift, and the interpolation to pixels. What the
+window of the shifts adds is too far away to count."""
+
+
+def edges_of_dates(samples: PairedSamples, bands: int, device: torch.device) -> tuple[Projection, Projection]:
+    """Return the projections of the bands, which come last in the samples, of each date to what shows its edges."""
+    before, after = (date[:, -bands:] for date in (samples.before, samples.after))
+    number = COMPONENTS_OF_EDGES
+    return principal_projection(before, number, device), principal_projection(after, number, device)
 
 
 @dataclass(frozen=True)
@@ -29,11 +44,13 @@ class ScoreOfTiles:
 
     Attributes:
         canonical: The projections of both dates.
+        edges: Projections of the bands of both dates to what shows where things end.
         halo: Working pixels that a tile has around it.
         shift: Working pixels by which the dates may lie beside each other, at most ``FEATURE_STRIDE``.
     """
 
     canonical: CanonicalPair
+    edges: tuple[Projection, Projection]
     halo: int
     shift: float
 
@@ -41,23 +58,30 @@ class ScoreOfTiles:
         """Return the scores of a tile without its halo, of shape (side, side), NaN where a date has no data.
 
         Args:
-            before, after: Features of each level, each (channels, height, width), halo included.
+            before, after: Features of each level, each (channels, height, width), halo included; the bands last.
             pixels: Pixels of both dates that the features were computed from.
         """
-        u, v = self.canonical.before.of(before), self.canonical.after.of(after)
         cut = self.halo // FEATURE_STRIDE - SCORE_MARGIN
-        u, v = (values[:, cut:-cut, cut:-cut] for values in (u, v))
-        valid = torch.from_numpy(valid_features(pixels.valid)[cut:-cut, cut:-cut]).to(u)
-        least: Tensor | None = None
-        for down, across in self._shifts():
-            scores = averaged(self.canonical.score(u, shifted(v, down, across)), valid)
-            least = scores if least is None else torch.minimum(least, scores)
-        assert least is not None
-        fine = interpolate(least[None, None], scale_factor=FEATURE_STRIDE, mode="bilinear", align_corners=False)[0, 0]
+        inside = slice(None), slice(cut, -cut), slice(cut, -cut)
+        u, v = self.canonical.before.of(before)[inside], self.canonical.after.of(after)[inside]
+        valid = torch.from_numpy(valid_features(pixels.valid)[inside[1:]]).to(u)
+        guide = torch.cat([edges.of(date[-1:])[inside] for edges, date in zip(self.edges, (before, after))])
+        scores = guided_average(self._least(u, v, valid), guide, valid, SCORE_SIGMA, SCORE_SMOOTHING)
+        fine = interpolate(scores[None, None], scale_factor=FEATURE_STRIDE, mode="bilinear", align_corners=False)[0, 0]
         margin = SCORE_MARGIN * FEATURE_STRIDE
         found: FloatArray = fine[margin:-margin, margin:-margin].cpu().numpy()
         inner = pixels.valid[self.halo : -self.halo, self.halo : -self.halo]
         return np.where(inner, found, np.float32(np.nan))
+
+    def _least(self, before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
+        """Return the scores (height, width) of components of both dates, each at the shift that fits best around it."""
+        least: Tensor | None = None
+        for down, across in self._shifts():
+            scores = self.canonical.score(before, shifted(after, down, across)).clamp(-MOST_OF_A_PLACE, MOST_OF_A_PLACE)
+            both = torch.stack([averaged(scores[None], valid, SIGMA_OF_SHIFTS)[0], scores])
+            least = both if least is None else torch.where(both[0] < least[0], both, least)
+        assert least is not None
+        return least[1]
 
     def _shifts(self) -> list[tuple[float, float]]:
         """Return the shifts that are tried, in feature pixels."""
@@ -72,14 +96,3 @@ def shifted(values: Tensor, down: float, across: float) -> Tensor:
             beside = torch.roll(values, -1 if step > 0 else 1, dims=axis)
             values = torch.lerp(values, beside, abs(step))
     return values
-
-
-def averaged(scores: Tensor, valid: Tensor) -> Tensor:
-    """Return scores (height, width) averaged in a Gaussian window over what is valid; 0 where nothing in it is."""
-    steps = torch.arange(-SCORE_REACH, SCORE_REACH + 1, device=scores.device)
-    weights = torch.exp(-0.5 * (steps / SCORE_SIGMA) ** 2)
-    both = torch.stack([scores * valid, valid])[:, None]
-    reach = SCORE_REACH
-    down = conv2d(pad(both, (0, 0, reach, reach)), weights.view(1, 1, -1, 1))
-    total, share = conv2d(pad(down, (reach, reach, 0, 0)), weights.view(1, 1, 1, -1))[:, 0]
-    return torch.where(share > 0, total / share.clamp(min=1e-6), torch.zeros_like(total))

@@ -12,7 +12,6 @@ from false_core.inference.features import Projection
 
 CPU = torch.device("cpu")
 CHANNELS, LATENT = 12, 5
-WHERE = np.random.default_rng(9).uniform(0, 100, (3000, 2))
 
 
 def places(number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +47,7 @@ def test_a_score_is_the_logarithm_of_two_densities_divided() -> None:
 
 def test_places_that_show_the_same_thing_score_low_and_others_high() -> None:
     before, after = places(3000, 0)
-    pair = fit_canonical(before, after, WHERE, [CHANNELS], CPU)
+    pair = fit_canonical(before, after, [CHANNELS], CPU)
     same, other = scores_of(pair, before, after), scores_of(pair, before, np.roll(after, 1, axis=0))
     assert (same < 0).mean() > 0.97
     assert (other > 0).mean() > 0.97
@@ -57,14 +56,14 @@ def test_places_that_show_the_same_thing_score_low_and_others_high() -> None:
 def test_a_date_may_be_in_other_numbers() -> None:
     before, after = places(3000, 1)
     changed = after @ np.diag(np.linspace(0.3, 4, CHANNELS)).astype(np.float32) + 7
-    plain = scores_of(fit_canonical(before, after, WHERE, [CHANNELS], CPU), before, after)
-    other = scores_of(fit_canonical(before, changed, WHERE, [CHANNELS], CPU), before, changed)
+    plain = scores_of(fit_canonical(before, after, [CHANNELS], CPU), before, after)
+    other = scores_of(fit_canonical(before, changed, [CHANNELS], CPU), before, changed)
     assert np.corrcoef(plain, other)[0, 1] > 0.999
 
 
 def test_a_tenth_that_changed_does_not_hide_itself() -> None:
     before, after = places(3000, 2)
     after[:300] = places(300, 3)[1]
-    found = scores_of(fit_canonical(before, after, WHERE, [CHANNELS], CPU), before, after)
+    found = scores_of(fit_canonical(before, after, [CHANNELS], CPU), before, after)
     assert (found[:300] > 0).mean() > 0.9
     assert (found[300:] < 0).mean() > 0.95
