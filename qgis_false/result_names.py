@@ -19,7 +19,7 @@ def name_layers(job: jobs.Job, context: QgsProcessingContext, is_trial: bool = F
     Args:
         job: The job.
         context: Knows which of its results are to be loaded.
-        is_trial: Whether the job was done on a part alone.
+        is_trial: True where the job was done on a part alone.
     """
     about = metadata_of(job)
     declared = jobs.parameters(job)

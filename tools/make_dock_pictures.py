@@ -36,7 +36,7 @@ DRAWN_OF_EACH_CLASS = 4
 LEAST_AREA = 12.0
 """Square metres of a label of the scene that is worth drawing."""
 CLOSER = 10
-"""How many times wider than the first label the view of it is."""
+"""Widths of the first label that the view of it shows."""
 LEVEL = 32
 """Steps between two levels of a colour: the noise of the scene would make pictures large."""
 

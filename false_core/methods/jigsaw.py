@@ -125,7 +125,7 @@ class Jigsaw(PretextMethod):
 def side_of_cells(view: int) -> int:
     """Return the side of the cells of a view so many pixels wide, a multiple of 32."""
     side: int = int(view // CELLS / SLOT) // STRIDE * STRIDE
-    return max(STRIDE, side)
+    return side if side > STRIDE else int(STRIDE)
 
 
 def normalised_cells(cells: Tensor) -> Tensor:

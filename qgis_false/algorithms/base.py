@@ -195,7 +195,7 @@ class JobAlgorithm(FalseAlgorithm):
     STYLED: Tuple[str, ...] = ()
     """Outputs of the job that carry how they are to be drawn: the names and colours of their classes, or a style."""
     TRIED_ON_A_PART = False
-    """Whether a part of the raster shows what it makes of the whole."""
+    """True where a part of the raster shows what it makes of the whole."""
     only_estimates: bool
     """True where it is not to do its job, but to say what that costs. QGIS runs a copy, which does as this one."""
 

@@ -6,10 +6,12 @@ from typing import Callable, Optional
 
 from qgis.core import QgsMapLayerProxyModel, QgsRasterLayer
 from qgis.gui import QgsMapLayerComboBox
-from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtCore import QUrl, pyqtSignal
+from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
+from qgis_false.help import help_page
 from qgis_false.translation import tr
 
 
@@ -43,6 +45,10 @@ class FirstPage(QWidget):
         self.example = QPushButton(tr("Try it with example data..."))
         self.example.clicked.connect(lambda: self._open("exampledata"))
         layout.addWidget(self.example)
+        self.tutorial = QPushButton(tr("Your first map"))
+        self.tutorial.setToolTip(tr("From an image to a map, step by step, with pictures."))
+        self.tutorial.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(help_page("first_steps"))))
+        layout.addWidget(self.tutorial)
         layout.addStretch()
 
     def raster(self) -> Optional[QgsRasterLayer]:

@@ -161,7 +161,7 @@ def classes_in_file(layer: QgsVectorLayer, taken_over: bool = False) -> List[Lab
 
     Args:
         layer: The labels.
-        taken_over: Whether the layer takes over the style in the file, unless there is none.
+        taken_over: True where the layer takes over the style in the file, unless there is none.
     """
     stored = QgsVectorLayer(layer.source(), "", "ogr")
     classes = classes_of_labels(stored) if stored.isValid() else []

@@ -2004,6 +2004,14 @@
         <translation>Mit Beispieldaten ausprobieren...</translation>
     </message>
     <message>
+        <source>Your first map</source>
+        <translation>Ihre erste Karte</translation>
+    </message>
+    <message>
+        <source>From an image to a map, step by step, with pictures.</source>
+        <translation>Vom Bild zur Karte, Schritt für Schritt, mit Bildern.</translation>
+    </message>
+    <message>
         <source>Choose the raster that you want a map of.</source>
         <translation>Wählen Sie das Raster, von dem Sie eine Karte wollen.</translation>
     </message>
@@ -3060,10 +3068,6 @@
         <translation>Alle Algorithmen</translation>
     </message>
     <message>
-        <source>Your first map</source>
-        <translation>Ihre erste Karte</translation>
-    </message>
-    <message>
         <source>First, set up what it computes with.</source>
         <translation>Richten Sie zuerst ein, womit es rechnet.</translation>
     </message>
@@ -3454,10 +3458,6 @@
     <message>
         <source>must be given</source>
         <translation>muss angegeben werden</translation>
-    </message>
-    <message>
-        <source>From an image to a map, step by step, with pictures.</source>
-        <translation>Vom Bild zur Karte, Schritt für Schritt, mit Bildern.</translation>
     </message>
     <message>
         <source>Parameters</source>

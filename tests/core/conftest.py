@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import signal
 import sys
@@ -34,6 +35,23 @@ from error_messages import (  # noqa: E402, F401 - it lies beside the folders of
 # On a busy computer an example may take any time.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave a file unread whose tests are all thorough, where none of them is to run: importing it would cost a second."""
+    if collection_path.suffix == ".py" and "not thorough" in config.option.markexpr:
+        return "\npytestmark = pytest.mark.thorough\n" in collection_path.read_text("utf-8") or None
+    return None
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector pass over all that was imported, which lives to the end."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

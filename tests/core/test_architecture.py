@@ -42,15 +42,8 @@ def imports(package: str) -> Iterator[Import]:
     """Yield the imports within a package, those in functions too; not those for the type checker alone."""
     known = modules(package)
     for source, file in known.items():
-        tree = ast.parse(file.read_text("utf-8"))
-        for_types = {
-            id(inner)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
-            for inner in ast.walk(node)
-        }
-        for node in ast.walk(tree):
-            if id(node) in for_types or not isinstance(node, (ast.Import, ast.ImportFrom)):
+        for node in _statements(ast.parse(file.read_text("utf-8")).body):
+            if not isinstance(node, (ast.Import, ast.ImportFrom)):
                 continue
             names = [alias.name for alias in node.names]
             if isinstance(node, ast.ImportFrom):
@@ -61,6 +54,16 @@ def imports(package: str) -> Iterator[Import]:
     if package == LIBRARY:
         for job in jobs.JOBS.values():
             yield Import(known["false_core.dispatch"], 1, "false_core.dispatch", job.DONE_BY.partition(":")[0])
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield statements and those within them, but for what only the type checker reads."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, ast.If) and getattr(statement.test, "id", "") == "TYPE_CHECKING":
+            continue
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from _statements(getattr(statement, name, []))
 
 
 def room(module: str) -> str:

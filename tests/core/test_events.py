@@ -133,6 +133,7 @@ class TestWhatIsNoEvent:
         with pytest.raises(ProtocolError):
             decode(line)
 
+    @pytest.mark.thorough
     @given(st.text())
     def test_is_refused_whatever_it_is(self, line: str) -> None:
         with pytest.raises(ProtocolError):

@@ -26,12 +26,12 @@ PARTS = {"FeatureParts", "encoder_part", "known_parts", "parts_for_inference", "
 """Names of parts as the glossary means them: of features."""
 
 
-def definitions(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+def definitions(body: list[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:
     """Yield the public names of a module with what defines them: the name of a placeholder for types means nothing."""
     for statement in body:
         if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
             if not _has_the_name_of_its_job(statement):
-                yield statement.name, ast.unparse(statement)
+                yield statement.name, statement
         elif isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is not None:
             if getattr(getattr(statement.value, "func", None), "id", "") == "TypeVar":
                 continue
@@ -40,15 +40,15 @@ def definitions(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
 
 
 def _has_the_name_of_its_job(statement: ast.stmt) -> bool:
-    return any(
-        ast.unparse(line) == f"JOB = jobs.{getattr(statement, 'name', '')}" for line in getattr(statement, "body", [])
-    )
+    """Return whether it is the class of an algorithm that says ``JOB = jobs.Classify`` and is called ``Classify`` itself."""
+    lines = [line for line in getattr(statement, "body", []) if isinstance(line, ast.Assign)]
+    return any(ast.unparse(line) == f"JOB = jobs.{getattr(statement, 'name', '')}" for line in lines)
 
 
-def _assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, str]]:
+def _assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.AST]]:
     """Yield the names in ``target``, each with its own value where several stand on both sides."""
     if isinstance(target, ast.Name):
-        yield target.id, ast.unparse(value)
+        yield target.id, value
     elif isinstance(target, ast.Tuple):
         own = (
             value.elts
@@ -66,13 +66,13 @@ def _words(name: str) -> set[str]:
 
 def homonyms() -> dict[str, list[str]]:
     """Return the modules of both programs that define each public name of more than one meaning."""
-    meanings: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    defined: dict[str, dict[str, ast.AST]] = defaultdict(dict)
     for file in sorted(file for program in PROGRAMS for file in (ROOT / program).rglob("*.py")):
         for name, meaning in definitions(ast.parse(file.read_text("utf-8")).body):
             if not name.startswith("_"):
-                meanings[name][meaning].append(str(file.relative_to(ROOT)))
-    found = {name: sorted({file for files in of.values() for file in files}) for name, of in meanings.items() if len(of) > 1}
-    return {name: files for name, files in found.items() if len(files) > 1}
+                defined[name][str(file.relative_to(ROOT))] = meaning
+    shared = {name: by_file for name, by_file in defined.items() if len(by_file) > 1}
+    return {name: sorted(by_file) for name, by_file in shared.items() if len(set(map(ast.unparse, by_file.values()))) > 1}
 
 
 def test_no_two_modules_give_a_name_two_meanings() -> None:

@@ -158,6 +158,7 @@ class TestARaster:
             run(ClassifyMany((vrt(tmp_path / "a.vrt", part),), model, str(maps), device="cpu"))
         assert Path(part).read_bytes() == before
 
+    @pytest.mark.thorough
     def test_of_a_hundred_thousand_parts_is_looked_through_in_a_moment(self, tmp_path: Path) -> None:
         target = write_raster(tmp_path / "part.tif", textured_land()[:1])
         named = "<SourceFilename relativeToVRT='1'>{}</SourceFilename>".format

@@ -696,6 +696,16 @@ class TestProject:
         assert made.first_page.missing.text() == "There is none."
         made.shut()
 
+    def test_the_first_page_shows_the_way_to_a_first_map(self, desk, monkeypatch):
+        from qgis.PyQt.QtGui import QDesktopServices
+
+        from qgis_false.dock.first_page import FirstPage
+
+        opened = []
+        monkeypatch.setattr(QDesktopServices, "openUrl", opened.append)
+        FirstPage(lambda name: None).tutorial.click()
+        assert Path(opened[0].toLocalFile()).name == "first_steps.html" and Path(opened[0].toLocalFile()).is_file()
+
     def test_a_file_that_holds_something_else_is_refused(self, image, tmp_path):
         from qgis_false.dock.label_file import label_layer
 

@@ -51,7 +51,7 @@ class HeadComparison:
         candidates: Candidates that were compared.
         scores: Mean IoU of each over the held-out samples, shapes counted alike; NaN where nothing could be held out.
         chosen: The best.
-        learns_from_raster: Whether it is fitted to the pixels of the raster that it is surest about, too.
+        learns_from_raster: True where it is fitted to the pixels of the raster that it is surest about, too.
         held_out: Numbers of the samples that were held out, of shape (n,).
         log_probabilities: Log probabilities of the best one, without having learned from their block, of shape (n, classes).
         on_raster: Probabilities of the same classifiers at random pixels of the raster, of shape (m, classes).
@@ -164,7 +164,7 @@ def compare(
         feedback: It is told how far the work is.
         start: The classifiers to begin to look from, by their parts.
         at_step: Called at each step of each fit; what it raises ends the comparison.
-        may_learn_from_raster: Whether the best one is fitted to the pixels that it is surest about, too.
+        may_learn_from_raster: True where the best one is fitted to the pixels that it is surest about, too.
     """
     fold_of = folds[points.owners]
     held_out = np.flatnonzero(fold_of != ALWAYS_LEARNED)

@@ -144,7 +144,7 @@ def fit_head(
         device: Device to compute features on.
         feedback: It is told how far the work is.
         keep: Gives a source of features that asks a sampler for those alone that it does not have yet.
-        may_learn_from_raster: Whether classifiers may learn from pixels without a label, too.
+        may_learn_from_raster: True where classifiers may learn from pixels without a label, too.
     """
     source, annotation = raster.source, raster.annotation
     bands, classes = len(source.bands), len(annotation.classes)

@@ -93,9 +93,9 @@ def learn_from_raster(
     Args:
         members: The members that the classifiers are of.
         fitted: The classifiers that learned from the labels alone, by their parts.
-        labelled: What each learns from at the points, by its parts.
+        labelled: Features that each learns from at the points, by its parts.
         points: The labelled points.
-        unlabelled: What each sees of random pixels of the raster, by its parts.
+        unlabelled: Features that each sees at random pixels of the raster, by its parts.
         classes: Number of classes.
         at_step: Called at each step of each fit; what it raises ends it.
         tolerance: See ``fit_logistic``.

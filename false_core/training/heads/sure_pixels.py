@@ -42,7 +42,7 @@ def surest_pixels(log_probabilities: npt.NDArray[np.float32]) -> SurePixels:
     """Return of the pixels taken for each class those with the highest probability of it, ``SURE_SHARE`` of them.
 
     Args:
-        log_probabilities: What classifiers make of a sample of the raster, of shape (n, classes), normalised or not.
+        log_probabilities: Log probabilities of a sample of the raster, of shape (n, classes), normalised or not.
     """
     found = log_probabilities.argmax(axis=1)
     # Less the logarithm of the sum: what several classifiers say together does not add up to 1.

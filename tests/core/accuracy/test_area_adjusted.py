@@ -73,6 +73,7 @@ def test_the_example_of_the_paper_before_that_one() -> None:
     assert found.shares.value == pytest.approx([0.026, 0.598, 0.376], abs=0.0006)
 
 
+@pytest.mark.thorough
 def test_intervals_are_as_wide_as_estimates_scatter() -> None:
     """Draw samples again and again from a map on which the estimates of the paper are the truth.
 

@@ -182,7 +182,7 @@ class TestTextsOfUnknownEncoding:
         [(["Äcker", "Forêt", "Gewässer"], "cp1252"), (["поле", "лес", "вода"], "cp1251"), (["农田", "森林", "水体"], "gbk"),
          (["Äcker", "лес", "水体"], "utf-8"), (["łąka", "las", "woda"], "cp1250"), (["Été", "Pré", "île"], "cp1252")],
     )  # fmt: skip
-    @pytest.mark.parametrize("mark", [0, 87])
+    @pytest.mark.parametrize("mark", [0, pytest.param(87, marks=pytest.mark.thorough)])
     def test_are_guessed_and_it_is_said(
         self, tmp_path: Path, read: Any, listener: Listener, names: list[str], encoding: str, mark: int
     ) -> None:

@@ -130,6 +130,7 @@ class TestNames:
             with pytest.raises(InputError, match="can hold 254 classes"):
                 run(EditMap(str(tmp_path / "full.tif"), str(tmp_path / "new.tif"), drawn, "cover", names))
 
+    @pytest.mark.thorough
     def test_a_map_from_0_to_253_is_full_too(self, tmp_path: Path) -> None:
         """One class more would make it a map that no algorithm takes for one."""
         full = str(tmp_path / "full.tif")

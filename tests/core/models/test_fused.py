@@ -114,6 +114,7 @@ def test_images_of_a_batch_do_not_touch_each_other() -> None:
         torch.testing.assert_close(network(images)[1:], network(images[1:]), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
 def test_encoders_may_compute_in_half_precision(half: torch.dtype) -> None:
     """As they do on a GPU. Classifiers do not."""
@@ -155,6 +156,7 @@ def test_probabilities_have_any_size_and_add_up_to_1(size: tuple[int, int], smoo
     torch.testing.assert_close(found.sum(dim=1), torch.ones(1, *size), atol=1e-5, rtol=0)
 
 
+@pytest.mark.thorough
 def test_what_is_filled_up_does_not_reach_far() -> None:
     """An image whose sides are no multiples of the stride shows the same at its upper left as the whole it was cut from."""
     network, image = segmenter(), pixels(256, 256)

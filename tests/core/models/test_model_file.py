@@ -244,6 +244,7 @@ class TestDamage:
             with pytest.raises(ModelFileError, match="weights do not fit its own description, such as"):
                 load_weights(str(path), other)
 
+    @pytest.mark.thorough
     def test_a_network_that_nobody_knows(self) -> None:
         for name in ("resnet10t2", ""):
             with pytest.raises(ModelFileError, match="no encoder called"):

@@ -160,6 +160,7 @@ class TestAMosaic:
         assert (afar == codes[::8, ::8]).mean() > 0.7
         assert "<Category>Wald &amp; Wiese</Category>" in made.target.read_text()
 
+    @pytest.mark.thorough
     def test_consists_of_maps_that_stand_for_themselves(self, made: Mosaic, codes: np.ndarray) -> None:
         tiles = sorted(made.folder.glob("tile_*"))
         assert [tile.name for tile in tiles] == [f"tile_{y}_{x}.tif" for y in range(2) for x in range(3)]
@@ -173,6 +174,7 @@ class TestAMosaic:
                 smaller = file.read(1, out_shape=(-(-file.height // 2), -(-file.width // 2)))
                 assert (smaller == codes[row : row + 1024 : 2, column : column + 1024 : 2]).mean() > 0.9
 
+    @pytest.mark.thorough
     def test_may_be_moved(self, made: Mosaic, codes: np.ndarray, tmp_path: Path) -> None:
         shutil.move(made.target.parent, tmp_path / "elsewhere")
         with rasterio.open(tmp_path / "elsewhere" / "map.vrt") as file:
@@ -197,6 +199,7 @@ class TestAMosaic:
             (1, "Wald & Wiese", "1B7837"), (7, "water", "2B7BBA"),
         ]  # fmt: skip
 
+    @pytest.mark.thorough
     def test_takes_the_place_of_an_earlier_one(self, made: Mosaic) -> None:
         earlier = made.folder.with_name("map_tiles_01234567")
         earlier.mkdir()

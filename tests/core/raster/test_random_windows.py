@@ -76,6 +76,7 @@ class TestAnyWindowOfARaster:
         if source.is_hole(window):
             assert not source.read_with_validity(window)[1].any()
 
+    @pytest.mark.thorough
     @thorough
     @given(windows, factors, st.sampled_from([0, 10**9]))
     @example(Window(0, 48, 1, 2), 1, 0)  # A little beyond the last row, in the same chunk.

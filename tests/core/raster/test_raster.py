@@ -674,6 +674,7 @@ class TestThousandsOfRasters:
         with pytest.raises(InputError, match=r"gone\.tif does not exist"):
             open_all([*tiles[:50], str(Path(tiles[0]).parent / "gone.tif"), *tiles[50:]], ())
 
+    @pytest.mark.thorough
     def test_share_one_crs(self, tiles: list[str]) -> None:
         assert len({id(source.crs) for source in open_all(tiles, ())}) == 1
 

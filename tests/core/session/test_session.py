@@ -181,6 +181,7 @@ class TestAView:
         drawn = {answer.number for _, answer in labelled.said if type(answer).__name__ == "Picture"}
         assert len(drawn & set(numbers)) < 10
 
+    @pytest.mark.thorough
     def test_a_view_without_a_size_is_refused(self, labelled: SessionHere) -> None:
         number = labelled.ask(View, extent=(0.0, 0.0, 1.0, 2.0), width=10, height=10)
         assert labelled.answer(Refused, number=number).what == "The view has no size."
@@ -539,6 +540,7 @@ class TestOpening:
         assert opened.extent == pytest.approx(WHOLE)
         assert (opened.width, opened.height, opened.pixel_size) == (WIDTH, HEIGHT, 1.0)
 
+    @pytest.mark.thorough
     def test_a_model_that_was_trained_step_by_step_is_refused(self, land: str, model: str) -> None:
         with SessionHere() as session:
             number = session.ask(Open, raster=land, model=model)

@@ -46,6 +46,7 @@ class TestLevels:
         same = [one.equal(other) for one, other in zip(before, after)]
         assert same == [level <= LEVELS[keep] for level in range(6)]
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("keep", LEVELS)
     def test_each_more_keeps_more(self, keep: str) -> None:
         encoder, further = (build_encoder("resnet10t", 3) for _ in range(2))

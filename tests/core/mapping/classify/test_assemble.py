@@ -284,6 +284,7 @@ def test_strips_of_other_numbers_are_not_mixed(
             classification.receive(FinishedStrips({}, 0, 11, ()))
 
 
+@pytest.mark.thorough
 def test_a_process_about_to_end_itself_leaves_no_folder_for_strips_that_are_awaited(
     strip: str, model: str, small_strips: None, tmp_path: Path, listener: Listener
 ) -> None:
