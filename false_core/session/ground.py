@@ -111,6 +111,7 @@ def open_ground(request: Open, feedback: Feedback) -> Ground:
         weights=request.weights,
         bands=request.bands,
         smoothing=request.smoothing,
+        unlabelled=False,  # A session fits to labels alone.
         device=request.device,
         seed=request.seed,
     )

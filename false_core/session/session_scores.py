@@ -66,6 +66,7 @@ def hold_out(
         (ground.candidate,),
         ground.seen_spaces,
         seen,
+        {},  # It does not learn from the raster.
         ground.sample,
         points,
         folds,

@@ -34,7 +34,7 @@ from false_core.settings import memory_for_pixels
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.finetuning_cost import LABEL_TILE_PX, decoder_cost, fitting_cost, tiles_looked_at
-from false_core.training.finetuning_report import LEARNS_FROM_RASTER, finetuning_report
+from false_core.training.finetuning_report import LEARNING_WAS_CHECKED, LEARNS_FROM_RASTER, finetuning_report
 from false_core.training.heads.fit import fit_head
 from false_core.training.labels_picture import draw_labels
 from false_core.training.segmenter_card import PATCH, card_of
@@ -138,20 +138,21 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
         card = card_of(start, source, normalisation, annotation, None, None, "", {})
         return _Made(replace(card, provenance={"scores": scores}), nn.Identity(), None)
     encoders, origin = frozen_encoders(job, start.base, source, feedback)
-    with feedback.stage("Fitting", 0.9):
+    smoothing = smoothing_px(job, source)
+    with feedback.stage("Fitting", 0.02):
         if is_worth_telling(tiles_looked_at(raster, job.seed) * LABEL_TILE_PX**2):
             feedback.info(fitting_cost(job.head, encoders, raster, job.seed, start.device, feedback).told())
-        smoothing = smoothing_px(job, source)
-        fitted = fit_head(
-            job.head,
-            encoders,
-            raster,
-            smoothing,
-            job.seed,
-            start.device,
-            feedback,
-            may_learn_from_raster=job.unlabelled,
-        )
+    # It has stages of its own.
+    fitted = fit_head(
+        job.head,
+        encoders,
+        raster,
+        smoothing,
+        job.seed,
+        start.device,
+        feedback,
+        may_learn_from_raster=job.unlabelled,
+    )
     comparison = fitted.comparison
     method = {
         "name": "finetune",
@@ -161,6 +162,7 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
         "smoothing": job.smoothing,
         "compared": {c.name: value for c, value in zip(comparison.candidates, comparison.scores) if math.isfinite(value)},
         LEARNS_FROM_RASTER: comparison.learns_from_raster,
+        LEARNING_WAS_CHECKED: comparison.was_checked,
         "seed": job.seed,
     }
     backbone = encoders[-1].backbone if encoders else ""

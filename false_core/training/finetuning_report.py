@@ -18,9 +18,16 @@ from false_core.training.curves import Curves, draw_curves
 
 LEARNS_FROM_RASTER = "learns_from_raster"
 """Name, among the settings of a model, of whether it learned from pixels without a label."""
+LEARNING_WAS_CHECKED = "learning_from_raster_was_checked"
+"""Name, among the same, of whether enough labels were held out to say that this does no harm."""
 LEARNED_TWICE = (
     "The head was fitted to the labels, and then once more to the labels and to the pixels of the raster that it was surest "
     "about. On labels that were held out this was not clearly worse."
+)
+LEARNED_UNCHECKED = (
+    "The head was fitted to the labels, and then once more to the labels and to the pixels of the raster that it was surest "
+    "about. Whether this does harm could not be checked: too few labels could be held out. Look at the map, and compare it "
+    "with that of a model for which 'Learn from pixels without a label' was turned off."
 )
 
 
@@ -91,7 +98,8 @@ def finetuning_report(
         sections.append(Section("Training", "", draw_curves(curves, [("loss",)])))
     sections += _comparison(card)
     if card.method.get(LEARNS_FROM_RASTER):
-        sections.append(Section("Learned from the raster", LEARNED_TWICE))
+        said = LEARNED_TWICE if card.method.get(LEARNING_WAS_CHECKED) else LEARNED_UNCHECKED
+        sections.append(Section("Learned from the raster", said))
     summary = f"A model for {len(names)} classes from {card.provenance.get('raster', '')}."
     if card.provenance.get(MISSING_SHAPES):
         summary += f" {accuracy_in_words(card)}"

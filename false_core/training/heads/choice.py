@@ -16,7 +16,15 @@ from false_core.accuracy.cross_validated import confusion_of_shapes
 from false_core.accuracy.metrics import score
 from false_core.feedback import Feedback
 from false_core.models.fused import SPECTRUM, TEXTURE, Member, encoder_part
-from false_core.training.heads.fits import answers_of, design, designs, fit_member, fused_answers, learn_from_raster
+from false_core.training.heads.fits import (
+    FitCount,
+    answers_of,
+    design,
+    designs,
+    fit_member,
+    fused_answers,
+    learn_from_raster,
+)
 from false_core.training.heads.folds import ALWAYS_LEARNED, FOLDS
 from false_core.training.heads.regression import Linear
 from false_core.training.heads.samples import LabelledPoints
@@ -52,15 +60,17 @@ class HeadComparison:
         scores: Mean IoU of each over the held-out samples, shapes counted alike; NaN where nothing could be held out.
         chosen: The best.
         learns_from_raster: True where it is fitted to the pixels of the raster that it is surest about, too.
+        was_checked: True where enough labels were held out to say whether learning from the raster does harm.
         held_out: Numbers of the samples that were held out, of shape (n,).
         log_probabilities: Log probabilities of the best one, without having learned from their block, of shape (n, classes).
-        on_raster: Probabilities of the same classifiers at random pixels of the raster, of shape (m, classes).
+        on_raster: Those of the same classifiers at random pixels that none of them learned from, of shape (m, classes).
     """
 
     candidates: tuple[HeadCandidate, ...]
     scores: tuple[float, ...]
     chosen: HeadCandidate
     learns_from_raster: bool
+    was_checked: bool
     held_out: npt.NDArray[np.int64]
     log_probabilities: FloatArray
     on_raster: FloatArray
@@ -143,6 +153,7 @@ def compare(
     spaces: Mapping[str, Space],
     features: Mapping[str, FloatArray],
     sample: Mapping[str, FloatArray],
+    others: Mapping[str, FloatArray],
     points: LabelledPoints,
     folds: npt.NDArray[np.int64],
     classes: int,
@@ -157,7 +168,8 @@ def compare(
         candidates: Candidates to compare.
         spaces: Spaces that features are brought to before a classifier sees them, by part.
         features: Features of the points, by part.
-        sample: Features of random pixels of the raster, by part.
+        sample: Features of random pixels of the raster that the best one may learn from, by part.
+        others: Features of random pixels that it does not learn from, by part: they say how sure it is of the raster.
         points: The labelled samples.
         folds: Fold of each shape.
         classes: Number of classes.
@@ -170,15 +182,17 @@ def compare(
     held_out = np.flatnonzero(fold_of != ALWAYS_LEARNED)
     held = points.subset(held_out)
     members = list(dict.fromkeys(member.parts for candidate in candidates for member in candidate.members))
+    numbers = [number for number in range(FOLDS) if (fold_of == number).any()]
+    # Which of them are fitted once more is not known yet: at most those of the largest candidate.
+    again = max(len(candidate.members) for candidate in candidates) if may_learn_from_raster else 0
+    count = FitCount(feedback, len(numbers) * (len(members) + again))
     fitted: list[_Fold] = []
     found = {parts: np.zeros((len(points.owners), classes), np.float32) for parts in members}
-    for number in range(FOLDS):
+    for number in numbers:
         asked, learned = np.flatnonzero(fold_of == number), np.flatnonzero(fold_of != number)
-        if not len(asked):
-            continue
         fitted.append(_Fold(asked, learned, {}))
-        for done, parts in enumerate(members):
-            feedback.advance(number * len(members) + done, FOLDS * len(members), "fits")
+        for parts in members:
+            count.begin_next()
             inputs = design(parts, spaces, features)
             begin = start.get(parts) if start else None
             classifier = fit_member(inputs[learned], points.subset(learned), classes, begin, at_step)
@@ -192,18 +206,21 @@ def compare(
         if scores[number] > scores[best] and is_clearly_better(hits[number], hits[best], held, classes):
             best = number
     chosen, said = candidates[best], answers[best]
-    unlabelled = designs(chosen.members, spaces, sample)
     learns = may_learn_from_raster
     if learns:
-        labelled = designs(chosen.members, spaces, features)
-        taught = [_taught(chosen.members, fold, labelled, unlabelled, points, classes, at_step) for fold in fitted]
+        labelled, unlabelled = (designs(chosen.members, spaces, seen) for seen in (features, sample))
+        taught = [_taught(chosen.members, fold, labelled, unlabelled, points, classes, at_step, count) for fold in fitted]
         later = _answers(chosen.members, taught, labelled, len(points.owners), classes)[held_out]
         learns = not is_clearly_better(hits[best], later.argmax(axis=1) == held.targets, held, classes)
         if learns:
             fitted, said = taught, later
-    on_raster = [answers_of(chosen.members, fold.fitted, unlabelled) for fold in fitted]
+    unseen = designs(chosen.members, spaces, others)
+    on_raster = [answers_of(chosen.members, fold.fitted, unseen) for fold in fitted]
     none: FloatArray = np.zeros((0, classes), np.float32)
-    return HeadComparison(tuple(candidates), scores, chosen, learns, held_out, said, np.concatenate([none, *on_raster]))
+    checked = may_learn_from_raster and len(np.unique(held.owners)) >= MIN_SHAPES_TO_JUDGE
+    return HeadComparison(
+        tuple(candidates), scores, chosen, learns, checked, held_out, said, np.concatenate([none, *on_raster])
+    )
 
 
 def _taught(
@@ -214,11 +231,13 @@ def _taught(
     points: LabelledPoints,
     classes: int,
     at_step: Callable[[], None],
+    count: FitCount,
 ) -> _Fold:
     """Return a fold whose classifiers have learned from the raster, too."""
     learned = {parts: values[fold.learned] for parts, values in labelled.items()}
     own = points.subset(fold.learned)
-    return replace(fold, fitted=learn_from_raster(members, fold.fitted, learned, own, unlabelled, classes, at_step))
+    fitted = learn_from_raster(members, fold.fitted, learned, own, unlabelled, classes, at_step, before_fit=count.begin_next)
+    return replace(fold, fitted=fitted)
 
 
 def _answers(

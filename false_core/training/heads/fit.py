@@ -16,7 +16,7 @@ from false_core.models.fused import TEXTURE, ZOOMS, FeatureParts, FusedSegmenter
 from false_core.models.texture import RANDOM_FEATURES
 from false_core.sampling.labelled import LabelledRaster
 from false_core.training.heads.choice import HeadCandidate, HeadComparison, candidates_for, compare
-from false_core.training.heads.fits import answers_of, designs, fit_member, learn_from_raster
+from false_core.training.heads.fits import FitCount, answers_of, designs, fit_member, learn_from_raster
 from false_core.training.heads.folds import folds_of
 from false_core.training.heads.regression import Linear
 from false_core.training.heads.samples import FeatureSampler, FeatureSource, LabelledPoints, labelled_points
@@ -27,7 +27,8 @@ FloatArray = npt.NDArray[np.float32]
 SHARE = {TEXTURE: 0.25}
 """Share of a part's scale that is left where it is joined to others; 0.5 for those not named."""
 SAMPLED_PIXELS_SEEN = 4_096
-"""Random pixels of the raster that classifiers may learn from, and that held-out labels are compared with."""
+"""Random pixels of the raster that classifiers may learn from, at most half of those sampled: held-out labels are compared
+with the others, of which no classifier could become sure by learning them."""
 TEXTURE_GAIN = (1000 / RANDOM_FEATURES) ** 0.5
 """Factor on the random features, so that the penalty means the same whatever their number."""
 
@@ -75,20 +76,26 @@ class Classifiers:
     alone: dict[tuple[str, ...], Linear] = field(default_factory=dict)
     fitted: dict[str, dict[tuple[str, ...], Linear]] = field(default_factory=dict)
 
-    def of(self, candidate: HeadCandidate) -> dict[tuple[str, ...], Linear]:
-        """Return the classifiers of a candidate by their parts."""
+    def of(self, candidate: HeadCandidate, feedback: Feedback | None = None) -> dict[tuple[str, ...], Linear]:
+        """Return the classifiers of a candidate by their parts, fitted while a feedback is told of it and may end it."""
         if candidate.name not in self.fitted:
-            self.fitted[candidate.name] = self._fit(candidate.members)
+            self.fitted[candidate.name] = self._fit(candidate.members, feedback or Feedback())
         return self.fitted[candidate.name]
 
-    def _fit(self, members: Sequence[Member]) -> dict[tuple[str, ...], Linear]:
+    def _fit(self, members: Sequence[Member], feedback: Feedback) -> dict[tuple[str, ...], Linear]:
         inputs = designs(members, self.spaces, self.features)
-        for parts in inputs.keys() - self.alone.keys():
-            self.alone[parts] = fit_member(inputs[parts], self.points, self.classes)
+        missing = inputs.keys() - self.alone.keys()
+        count = FitCount(feedback, len(missing) + (len(inputs) if self.sample is not None else 0))
+        at_step = feedback.stop_if_cancelled
+        for parts in missing:
+            count.begin_next()
+            self.alone[parts] = fit_member(inputs[parts], self.points, self.classes, at_step=at_step)
         if self.sample is None:
             return {parts: self.alone[parts] for parts in inputs}
         unlabelled = designs(members, self.spaces, self.sample)
-        return learn_from_raster(members, self.alone, inputs, self.points, unlabelled, self.classes)
+        return learn_from_raster(
+            members, self.alone, inputs, self.points, unlabelled, self.classes, at_step, before_fit=count.begin_next
+        )
 
     def log_probabilities(self, candidate: HeadCandidate, features: Mapping[str, FloatArray]) -> FloatArray:
         """Return what a candidate makes of features as a ``FeatureSource`` gives them, of shape (n, classes)."""
@@ -142,7 +149,7 @@ def fit_head(
         smoothing: See ``FusedSpec``.
         seed: Source of all chance.
         device: Device to compute features on.
-        feedback: It is told how far the work is.
+        feedback: It is told how far the work is, in stages that take 0.88 of a job.
         keep: Gives a source of features that asks a sampler for those alone that it does not have yet.
         may_learn_from_raster: True where classifiers may learn from pixels without a label, too.
     """
@@ -158,34 +165,40 @@ def fit_head(
     parts.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     sampler = FeatureSampler(parts, names, source, raster.normalisation, device, feedback)
     found = keep(sampler) if keep else sampler
-    with feedback.stage("Looking at the raster", 0.2):
+    with feedback.stage("Looking at the raster", 0.18):
         sample = found.get_used_to_raster(seed)
         if TEXTURE in sample:
             parts.random_features.draw(*mean_and_std(sample[TEXTURE]), torch.Generator().manual_seed(seed))
         spaces = {name: space_of_part(name, values) for name, values in sample.items()}
-    with feedback.stage("Looking at the labels", 0.4):
+    with feedback.stage("Looking at the labels", 0.34):
         features, points = found.at(labelled_points(annotation, seed))
         features = {name: as_classifiers_see(name, values, parts) for name, values in features.items()}
-    with feedback.stage("Comparing heads", 0.3):
+    with feedback.stage("Comparing heads", 0.27):
         folds = folds_of(annotation, source.width, source.height, seed)
-        chosen = np.random.default_rng(seed).permutation(len(next(iter(sample.values()))))[:SAMPLED_PIXELS_SEEN]
-        sample = {name: as_classifiers_see(name, values[chosen], parts) for name, values in sample.items()}
+        order = np.random.default_rng(seed).permutation(len(next(iter(sample.values()))))
+        learned = min(SAMPLED_PIXELS_SEEN, -(-len(order) // 2))
+        sample, others = (
+            {name: as_classifiers_see(name, values[rows], parts) for name, values in sample.items()}
+            for rows in (order[:learned], order[learned : 2 * learned])
+        )
         comparison = compare(
             candidates,
             spaces,
             features,
             sample,
+            others,
             points,
             folds,
             classes,
             feedback,
+            at_step=feedback.stop_if_cancelled,
             may_learn_from_raster=may_learn_from_raster,
         )
-    with feedback.stage("Fitting the best", 0.1):
+    with feedback.stage("Fitting the best", 0.09):
         spec = FusedSpec(backbones, zooms, comparison.chosen.members, smoothing)
         also = sample if comparison.learns_from_raster else None
         classifiers = Classifiers(parts.cpu(), spaces, features, points, classes, also)
-        segmenter = _segmenter(spec, classifiers, classifiers.of(comparison.chosen), bands)
+        segmenter = _segmenter(spec, classifiers, classifiers.of(comparison.chosen, feedback), bands)
     held = points.subset(comparison.held_out)
     shapes_of_class = np.bincount(annotation.targets[np.unique(points.owners)], minlength=classes)
     accuracy = estimate_accuracy(

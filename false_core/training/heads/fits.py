@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from false_core.feedback import Feedback
 from false_core.models.fused import Member
 from false_core.training.heads.regression import TOLERANCE, Linear, fit_logistic
 from false_core.training.heads.samples import LabelledPoints
@@ -17,6 +19,26 @@ FloatArray = npt.NDArray[np.float32]
 
 PENALTY = 1 / 60
 """Penalty on the weights, against a mean cross entropy of about 0.5. A factor of 3 more or less hardly matters."""
+
+
+@dataclass
+class FitCount:
+    """How many of the fits of a stage are done. A feedback is told of it before each.
+
+    Attributes:
+        feedback: It is told how far the stage is.
+        total: Number of all fits of the stage.
+        begun: Number of those begun so far.
+    """
+
+    feedback: Feedback
+    total: int
+    begun: int = 0
+
+    def begin_next(self) -> None:
+        """Tell that all fits begun so far are done, and stop here if cancelled."""
+        self.feedback.advance(self.begun, self.total, "fits")
+        self.begun += 1
 
 
 def design(parts: Sequence[str], spaces: Mapping[str, Space], features: Mapping[str, FloatArray]) -> FloatArray:
@@ -85,6 +107,7 @@ def learn_from_raster(
     classes: int,
     at_step: Callable[[], None] = lambda: None,
     tolerance: float = TOLERANCE,
+    before_fit: Callable[[], None] = lambda: None,
 ) -> dict[tuple[str, ...], Linear]:
     """Fit the classifiers once more: to the labels, and to what all of them together are surest about on the raster.
 
@@ -99,6 +122,7 @@ def learn_from_raster(
         classes: Number of classes.
         at_step: Called at each step of each fit; what it raises ends it.
         tolerance: See ``fit_logistic``.
+        before_fit: Called before each fit; what it raises ends them.
     """
     sure = surest_pixels(answers_of(members, fitted, unlabelled))
     counts = balanced_counts(points, classes)
@@ -106,6 +130,7 @@ def learn_from_raster(
     targets = np.concatenate([points.targets, sure.targets])
     found = {}
     for parts in labelled:
+        before_fit()
         inputs = np.concatenate([labelled[parts], unlabelled[parts][sure.rows]])
         found[parts] = fit_logistic(inputs, targets, shares, classes, PENALTY, fitted[parts], at_step, tolerance)
     return found

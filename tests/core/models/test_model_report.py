@@ -12,7 +12,7 @@ from false_core.models.model_file import ModelCard
 from false_core.models.model_report import accuracy_in_short, accuracy_in_words, accuracy_tiles, model_report
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.statistics import Normalisation
-from false_core.training.finetuning_report import LEARNS_FROM_RASTER, finetuning_report
+from false_core.training.finetuning_report import LEARNING_WAS_CHECKED, LEARNS_FROM_RASTER, finetuning_report
 
 CARD = ModelCard(
     kind=SEGMENTER, encoder="resnet10t", bands=("red",), band_numbers=(1,), dtype="uint8",
@@ -53,6 +53,14 @@ def test_a_score_of_an_older_model_is_marked_as_one_without_interval() -> None:
 def test_a_model_that_learned_from_pixels_without_a_label_says_so(learns: bool) -> None:
     report = finetuning_report(replace(card(scores=KNOWN), method={LEARNS_FROM_RASTER: learns}), None, None, [])
     assert ("pixels of the raster that it was surest about" in report) == learns
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_that_learning_from_them_does_no_harm_is_claimed_only_where_it_was_checked(checked: bool) -> None:
+    method = {LEARNS_FROM_RASTER: True, LEARNING_WAS_CHECKED: checked}
+    report = finetuning_report(replace(card(scores=KNOWN), method=method), None, None, [])
+    assert ("not clearly worse" in report) == checked
+    assert ("could not be checked" in report) != checked
 
 
 def test_where_nothing_was_held_out_nothing_is_claimed() -> None:

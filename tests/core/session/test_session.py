@@ -20,7 +20,7 @@ from false_core.dispatch import run
 from false_core.errors import InputError
 from false_core.inference import tiles as tile_plans
 from false_core.jobs import Classify
-from false_core.models.model_file import SEGMENTER, read_card
+from false_core.models.model_file import MADE_BY, SEGMENTER, read_card
 from false_core.raster.source import RasterSource, Window
 from false_core.session import kept_tiles
 from false_core.session import session as session_module
@@ -472,6 +472,16 @@ class TestAModel:
             assert [(c.code, c.name) for c in other.answer(Opened).classes] == list(CLASSES)
             number = other.view(WHOLE, 200, 150)
             np.testing.assert_array_equal(codes_of(other.picture(number=number)), picture)
+
+    @pytest.mark.thorough
+    def test_it_is_recorded_as_one_that_learned_from_labels_alone(
+        self, labelled: SessionHere, labels: str, tmp_path: Path
+    ) -> None:
+        path = str(tmp_path / "live.safetensors")
+        labelled.ask(Save, path=path, labels=labels, field="cover")
+        labelled.answer(Saved)
+        record = read_card(path, SEGMENTER).provenance[MADE_BY]["job"]
+        assert record["job"] == "finetune" and record["unlabelled"] is False
 
     @pytest.mark.thorough
     def test_without_an_encoder_it_is_made_of_colours_and_texture(self, raster: str, tmp_path: Path) -> None:

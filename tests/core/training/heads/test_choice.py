@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
 from small_world import Listener
 
+from false_core import feedback as feedback_module
+from false_core.errors import Cancelled
+from false_core.events import Progress
+from false_core.feedback import Feedback
 from false_core.models.fused import SPECTRUM, TEXTURE, ZOOMS, FusedSpec, Member
 from false_core.training.heads import choice
 from false_core.training.heads.choice import (
@@ -77,6 +82,8 @@ def compared(
     fold_of: np.ndarray | None = None,
     classes: int = 2,
     may_learn_from_raster: bool = True,
+    feedback: Feedback | None = None,
+    others: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[HeadComparison, LabelledPoints]:
     """Compare candidates where a part shows the class this clearly: 0 not at all, 5 without any doubt."""
     chance = np.random.default_rng(0)
@@ -90,16 +97,18 @@ def compared(
     }
     spaces = {part: plain_space(classes, 1.0, 0.5) for part in shown}
     folds = np.arange(SHAPES) // classes % FOLDS if fold_of is None else fold_of
-    feedback = Listener().feedback
+    feedback = feedback or Listener().feedback
     found = compare(
         candidates,
         spaces,
         features,
         features,
+        features if others is None else others,
         labelled,
         folds,
         classes,
         feedback,
+        at_step=feedback.stop_if_cancelled,
         may_learn_from_raster=may_learn_from_raster,
     )
     return found, labelled
@@ -183,7 +192,7 @@ def test_what_was_chosen_learns_from_the_raster_too_and_is_asked_as_it_will_be()
 
 
 def test_a_raster_that_misleads_is_not_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    def misled(members, fitted, *more):  # type: ignore[no-untyped-def]
+    def misled(members, fitted, *more, **others):  # type: ignore[no-untyped-def]
         return {parts: Linear(-own.weights, -own.bias) for parts, own in fitted.items()}
 
     shown = {TEXTURE: 4.0}
@@ -193,3 +202,53 @@ def test_a_raster_that_misleads_is_not_learned_from(monkeypatch: pytest.MonkeyPa
     assert not found.learns_from_raster
     np.testing.assert_array_equal(found.log_probabilities, alone.log_probabilities)
     np.testing.assert_array_equal(found.on_raster, alone.on_raster)
+
+
+def test_pixels_that_say_how_sure_it_is_of_the_raster_are_not_those_that_it_learned_from() -> None:
+    doubtful = {TEXTURE: np.zeros((30, 2), np.float32)}
+    found, labelled = compared((A,), {TEXTURE: 4.0}, others=doubtful)
+    again, _ = compared((A,), {TEXTURE: 4.0})
+    assert found.on_raster.shape == (FOLDS * 30, 2) and again.on_raster.shape == (FOLDS * len(labelled.owners), 2)
+    assert np.exp(found.on_raster.max(axis=1)).mean() < 0.75 < np.exp(again.on_raster.max(axis=1)).mean()
+    np.testing.assert_array_equal(found.log_probabilities, again.log_probabilities)
+
+
+@pytest.mark.parametrize(("held", "checked"), [(0, False), (19, False), (20, True), (SHAPES, True)])
+def test_learning_from_the_raster_is_checked_where_enough_shapes_are_held_out(held: int, checked: bool) -> None:
+    folds = np.arange(SHAPES) // 2 % FOLDS
+    folds[held:] = ALWAYS_LEARNED
+    assert compared((A,), {TEXTURE: 4.0}, folds)[0].was_checked == checked
+    assert not compared((A,), {TEXTURE: 4.0}, folds, may_learn_from_raster=False)[0].was_checked
+
+
+def test_the_fits_to_the_raster_are_followed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feedback_module, "SHORTEST_INTERVAL_S", 0.0)
+    listener = Listener()
+    feedback = listener.feedback
+    with feedback.stage("Comparing heads", 1.0):
+        compared((BOTH,), {TEXTURE: 1.0, SPECTRUM: 1.0}, feedback=feedback)
+    told = [event.fraction for event in listener.all(Progress)]
+    fits = 2 * FOLDS * len(BOTH.members)
+    np.testing.assert_allclose(told, [0, *(np.arange(fits) / fits), 1])
+
+
+def test_the_fits_to_the_raster_end_at_a_step_where_the_job_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    cancel = threading.Event()
+    steps = 0
+
+    class Cancelling(Feedback):
+        def stop_if_cancelled(self) -> None:
+            nonlocal steps
+            steps += cancel.is_set()
+            super().stop_if_cancelled()
+
+    learn = choice.learn_from_raster
+
+    def cancelled_before(members, fitted, labelled, own, unlabelled, classes, at_step, before_fit):  # type: ignore[no-untyped-def]
+        # Within a fit, after it was told of.
+        return learn(members, fitted, labelled, own, unlabelled, classes, at_step, before_fit=cancel.set)
+
+    monkeypatch.setattr(choice, "learn_from_raster", cancelled_before)
+    with pytest.raises(Cancelled):
+        compared((A,), {TEXTURE: 1.0}, feedback=Cancelling(cancel=cancel))
+    assert steps == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,9 @@ from small_world import (
 )
 
 from false_core.dispatch import run
-from false_core.errors import ModelFileError, RequestError
+from false_core.errors import Cancelled, ModelFileError, RequestError
+from false_core.events import Event, Progress
+from false_core.feedback import Feedback
 from false_core.inference.folding import for_inference
 from false_core.jobs import Classify, Embed, Finetune, SuggestLabels
 from false_core.labels.reading import read_annotation
@@ -36,6 +40,7 @@ from false_core.models.model_file import read_card
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import measure
 from false_core.sampling.labelled import LabelledRaster
+from false_core.training.heads import fit as fit_module
 from false_core.training.heads.fit import Fitted, FrozenEncoder, fit_head, zooms_for
 
 BACKBONE = "resnet10t"
@@ -220,3 +225,54 @@ def test_pixels_without_a_label_are_learned_from_only_where_that_is_wanted(land:
     made = fitted(land, labels, "texture", may_learn_from_raster=wanted)
     assert made.comparison.learns_from_raster == wanted
     assert share_right(made, land) > 0.8
+
+
+@pytest.mark.thorough
+def test_its_sureness_of_the_raster_is_asked_of_pixels_that_it_did_not_learn_from(
+    land: str, labels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare, given = fit_module.compare, []
+
+    def seen(candidates, spaces, features, sample, others, *more, **named):  # type: ignore[no-untyped-def]
+        given.append((sample, others))
+        return compare(candidates, spaces, features, sample, others, *more, **named)
+
+    monkeypatch.setattr(fit_module, "compare", seen)
+    made = fitted(land, labels, "texture")
+    (((_, learned),), ((_, asked),)) = (one.items() for one in given[0])
+    assert len(learned) == len(asked) == fit_module.SAMPLED_PIXELS_SEEN
+    assert not {row.tobytes() for row in learned} & {row.tobytes() for row in asked}
+    assert made.classifiers.sample is given[0][0]
+
+
+@pytest.mark.thorough
+def test_a_fine_tuning_is_followed_to_its_end_and_not_done_before(land: str, labels: str, tmp_path: Path) -> None:
+    told: list[Progress] = []
+
+    def keep(event: Event) -> None:
+        if isinstance(event, Progress):
+            told.append(event)
+
+    run(Finetune(land, labels, "cover", str(tmp_path / "m.safetensors"), head="texture", device="cpu"), keep)
+    begun = {stage: min(event.fraction for event in told if event.stage == stage) for stage in {e.stage for e in told}}
+    assert begun["Looking at the raster"] < 0.1 < begun["Looking at the labels"] < 0.4 < begun["Comparing heads"] < 0.7
+    assert max(event.fraction for event in told if event.stage == "Fitting the best") < 0.98
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("learns", [True, False])
+def test_the_last_fits_end_where_the_job_is_cancelled(
+    land: str, labels: str, learns: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = fitted(land, labels, "texture", may_learn_from_raster=learns)
+    classifiers = replace(made.classifiers, alone={}, fitted={})
+    cancel = threading.Event()
+    fit = fit_module.learn_from_raster if learns else fit_module.fit_member
+
+    def cancelled_before(*given, **named):  # type: ignore[no-untyped-def]
+        cancel.set()
+        return fit(*given, **{name: value for name, value in named.items() if name != "before_fit"})
+
+    monkeypatch.setattr(fit_module, fit.__name__, cancelled_before)
+    with pytest.raises(Cancelled):
+        classifiers.of(made.comparison.chosen, Feedback(cancel=cancel))
