@@ -21,6 +21,7 @@ from qgis.core import (
     QgsEditorWidgetSetup,
     QgsExpressionContext,
     QgsFillSymbol,
+    QgsProcessingException,
     QgsProject,
     QgsRasterLayer,
     QgsRendererCategory,
@@ -149,17 +150,35 @@ def show_classes(layer: QgsVectorLayer, classes: Sequence[LabelClass]) -> None:
         }
         categories.append(QgsRendererCategory(one.code, QgsFillSymbol.createSimple(drawn), one.name))
     layer.setRenderer(QgsCategorizedSymbolRenderer(CLASS_FIELD, categories))
-    listed = [{one.name: str(one.code)} for one in classes]
-    layer.setEditorWidgetSetup(layer.fields().lookupField(CLASS_FIELD), QgsEditorWidgetSetup("ValueMap", {"map": listed}))
+    _offer_classes(layer)
     _show_style(layer)
 
 
 def store_classes(layer: QgsVectorLayer) -> None:
-    """Keep the classes of a label layer, which are its style, in its file."""
+    """Keep the classes of a label layer, which are its style, in its file.
+
+    Raises:
+        QgsProcessingException: The file does not take them.
+    """
+    _offer_classes(layer)
     # Taken away first: QGIS would ask whether it may be written over.
     for number in layer.listStylesInDatabase()[1]:
-        layer.deleteStyleFromDatabase(number)
-    layer.saveStyleToDatabase(STYLE_NAME, "", True, "")
+        is_away, reason = layer.deleteStyleFromDatabase(number)
+        if not is_away:
+            raise _not_stored(layer, reason)
+    reason = layer.saveStyleToDatabase(STYLE_NAME, "", True, "")
+    if reason:
+        raise _not_stored(layer, reason)
+
+
+def _not_stored(layer: QgsVectorLayer, reason: str) -> QgsProcessingException:
+    path = layer.source().split("|")[0]
+    return failure("The classes cannot be written to {path}: {reason}. It is tried again.", path=path, reason=reason)
+
+
+def _offer_classes(layer: QgsVectorLayer) -> None:
+    listed = [{one.name: str(one.code)} for one in classes_of_labels(layer)]
+    layer.setEditorWidgetSetup(layer.fields().lookupField(CLASS_FIELD), QgsEditorWidgetSetup("ValueMap", {"map": listed}))
 
 
 def classes_in_file(layer: QgsVectorLayer, taken_over: bool = False) -> List[LabelClass]:
@@ -177,6 +196,26 @@ def classes_in_file(layer: QgsVectorLayer, taken_over: bool = False) -> List[Lab
         layer.setEditorWidgetSetup(field, stored.editorWidgetSetup(field))
         _show_style(layer)
     return classes
+
+
+def merged_classes(
+    own: Sequence[LabelClass], before: Sequence[LabelClass], stored: Sequence[LabelClass]
+) -> List[LabelClass]:
+    """Return the classes of a layer and those of its file in one list, where both may have been changed.
+
+    What was changed in the layer counts. What was not is as in the file, and what is new in the file is added.
+
+    Args:
+        own: The classes of the layer.
+        before: The classes when both were last the same.
+        stored: The classes in the file. Where there are none, nobody has changed them.
+    """
+    if not stored:
+        return list(own)
+    was, now = ({one.code: one for one in classes} for classes in (before, stored))
+    merged = [now.get(one.code) if one == was.get(one.code) else one for one in own]
+    known = {one.code for one in own} | set(was)
+    return [one for one in merged if one is not None] + [one for one in stored if one.code not in known]
 
 
 def _show_style(layer: QgsVectorLayer) -> None:

@@ -2184,6 +2184,10 @@
         <translation>die Datei nimmt es nicht an</translation>
     </message>
     <message>
+        <source>The classes cannot be written to {path}: {reason}. It is tried again.</source>
+        <translation>Die Klassen lassen sich nicht nach {path} schreiben: {reason}. Es wird erneut versucht.</translation>
+    </message>
+    <message>
         <source>{path} holds no labels of FALSE: no layer {layer} with a field {field}. Choose another file.</source>
         <translation>{path} enthält keine Trainingsflächen von FALSE: keinen Layer {layer} mit einem Feld {field}. Wählen Sie eine andere Datei.</translation>
     </message>
