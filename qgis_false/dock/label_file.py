@@ -7,7 +7,8 @@ file, in which it is stored, brings it to any other project.
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,8 +97,11 @@ def _make_file(path: Path, crs: QgsCoordinateReferenceSystem) -> None:
     fields = QgsVectorLayer(f"NoGeometry?field={CLASS_FIELD}:integer", "", "memory").fields()
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.driverName, options.fileEncoding, options.layerName = "GPKG", "UTF-8", LABELS_TABLE
-    with tempfile.TemporaryDirectory(prefix=".labels_", dir=path.parent) as folder:
-        made = Path(folder) / path.name
+    # Not by ``tempfile``: where a folder refuses on Windows, it takes each of its names for taken, and tries for hours.
+    folder = path.parent / f".labels_{os.getpid()}_{secrets.token_hex(4)}"
+    folder.mkdir()
+    try:
+        made = folder / path.name
         writer = QgsVectorFileWriter.create(
             str(made), fields, QgsWkbTypes.Type.MultiPolygon, crs, QgsCoordinateTransformContext(), options
         )
@@ -112,6 +116,8 @@ def _make_file(path: Path, crs: QgsCoordinateReferenceSystem) -> None:
             except OSError:  # There are no hard links here.
                 if not path.exists():
                     made.rename(path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # A virus scanner may hold it. The labels are in their place.
 
 
 def classes_of_labels(layer: QgsVectorLayer) -> List[LabelClass]:

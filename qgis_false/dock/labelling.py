@@ -129,6 +129,7 @@ class Labelling(QObject):
         self._adopts = False
         self.edits = LabelEdits(labels, self)
         self.watch = LabelWatch(labels, raster.crs(), self)
+        self.edits.begun.connect(self.watch.look_for_others)
         self.edits.edited.connect(self.watch.look_at)
         self.watch.changed.connect(self._send_labels)
         self.live = LiveMap(canvas, raster, self)

@@ -365,6 +365,19 @@ class TestLabelLayer:
         assert sorted(in_file(dock).values()) == [1] * 5 + [2] * 20
         until(lambda: told(record) == in_file(dock), "the session knows all")
 
+    def test_what_another_program_writes_just_before_an_edit_here_counts(self, dock, record):
+        two_classes(dock)
+        other = QgsVectorLayer(dock.work.labels.source(), "other", "ogr")
+        feature = QgsFeature(other.fields())
+        feature["class"] = 2
+        square = "MultiPolygon(((500001 5599990, 500003 5599990, 500003 5599992, 500001 5599990)))"
+        feature.setGeometry(QgsGeometry.fromWkt(square))
+        dock.work.watch.look_for_others()
+        until(lambda: not dock.work.watch._later.isActive() and dock.work.watch._looking is None, "all is looked at")
+        assert other.dataProvider().addFeatures([feature])[0]
+        dock.work.edits.add([(QgsGeometry.fromWkt(square), 1)])
+        until(lambda: told(record) == {1: 2, 2: 1}, "the session hears of both")
+
     def test_classes_are_the_style_of_the_layer_and_lie_in_the_file(self, dock, record):
         from qgis_false.dock.label_file import classes_of_labels
 
@@ -744,6 +757,34 @@ class TestProject:
             raise OSError("Operation not supported")
 
         monkeypatch.setattr(label_file.os, "link", link)
+        assert label_file.label_layer(tmp_path / "labels.gpkg", image.crs()).isValid()
+
+    def test_a_folder_that_refuses_is_asked_once(self, image, tmp_path, monkeypatch):
+        """On Windows tempfile takes each name in such a folder for a taken one, and tries the next one 2^31 times."""
+        from qgis_false.dock import label_file
+
+        asked = []
+
+        def refuse(folder, *_):
+            asked.append(Path(folder))
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr("os.mkdir", refuse)
+        monkeypatch.setattr("pathlib.Path.mkdir", refuse)
+        monkeypatch.setattr("tempfile._os", SimpleNamespace(**{**vars(os), "name": "nt"}))
+        monkeypatch.setattr("tempfile.TMP_MAX", 10)
+        with pytest.raises(QgsProcessingException, match="cannot be written to .*Permission denied"):
+            label_file.label_layer(tmp_path / "labels.gpkg", image.crs())
+        assert len(asked) == 1 and asked[0].parent == tmp_path
+
+    def test_a_file_that_a_virus_scanner_holds_is_no_failure(self, image, tmp_path, monkeypatch):
+        from qgis_false.dock import label_file
+
+        def refuse(*_, **__):
+            raise PermissionError(13, "The process cannot access the file")
+
+        for name in ("os.unlink", "os.rmdir"):
+            monkeypatch.setattr(name, refuse)
         assert label_file.label_layer(tmp_path / "labels.gpkg", image.crs()).isValid()
 
     def test_a_file_that_takes_nothing_loses_nothing_in_silence(self, dock, desk, monkeypatch):
