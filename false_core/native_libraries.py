@@ -11,8 +11,8 @@ from false_core.untrusted.drivers import allow_by_list
 
 GDAL_SETTINGS = {
     # Megabytes for decoded blocks of rasters. GDAL's own default, 5 % of the memory, is more than all the rest on a large
-    # computer.
-    "GDAL_CACHEMAX": "64",
+    # computer. With 64, a raster of 10,980 columns that is stored row by row took six times as long to read.
+    "GDAL_CACHEMAX": "160",
     # By itself GDAL waits for a server for ever, and gives up at its first hiccup.
     "GDAL_HTTP_CONNECTTIMEOUT": "30",
     "GDAL_HTTP_LOW_SPEED_LIMIT": "100",

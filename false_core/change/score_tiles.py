@@ -17,9 +17,10 @@ from false_core.change.paired_samples import PairedSamples
 from false_core.inference.features import FEATURE_STRIDE, Projection
 from false_core.raster.source import FloatArray
 
-MOST_OF_A_PLACE = 15.0
+MOST_OF_A_PLACE = 20.0
 """The largest score of a feature pixel, and the least with the opposite sign. One odd place says no more than that, however
-odd: the densities are those of a normal, and the tails of what is seen are not."""
+odd: the densities are those of a normal, and the tails of what is seen are not. It still makes change likely where hardly
+anything changed."""
 SIGMA_OF_SHIFTS = 2.0
 """Standard deviation of the Gaussian window in which the best shift is chosen, in feature pixels."""
 SCORE_SIGMA, SCORE_SMOOTHING = 3.0, 0.025

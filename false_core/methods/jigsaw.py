@@ -25,6 +25,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from math import ceil
 from typing import ClassVar
 
 import numpy as np
@@ -82,7 +83,7 @@ class Jigsaw(PretextMethod):
     def adapted(cls, settings: PretrainSettings) -> PretrainSettings:
         """Return ``settings`` with views as large as their cells, whose sides the encoder asks for, and the gaps."""
         cell = max(STRIDE, settings.crop_size // CELLS // STRIDE * STRIDE)
-        return replace(super().adapted(settings), crop_size=CELLS * round(SLOT * cell))
+        return replace(super().adapted(settings), crop_size=CELLS * ceil(SLOT * cell))
 
     @classmethod
     def sampling_requirements(cls, settings: PretrainSettings) -> SamplingRequirements:

@@ -32,8 +32,8 @@ TEXTURE, SPECTRUM = "texture", "spectrum"
 HEAD_CONTEXT_PX = 48
 """Working pixels around a place that a tile of a map sees at least. What depends on more: docs/performance.md."""
 MOST_ZOOM, MOST_ENCODERS, MOST_MEMBERS = 8, 4, 32
-PIXELS_IN_CACHE = 16_384
-"""Pixels whose scores a processor's cache holds."""
+
+
 EVERYWHERE = (slice(None), slice(None))
 """All rows and columns of an image."""
 ZOOMS = (1, 2)
@@ -276,27 +276,19 @@ class FusedSegmenter(nn.Module):
         """
         # Scores are sums of many terms that nearly cancel, and are not computed in half precision.
         size = pixels.shape[-2], pixels.shape[-1]
-        scores = {}
+        totals = [self.bias[number][None, :, None, None] for number in range(len(self.spec.members))]
         for part in self.spec.parts:
+            takers = [number for number, member in enumerate(self.spec.members) if part in member.parts]
             levels = features[part] if part in features else self._levels(pixels, part)
-            scores[part] = self._scores(levels, part, size, wanted)
-        in_cache = pixels.device.type == "cpu" and not torch.onnx.is_in_onnx_export()
-        rows = max(1, PIXELS_IN_CACHE // size[1]) if in_cache else size[0]
-        some = zip(*(of_part.split(rows, dim=2) for of_part in scores.values()))
-        fused = torch.cat([self._fused(dict(zip(scores, of_rows))) for of_rows in some], dim=2)
+            scores = self._scores(levels, part, size, wanted).chunk(len(takers), dim=1)
+            for number, share in zip(takers, scores):
+                totals[number] = totals[number] + share
+        fused = torch.zeros_like(totals[0])
+        for member, total in zip(self.spec.members, totals):
+            fused = fused + member.weight * log_softmax(total, dim=1)
         if self.spec.smoothing:
             fused = smoothed(fused.softmax(dim=1), self.spec.smoothing).clamp(min=1e-12).log()
         return fused
-
-    def _fused(self, scores: dict[str, Tensor]) -> Tensor:
-        """Return the weighted logarithms of the members' probabilities from the scores of each part."""
-        totals = [self.bias[number][None, :, None, None] for number in range(len(self.spec.members))]
-        for part, of_part in scores.items():
-            takers = [number for number, member in enumerate(self.spec.members) if part in member.parts]
-            for number, share in zip(takers, of_part.contiguous().chunk(len(takers), dim=1)):
-                totals[number] = totals[number] + share
-        shares = [member.weight * log_softmax(total, dim=1) for member, total in zip(self.spec.members, totals)]
-        return torch.stack(shares).sum(dim=0)
 
     def _levels(self, pixels: Tensor, part: str) -> list[Tensor]:
         """Return the features of a part; of the texture group by group, as all of them together take much memory."""
@@ -321,8 +313,8 @@ class FusedSegmenter(nn.Module):
         most = PIXELS_AT_A_TIME.get(weights.device.type, MOST_PIXELS_AT_A_TIME)
         # An exported network takes batches of any size: it is not cut by the size of the one that it was traced with.
         some = [rows] if torch.onnx.is_in_onnx_export() else zip(*(torch.split(group, most) for group in rows))
-        scores = torch.cat([weights @ self.features.random_features(torch.cat(groups, dim=1)).T for groups in some], dim=1)
-        return scores.view(len(weights), -1, height, width).transpose(0, 1)
+        scores = torch.cat([self.features.random_features(torch.cat(groups, dim=1)) @ weights.T for groups in some])
+        return scores.view(-1, height, width, len(weights)).permute(0, 3, 1, 2)
 
 
 def _key(part: str) -> str:

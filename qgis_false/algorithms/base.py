@@ -256,7 +256,9 @@ class JobAlgorithm(FalseAlgorithm):
         for name, field in shown_fields(self.JOB).items():
             value = parameters.get(name)
             value = value[0] if isinstance(value, list) and value else value
-            layer = layers.layer_of(value, context) if value and field.parameter.kind.is_raster else None
+            if not value or not field.parameter.kind.is_raster or layers.value_stands_for_rasters(value, context):
+                continue
+            layer = layers.layer_of(value, context)
             if isinstance(layer, QgsRasterLayer):
                 return layer.crs()
         return None

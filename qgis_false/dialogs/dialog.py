@@ -8,14 +8,13 @@ from typing import Any, Dict, List, Optional
 from processing.gui.AlgorithmDialog import AlgorithmDialog
 from processing.gui.AlgorithmDialogBase import AlgorithmDialogBase
 from processing.tools.dataobjects import createContext
-from qgis import utils
-from qgis.core import QgsProcessingAlgorithm, QgsProcessingFeedback, QgsProcessingOutputHtml
+from qgis.core import Qgis, QgsProcessingAlgorithm, QgsProcessingFeedback, QgsProcessingOutputHtml
 from qgis.PyQt.QtWidgets import QDialogButtonBox, QFileDialog, QMessageBox, QPushButton, QWidget
 
 from qgis_false.dialogs.cancelled_run import CalmFeedback
 from qgis_false.dialogs.environment import offer_in_bar, offer_in_box
 from qgis_false.dialogs.panel import FalsePanel
-from qgis_false.dialogs.trial import MOST_TRIAL_PX, TRIAL_STEPS, trial_values
+from qgis_false.dialogs.trial import MOST_TRIAL_PX, TRIAL_STEPS
 from qgis_false.tasks import EXPORT_PARAMETER
 from qgis_false.translation import tr
 
@@ -94,21 +93,19 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
     def _try_small(self, *_: Any) -> None:
         """Run the algorithm on a part of the raster. The run takes a copy of it when it starts."""
         self._is_estimating = False
+        panel = self.mainWidget()
+        if not panel.can_be_tried():
+            self.messageBar().clearWidgets()
+            said = tr("A part can be tried where a raster of this computer or a layer comes first, and without stages.")
+            self.messageBar().pushMessage("", said, level=Qgis.MessageLevel.Warning, duration=10)
+            return
         if not self._can_compute() or not self._is_meant():
             return
-        self.algorithm().is_trial = True
+        self.algorithm().is_trial = panel.is_trial = True
         try:
             super().runAlgorithm()
         finally:
-            self.algorithm().is_trial = False
-
-    def createProcessingParameters(self, *given: Any, **named: Any) -> Dict[str, Any]:
-        values: Dict[str, Any] = super().createProcessingParameters(*given, **named)
-        raster = self.mainWidget().first_raster() if self.algorithm().is_trial else None
-        if raster is None:
-            return values
-        canvas = utils.iface.mapCanvas() if utils.iface is not None else None
-        return trial_values(self.algorithm(), values, raster, canvas)
+            self.algorithm().is_trial = panel.is_trial = False
 
     def blockAdditionalControlsWhileRunning(self) -> None:
         super().blockAdditionalControlsWhileRunning()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Optional, Tuple
 
 from processing.gui.ParametersPanel import ParametersPanel
+from qgis import utils
 from qgis.core import (
     QgsMapLayer,
     QgsProcessing,
@@ -31,6 +32,7 @@ from qgis_false.class_field import class_field_of
 from qgis_false.dialogs.destinations import proposed
 from qgis_false.dialogs.devices import list_of_devices
 from qgis_false.dialogs.presets import show_where_empty, texts_of_preset
+from qgis_false.dialogs.trial import trial_values
 from qgis_false.layers import layer_of
 from qgis_false.length_units import in_unit_of
 from qgis_false.result_names import stem_of
@@ -38,7 +40,13 @@ from qgis_false.tasks import EXPORT_PARAMETER
 
 
 class FalsePanel(ParametersPanel):  # type: ignore[misc]
-    """Proposes values and follows the layers that are chosen; what the user has entered stays."""
+    """Proposes values and follows the layers that are chosen; what the user has entered stays.
+
+    Attributes:
+        is_trial: True while a run is begun that does a small part alone.
+    """
+
+    is_trial = False
 
     def __init__(self, parent: QWidget, algorithm: QgsProcessingAlgorithm) -> None:
         self._proposals: Dict[str, Any] = {}
@@ -122,6 +130,20 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
     def first_raster(self) -> Optional[QgsRasterLayer]:
         """Return the first raster that is chosen, where it is a layer that QGIS can look at."""
         return next((one for one in self._rasters() if isinstance(one, QgsRasterLayer) and one.isValid()), None)
+
+    def can_be_tried(self) -> bool:
+        """Return whether there is a part to try: stages say themselves what they look at."""
+        stages = self.wrappers.get("STAGES")
+        return self.first_raster() is not None and not (stages is not None and _text(stages.parameterValue()))
+
+    def createProcessingParameters(self, *given: Any, **named: Any) -> Dict[str, Any]:
+        # Here and not in the dialog, which QGIS asks until 3.22 only.
+        values: Dict[str, Any] = super().createProcessingParameters(*given, **named)
+        raster = self.first_raster() if self.is_trial else None
+        if raster is None:
+            return values
+        canvas = utils.iface.mapCanvas() if utils.iface is not None else None
+        return trial_values(self.algorithm(), values, raster, canvas)
 
     def subject(self) -> str:
         """Return what the results are of, in one word."""

@@ -18,9 +18,10 @@ SWATCH_PX = 16
 
 
 class ClassList(QAbstractTableModel):
-    """The classes as rows. Names and colours can be edited; ``edited`` says so with the whole new list."""
+    """The classes as rows. Names and colours can be edited."""
 
-    edited = pyqtSignal(list)
+    edited = pyqtSignal(int, str, str)
+    """Code of a class that was renamed or recoloured, and its new name or its new colour; the other one is empty."""
 
     def __init__(self, parent: Optional[QObject] = None) -> None:
         super().__init__(parent)
@@ -98,12 +99,10 @@ class ClassList(QAbstractTableModel):
         """Rename or recolour a class."""
         if role != Qt.ItemDataRole.EditRole or not str(value).strip():
             return False
-        one = self.classes[index.row()]
-        name = str(value).strip() if index.column() == NAME_COLUMN else one.name
-        color = QColor(str(value)).name() if index.column() == COLOUR_COLUMN else one.color
-        changed = list(self.classes)
-        changed[index.row()] = LabelClass(one.code, name, color)
-        self.edited.emit(changed)
+        text = str(value).strip()
+        name = text if index.column() == NAME_COLUMN else ""
+        color = QColor(text).name() if index.column() == COLOUR_COLUMN else ""
+        self.edited.emit(self.classes[index.row()].code, name, color)
         return True
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:

@@ -19,6 +19,8 @@ from qgis_false.translation import failure, tr
 class LabelEdits(QObject):
     """Adds, removes and reclassifies the labels of a layer, with undo and redo."""
 
+    begun = pyqtSignal()
+    """The file is about to be written to."""
     edited = pyqtSignal(list)
     """Ids of the labels that are new, changed or gone."""
 
@@ -43,6 +45,7 @@ class LabelEdits(QObject):
             QgsProcessingException: The file does not take it.
         """
         if self._done:
+            self.begun.emit()
             self._done[-1].undo()
             self._undone.append(self._done.pop())
             self._tell(self._undone[-1])
@@ -54,6 +57,7 @@ class LabelEdits(QObject):
             QgsProcessingException: The file does not take it.
         """
         if self._undone:
+            self.begun.emit()
             self._undone[-1].do()
             self._done.append(self._undone.pop())
             self._tell(self._done[-1])
@@ -100,6 +104,7 @@ class LabelEdits(QObject):
         return [feature.id() for feature in self.layer.getFeatures(request) if feature.id() > 0]
 
     def _push(self, exchange: _Exchange) -> None:
+        self.begun.emit()
         exchange.do()
         self._done.append(exchange)
         self._undone.clear()

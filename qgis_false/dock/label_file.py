@@ -7,7 +7,8 @@ file, in which it is stored, brings it to any other project.
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from qgis.core import (
     QgsEditorWidgetSetup,
     QgsExpressionContext,
     QgsFillSymbol,
+    QgsProcessingException,
     QgsProject,
     QgsRasterLayer,
     QgsRendererCategory,
@@ -96,8 +98,11 @@ def _make_file(path: Path, crs: QgsCoordinateReferenceSystem) -> None:
     fields = QgsVectorLayer(f"NoGeometry?field={CLASS_FIELD}:integer", "", "memory").fields()
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.driverName, options.fileEncoding, options.layerName = "GPKG", "UTF-8", LABELS_TABLE
-    with tempfile.TemporaryDirectory(prefix=".labels_", dir=path.parent) as folder:
-        made = Path(folder) / path.name
+    # Not by ``tempfile``: where a folder refuses on Windows, it takes each of its names for taken, and tries for hours.
+    folder = path.parent / f".labels_{os.getpid()}_{secrets.token_hex(4)}"
+    folder.mkdir()
+    try:
+        made = folder / path.name
         writer = QgsVectorFileWriter.create(
             str(made), fields, QgsWkbTypes.Type.MultiPolygon, crs, QgsCoordinateTransformContext(), options
         )
@@ -112,6 +117,8 @@ def _make_file(path: Path, crs: QgsCoordinateReferenceSystem) -> None:
             except OSError:  # There are no hard links here.
                 if not path.exists():
                     made.rename(path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # A virus scanner may hold it. The labels are in their place.
 
 
 def classes_of_labels(layer: QgsVectorLayer) -> List[LabelClass]:
@@ -143,17 +150,35 @@ def show_classes(layer: QgsVectorLayer, classes: Sequence[LabelClass]) -> None:
         }
         categories.append(QgsRendererCategory(one.code, QgsFillSymbol.createSimple(drawn), one.name))
     layer.setRenderer(QgsCategorizedSymbolRenderer(CLASS_FIELD, categories))
-    listed = [{one.name: str(one.code)} for one in classes]
-    layer.setEditorWidgetSetup(layer.fields().lookupField(CLASS_FIELD), QgsEditorWidgetSetup("ValueMap", {"map": listed}))
+    _offer_classes(layer)
     _show_style(layer)
 
 
 def store_classes(layer: QgsVectorLayer) -> None:
-    """Keep the classes of a label layer, which are its style, in its file."""
+    """Keep the classes of a label layer, which are its style, in its file.
+
+    Raises:
+        QgsProcessingException: The file does not take them.
+    """
+    _offer_classes(layer)
     # Taken away first: QGIS would ask whether it may be written over.
     for number in layer.listStylesInDatabase()[1]:
-        layer.deleteStyleFromDatabase(number)
-    layer.saveStyleToDatabase(STYLE_NAME, "", True, "")
+        is_away, reason = layer.deleteStyleFromDatabase(number)
+        if not is_away:
+            raise _not_stored(layer, reason)
+    reason = layer.saveStyleToDatabase(STYLE_NAME, "", True, "")
+    if reason:
+        raise _not_stored(layer, reason)
+
+
+def _not_stored(layer: QgsVectorLayer, reason: str) -> QgsProcessingException:
+    path = layer.source().split("|")[0]
+    return failure("The classes cannot be written to {path}: {reason}. It is tried again.", path=path, reason=reason)
+
+
+def _offer_classes(layer: QgsVectorLayer) -> None:
+    listed = [{one.name: str(one.code)} for one in classes_of_labels(layer)]
+    layer.setEditorWidgetSetup(layer.fields().lookupField(CLASS_FIELD), QgsEditorWidgetSetup("ValueMap", {"map": listed}))
 
 
 def classes_in_file(layer: QgsVectorLayer, taken_over: bool = False) -> List[LabelClass]:
@@ -171,6 +196,26 @@ def classes_in_file(layer: QgsVectorLayer, taken_over: bool = False) -> List[Lab
         layer.setEditorWidgetSetup(field, stored.editorWidgetSetup(field))
         _show_style(layer)
     return classes
+
+
+def merged_classes(
+    own: Sequence[LabelClass], before: Sequence[LabelClass], stored: Sequence[LabelClass]
+) -> List[LabelClass]:
+    """Return the classes of a layer and those of its file in one list, where both may have been changed.
+
+    What was changed in the layer counts. What was not is as in the file, and what is new in the file is added.
+
+    Args:
+        own: The classes of the layer.
+        before: The classes when both were last the same.
+        stored: The classes in the file. Where there are none, nobody has changed them.
+    """
+    if not stored:
+        return list(own)
+    was, now = ({one.code: one for one in classes} for classes in (before, stored))
+    merged = [now.get(one.code) if one == was.get(one.code) else one for one in own]
+    known = {one.code for one in own} | set(was)
+    return [one for one in merged if one is not None] + [one for one in stored if one.code not in known]
 
 
 def _show_style(layer: QgsVectorLayer) -> None:

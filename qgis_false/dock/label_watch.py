@@ -67,13 +67,24 @@ class LabelWatch(QObject):
         self._slices = QTimer(self)
         self._slices.timeout.connect(self._go_on)
         self._poll = QTimer(self)
-        self._poll.timeout.connect(self._look_at_file)
+        self._poll.timeout.connect(self.look_for_others)
         self._poll.start(FILE_POLL_MS)
         for signal in (
             layer.featureAdded, layer.featureDeleted, layer.geometryChanged, layer.attributeValueChanged,
             layer.editingStopped, layer.afterRollBack, layer.dataChanged, layer.subsetStringChanged,
         ):  # fmt: skip
             signal.connect(self.look)
+
+    def look_for_others(self) -> None:
+        """Look through the layer, soon, where another program has written to the file since the last look.
+
+        It is asked before each edit here too: after it nobody can tell who has written.
+        """
+        signature = self._signature_of_file()
+        if signature != self._signature:
+            self._signature = signature
+            self._layer.triggerRepaint()
+            self.look()
 
     def look(self, *_: object) -> None:
         """Look through the layer, soon."""
@@ -164,13 +175,6 @@ class LabelWatch(QObject):
             except QgsCsException:
                 return None
         return Label(feature.id(), code, bytes(geometry.asWkb()).hex())
-
-    def _look_at_file(self) -> None:
-        signature = self._signature_of_file()
-        if signature != self._signature:
-            self._signature = signature
-            self._layer.triggerRepaint()
-            self.look()
 
     def _signature_of_file(self) -> Tuple[Tuple[int, int], ...]:
         """Return what changes when any program writes to the file: the log beside it comes first."""

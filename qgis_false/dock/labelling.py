@@ -55,6 +55,7 @@ from qgis_false.dock.label_file import (
     LabelClass,
     classes_in_file,
     classes_of_labels,
+    merged_classes,
     show_classes,
     store_classes,
 )
@@ -70,6 +71,8 @@ SCORE_AFTER_MS = 1200
 """Wait after the labels have changed: scores cost more than a picture."""
 RESTART_AFTER_MS = (500, 3000, 10_000)
 """Waits before each new try after the end of a session. A session that lasts begins the count anew."""
+STORE_AGAIN_MS = 15_000
+"""Wait before classes that the file did not take are stored again: a file that is locked holds QGIS up each time."""
 LASTING_S = 120.0
 SILENCE_S = 60.0
 """Time after which a session that owes an answer is said to be stuck."""
@@ -129,10 +132,14 @@ class Labelling(QObject):
         self._adopts = False
         self.edits = LabelEdits(labels, self)
         self.watch = LabelWatch(labels, raster.crs(), self)
+        self.edits.begun.connect(self.watch.look_for_others)
         self.edits.edited.connect(self.watch.look_at)
         self.watch.changed.connect(self._send_labels)
         self.live = LiveMap(canvas, raster, self)
         self.live.wanted.connect(self.ask_for_view)
+        self._score_later = self._timer(self._ask_for_scores, SCORE_AFTER_MS)
+        self._store_later = self._timer(self._store_again, STORE_AGAIN_MS)
+        """Runs while classes are owed to the file, as it did not take them."""
         self._stored = classes_in_file(labels, taken_over=True)
         """The classes that are known to be in the file."""
         self.classes: List[LabelClass] = classes_of_labels(labels)
@@ -141,7 +148,6 @@ class Labelling(QObject):
         labels.rendererChanged.connect(self._follow_style)
         labels.willBeDeleted.connect(self._lose_layer)
         raster.willBeDeleted.connect(self._lose_layer)
-        self._score_later = self._timer(self._ask_for_scores, SCORE_AFTER_MS)
         self._restart_later = self._timer(self._start, 0)
         self._silence = QTimer(self)
         self._silence.timeout.connect(self._look_for_silence)
@@ -166,17 +172,34 @@ class Labelling(QObject):
                 geometry = QgsGeometry()
         self.edits.add([(geometry, code)])
 
-    def set_classes(self, classes: Sequence[LabelClass]) -> None:
-        """Set the classes that there are. Labels of others wait for theirs."""
-        show_classes(self.labels, classes)  # ``_follow_style`` hears of it.
+    def change_classes(self, change: Callable[[List[LabelClass]], Sequence[LabelClass]]) -> None:
+        """Change the classes that there are. Labels of others wait for theirs.
+
+        Args:
+            change: Returns the classes that are wanted, from those of now: another QGIS may just have changed them.
+        """
+        self._follow_file()
+        self._show(list(change(list(self.classes))))
 
     def add_class(self, name: str, color: str = "") -> LabelClass:
         """Add a class and return it."""
-        self._follow_file()  # Its code must not be that of a class which another QGIS has just added.
-        code = max((one.code for one in self.classes), default=0) + 1
-        made = LabelClass(code, name, color or CLASS_COLOURS[(code - 1) % len(CLASS_COLOURS)])
-        self.set_classes([*self.classes, made])
-        return made
+        made: List[LabelClass] = []
+
+        def with_it(known: List[LabelClass]) -> List[LabelClass]:
+            code = max((one.code for one in known), default=0) + 1
+            made.append(LabelClass(code, name, color or CLASS_COLOURS[(code - 1) % len(CLASS_COLOURS)]))
+            return [*known, *made]
+
+        self.change_classes(with_it)
+        return made[0]
+
+    def edit_class(self, code: int, name: str = "", color: str = "") -> None:
+        """Give a class another name, another colour, or both."""
+        self.change_classes(
+            lambda known: [
+                LabelClass(code, name or one.name, color or one.color) if one.code == code else one for one in known
+            ]
+        )
 
     def remove_class(self, code: int, into: Optional[int]) -> None:
         """Take a class away. Its labels become labels of another one; or they are removed too, where it is None.
@@ -184,13 +207,12 @@ class Labelling(QObject):
         Raises:
             QgsProcessingException: The file does not take it.
         """
-        self._follow_file()
         labels = self.edits.of_class(code)
         if into is None:
             self.edits.remove(labels)
         else:
             self.edits.reclassify(labels, into)
-        self.set_classes([one for one in self.classes if one.code != code])
+        self.change_classes(lambda known: [one for one in known if one.code != code])
 
     def outline(self, place: QgsPointXY, reach: float) -> None:
         """Ask what is like a place of the canvas."""
@@ -257,7 +279,7 @@ class Labelling(QObject):
         if self._is_over:
             return
         self._is_over = True
-        for timer in (self._score_later, self._restart_later, self._silence):
+        for timer in (self._score_later, self._store_later, self._restart_later, self._silence):
             timer.stop()
         self.live.remove()
         self.watch.stop()
@@ -316,8 +338,9 @@ class Labelling(QObject):
             return
         self.opened = answer
         if answer.classes and (self._adopts or not self.classes):
-            self._adopts = False
-            self.set_classes([LabelClass(one.code, one.name, one.color) for one in answer.classes])
+            adopts, self._adopts = self._adopts, False
+            offered = [LabelClass(one.code, one.name, one.color) for one in answer.classes]
+            self.change_classes(lambda known: offered if adopts or not known else known)
         else:
             self._send_classes()
         self.watch.reset()
@@ -416,11 +439,20 @@ class Labelling(QObject):
             self._ask(Score)
 
     def _follow_style(self) -> None:
-        """The style of the layer has changed: by ``set_classes``, or by a person in QGIS's own window of styles."""
+        """The style of the layer has changed: by ``change_classes``, or by a person in QGIS's own window of styles."""
         classes = classes_of_labels(self.labels)
+        if classes:  # A layer that is shown otherwise for a while, such as in a single colour, keeps its classes.
+            self._take(classes)
+
+    def _take(self, classes: List[LabelClass]) -> None:
+        """Take the classes of the style into the file, and tell of them."""
+        self._store_later.stop()
         if classes != self._stored:
-            self._stored = classes
-            store_classes(self.labels)
+            merged = merged_classes(classes, self._stored, classes_in_file(self.labels))
+            if merged and merged != classes:
+                show_classes(self.labels, merged)  # Heard again by ``_follow_style``.
+                return
+            self._store()
         if classes == self.classes:
             return
         self.classes = classes
@@ -428,8 +460,27 @@ class Labelling(QObject):
         self._send_classes()
         self.classes_changed.emit()
 
+    def _store(self) -> None:
+        """Keep the style in the file. What the file does not take is owed to it."""
+        try:
+            store_classes(self.labels)
+        except QgsProcessingException as error:
+            self.said.emit(str(error), True)
+            self._store_later.start()
+        self._stored = classes_in_file(self.labels)
+
+    def _store_again(self) -> None:
+        self._show(self.classes)
+
+    def _show(self, classes: List[LabelClass]) -> None:
+        show_classes(self.labels, classes)  # ``_follow_style`` hears of it.
+        if not classes:
+            self._take([])
+
     def _follow_file(self) -> None:
         """Take over classes that another program has put into the file, such as another QGIS on the same raster."""
+        if self._store_later.isActive():  # What is in the file is older. ``_take`` adds what is new there.
+            return
         found = classes_in_file(self.labels)
         if found and found != self._stored:
             self._stored = found

@@ -1860,6 +1860,10 @@
         <translation>die GPU</translation>
     </message>
     <message>
+        <source>A part can be tried where a raster of this computer or a layer comes first, and without stages.</source>
+        <translation>Ein Teil lässt sich ausprobieren, wenn ein Raster dieses Rechners oder ein Layer an erster Stelle steht, und ohne Stufen.</translation>
+    </message>
+    <message>
         <source>Is this meant?</source>
         <translation>Ist das so gemeint?</translation>
     </message>
@@ -2081,7 +2085,7 @@
     </message>
     <message>
         <source>In the folder processing_scripts of the plugin lie scripts that chain the algorithms: a map from a few labels, a folder of rasters, a curve of how many labels it takes, and a run on a cluster. Processing Toolbox &gt; Scripts &gt; Add Script to Toolbox takes them.</source>
-        <translation>Im Ordner processing_scripts des Plugins liegen Skripte, die die Algorithmen verketten: eine Karte aus wenigen Trainingsflächen, ein Ordner voller Raster, eine Kurve dazu, wie viele Trainingsflächen nötig sind, und ein Lauf auf einem Cluster. Verarbeitungswerkzeuge &gt; Skripte &gt; Skript zur Werkzeugkiste hinzufügen nimmt sie auf.</translation>
+        <translation>Im Ordner processing_scripts des Plugins liegen Skripte, die die Algorithmen verketten: eine Karte aus wenigen Trainingsflächen, ein Ordner voller Raster, eine Kurve dazu, wie viele Trainingsflächen nötig sind, und ein Lauf auf einem Cluster. Verarbeitungswerkzeuge &gt; Skripte &gt; Skript zu Werkzeugkasten hinzufügen… nimmt sie auf. Texte darin sind englisch.</translation>
     </message>
     <message>
         <source>What it does</source>
@@ -2182,6 +2186,10 @@
     <message>
         <source>the file does not take it</source>
         <translation>die Datei nimmt es nicht an</translation>
+    </message>
+    <message>
+        <source>The classes cannot be written to {path}: {reason}. It is tried again.</source>
+        <translation>Die Klassen lassen sich nicht nach {path} schreiben: {reason}. Es wird erneut versucht.</translation>
     </message>
     <message>
         <source>{path} holds no labels of FALSE: no layer {layer} with a field {field}. Choose another file.</source>

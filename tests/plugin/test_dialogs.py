@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from qgis.core import QgsProcessingParameterDefinition, QgsProject, QgsSettings
 from qgis.PyQt.QtCore import QCoreApplication
-from qgis.PyQt.QtWidgets import QDialogButtonBox, QLabel, QPushButton, QScrollArea, QTextEdit, QWidget
+from qgis.PyQt.QtWidgets import QCheckBox, QDialogButtonBox, QLabel, QPushButton, QScrollArea, QTextEdit, QWidget
 
 from qgis_false.tasks import EXPORT_NAME
 
@@ -77,7 +78,8 @@ def test_the_dialog_shows_every_parameter(dialog, tmp_path, name):
     QCoreApplication.processEvents()
     parameters = panel.findChild(QScrollArea).widget()
     parameters.resize(700, parameters.sizeHint().height())
-    shown = {label.text().replace(" [optional]", "") for label in opened.findChildren(QLabel)}
+    named = [*opened.findChildren(QLabel), *opened.findChildren(QCheckBox)]
+    shown = {one.text().replace(" [optional]", "") for one in named}
     definitions = opened.algorithm().parameterDefinitions()
     assert definitions
     assert panel.findChild(QWidget, "grpAdvanced").isVisible() == any(
@@ -349,11 +351,35 @@ class TestATrial:
 
         kept = []
 
-        def run(dialog):
-            kept.append((dialog.createProcessingParameters(), dialog.algorithm().createInstance().is_trial))
+        class Begun(Exception):
+            pass
 
-        monkeypatch.setattr(AlgorithmDialog, "runAlgorithm", run)
+        def begin(algorithm, parameters, *given):
+            kept.append((parameters, algorithm.createInstance().is_trial))
+            raise Begun
+
+        run = AlgorithmDialog.runAlgorithm
+
+        def run_up_to_there(dialog):
+            with contextlib.suppress(Begun):
+                run(dialog)
+
+        # What QGIS hands to the run, whichever of its methods it asks for that.
+        monkeypatch.setattr("processing.gui.AlgorithmDialog.QgsProcessingAlgRunnerTask", begin)
+        monkeypatch.setattr(AlgorithmDialog, "runAlgorithm", run_up_to_there)
         return kept
+
+    def test_does_not_begin_where_there_is_no_part_to_look_at(self, dialog, raster, tmp_path, runs):
+        opened = dialog("classify")
+        opened.setParameters({"RASTER": "/vsicurl/http://127.0.0.1:9/a.tif", "OUTPUT": str(tmp_path / "map.tif")})
+        (button,) = [one for one in opened.findChildren(QPushButton) if one.text() == "Try it small"]
+        button.click()
+        opened = dialog("pretrain")
+        opened.setParameters({"RASTERS": [raster.source()], "STAGES": str(tmp_path / "stages.toml")})
+        (button,) = [one for one in opened.findChildren(QPushButton) if one.text() == "Try it small"]
+        button.click()
+        assert runs == []
+        assert opened.messageBar().currentItem().text().startswith("A part can be tried where")
 
     def test_takes_what_the_map_shows_few_steps_and_temporary_files_and_changes_nothing(
         self, dialog, raster, tmp_path, view, runs

@@ -26,6 +26,7 @@ from qgis.core import (
     QgsRasterLayer,
     QgsRectangle,
     QgsRendererCategory,
+    QgsSingleSymbolRenderer,
     QgsVectorLayer,
 )
 from qgis.gui import QgsMapCanvas
@@ -365,6 +366,19 @@ class TestLabelLayer:
         assert sorted(in_file(dock).values()) == [1] * 5 + [2] * 20
         until(lambda: told(record) == in_file(dock), "the session knows all")
 
+    def test_what_another_program_writes_just_before_an_edit_here_counts(self, dock, record):
+        two_classes(dock)
+        other = QgsVectorLayer(dock.work.labels.source(), "other", "ogr")
+        feature = QgsFeature(other.fields())
+        feature["class"] = 2
+        square = "MultiPolygon(((500001 5599990, 500003 5599990, 500003 5599992, 500001 5599990)))"
+        feature.setGeometry(QgsGeometry.fromWkt(square))
+        dock.work.watch.look_for_others()
+        until(lambda: not dock.work.watch._later.isActive() and dock.work.watch._looking is None, "all is looked at")
+        assert other.dataProvider().addFeatures([feature])[0]
+        dock.work.edits.add([(QgsGeometry.fromWkt(square), 1)])
+        until(lambda: told(record) == {1: 2, 2: 1}, "the session hears of both")
+
     def test_classes_are_the_style_of_the_layer_and_lie_in_the_file(self, dock, record):
         from qgis_false.dock.label_file import classes_of_labels
 
@@ -404,6 +418,94 @@ class TestLabelLayer:
         dock.work.labels.setRenderer(renderer)
         again = QgsVectorLayer(dock.work.labels.source(), "again", "ogr")
         assert [one.name for one in classes_of_labels(again)] == ["way", "roof"]
+
+    def test_another_style_for_a_while_costs_no_classes(self, dock):
+        """As *Symbology > Single symbol* does, or another field."""
+        from qgis_false.dock.label_file import classes_in_file
+
+        two_classes(dock)
+        single = QgsSingleSymbolRenderer(QgsFillSymbol.createSimple({}))
+        for other in (single, QgsCategorizedSymbolRenderer("fid", [])):
+            dock.work.labels.setRenderer(other)
+            assert [one.name for one in classes_in_file(dock.work.labels)] == ["road", "roof"]
+            assert [one.name for one in dock.work.classes] == ["road", "roof"]
+        dock.work.add_class("tree")
+        assert [one.name for one in classes_in_file(dock.work.labels)] == ["road", "roof", "tree"]
+
+    def test_the_last_class_can_be_removed(self, dock):
+        from qgis_false.dock.label_file import classes_in_file
+
+        dock.work.add_class("road")
+        dock.classes.remove()
+        assert dock.work.classes == classes_in_file(dock.work.labels) == []
+
+    def test_forms_offer_each_class_at_once(self, dock):
+        two_classes(dock)
+        renderer = dock.work.labels.renderer().clone()
+        renderer.updateCategoryLabel(0, "way")
+        dock.work.labels.setRenderer(renderer)
+        again = QgsVectorLayer(dock.work.labels.source(), "again", "ogr")
+        offered = again.editorWidgetSetup(again.fields().lookupField("class")).config()["map"]
+        assert offered == [{"way": "1"}, {"roof": "2"}]
+
+    @pytest.mark.parametrize("how", ["rename", "recolour", "layer", "text", "remove", "window of styles"])
+    def test_no_change_here_takes_away_what_another_qgis_has_just_added(self, dock, labels, tmp_path, how):
+        from qgis_false.dock.class_list import COLOUR_COLUMN, NAME_COLUMN
+        from qgis_false.dock.label_file import LabelClass, classes_in_file, show_classes, store_classes
+
+        two_classes(dock)
+        other = QgsVectorLayer(dock.work.labels.source(), "of the other one", "ogr")
+        show_classes(other, [*dock.work.classes, LabelClass(3, "tree", "#00aa00")])
+        store_classes(other)
+        if how == "rename":
+            assert dock.classes.model.setData(dock.classes.model.index(0, NAME_COLUMN), "way")
+        elif how == "recolour":
+            assert dock.classes.model.setData(dock.classes.model.index(0, COLOUR_COLUMN), "#010203")
+        elif how == "layer":
+            categories = [QgsRendererCategory("pond", QgsFillSymbol.createSimple({}), "pond")]
+            labels.setRenderer(QgsCategorizedSymbolRenderer("class", categories))
+            dock.classes.take(labels, with_labels=False)
+        elif how == "text":
+            (tmp_path / "classes.txt").write_text("pond\n", "utf-8")
+            name = "qgis_false.dock.panels.classes.QFileDialog.getOpenFileName"
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(name, lambda *_: (str(tmp_path / "classes.txt"), ""))
+                dock.classes._take_from_text()
+        elif how == "remove":
+            dock.classes.choose(2)
+            dock.classes.remove()
+        else:
+            renderer = dock.work.labels.renderer().clone()
+            renderer.updateCategoryLabel(0, "way")
+            dock.work.labels.setRenderer(renderer)
+        first = {"rename": "way", "window of styles": "way"}.get(how, "road")
+        names = {one.code: one.name for one in dock.work.classes}
+        assert (names[1], names[3]) == (first, "tree")
+        assert classes_in_file(dock.work.labels) == dock.work.classes
+        assert (2 in names) == (how != "remove") and ("pond" in names.values()) == (how in ("layer", "text"))
+        assert (dock.work.classes[0].color == "#010203") == (how == "recolour")
+
+    @pytest.mark.parametrize("call", ["deleteStyleFromDatabase", "saveStyleToDatabase"])
+    def test_classes_that_the_file_does_not_take_are_said_kept_and_tried_again(self, dock, monkeypatch, call):
+        from qgis_false.dock.label_file import LabelClass, classes_in_file, show_classes, store_classes
+
+        two_classes(dock)
+        said = []
+        dock.work.said.connect(lambda text, attention: attention and said.append(text))
+        refusal = (False, "database is locked") if call == "deleteStyleFromDatabase" else "database is locked"
+        with monkeypatch.context() as locked:
+            locked.setattr(QgsVectorLayer, call, lambda *_: refusal)
+            dock.work.add_class("tree")
+        assert "The classes cannot be written" in said[0] and "database is locked" in said[0]
+        dock.work.watch.looking.emit()
+        assert [one.name for one in dock.work.classes] == ["road", "roof", "tree"], "what is owed is not forgotten"
+        other = QgsVectorLayer(dock.work.labels.source(), "of the other one", "ogr")
+        show_classes(other, [*dock.work.classes[:2], LabelClass(7, "pond", "#0000ff")])
+        store_classes(other)
+        dock.work._store_later.start(0)
+        until(lambda: not dock.work._store_later.isActive(), "it is tried again")
+        assert {one.name for one in classes_in_file(dock.work.labels)} == {"road", "roof", "tree", "pond"}
+        assert classes_in_file(dock.work.labels) == dock.work.classes
 
     def test_in_a_transaction_of_qgis_nothing_is_drawn_that_the_file_would_not_hold(self, dock, desk):
         two_classes(dock)
@@ -610,7 +712,7 @@ class TestClasses:
 
         file = tmp_path / "classes.txt"
         file.write_text("7;water;#0000ff\nforest;green\nroad\n", "utf-8")
-        dock.work.set_classes(classes_in_text(str(file), dock.work.classes))
+        dock.work.change_classes(lambda known: classes_in_text(str(file), known))
         known = [(one.code, one.name, one.color) for one in dock.work.classes]
         assert known[:2] == [(7, "water", "#0000ff"), (8, "forest", "#008000")]
         assert known[2][:2] == (9, "road")
@@ -744,6 +846,34 @@ class TestProject:
             raise OSError("Operation not supported")
 
         monkeypatch.setattr(label_file.os, "link", link)
+        assert label_file.label_layer(tmp_path / "labels.gpkg", image.crs()).isValid()
+
+    def test_a_folder_that_refuses_is_asked_once(self, image, tmp_path, monkeypatch):
+        """On Windows tempfile takes each name in such a folder for a taken one, and tries the next one 2^31 times."""
+        from qgis_false.dock import label_file
+
+        asked = []
+
+        def refuse(folder, *_):
+            asked.append(Path(folder))
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr("os.mkdir", refuse)
+        monkeypatch.setattr("pathlib.Path.mkdir", refuse)
+        monkeypatch.setattr("tempfile._os", SimpleNamespace(**{**vars(os), "name": "nt"}))
+        monkeypatch.setattr("tempfile.TMP_MAX", 10)
+        with pytest.raises(QgsProcessingException, match="cannot be written to .*Permission denied"):
+            label_file.label_layer(tmp_path / "labels.gpkg", image.crs())
+        assert len(asked) == 1 and asked[0].parent == tmp_path
+
+    def test_a_file_that_a_virus_scanner_holds_is_no_failure(self, image, tmp_path, monkeypatch):
+        from qgis_false.dock import label_file
+
+        def refuse(*_, **__):
+            raise PermissionError(13, "The process cannot access the file")
+
+        for name in ("os.unlink", "os.rmdir"):
+            monkeypatch.setattr(name, refuse)
         assert label_file.label_layer(tmp_path / "labels.gpkg", image.crs()).isValid()
 
     def test_a_file_that_takes_nothing_loses_nothing_in_silence(self, dock, desk, monkeypatch):

@@ -18,8 +18,8 @@ REQUIRED = ("name", "description", "version", "qgisMinimumVersion", "author", "e
 BOOLEAN = ("experimental", "deprecated", "server", "hasProcessingProvider")
 LEFT_BEHIND = {"__MACOSX", "__pycache__", ".git", ".DS_Store", ".qgis-settings", "tests"}
 COMPILED = {".pyc", ".pyd", ".so", ".dll", ".dylib", ".exe", ".whl", ".egg"}
-TRANSLATION = bytes.fromhex("3cb86418caef9c95cd211cbf60a1bddd")
-"""How a .qm file begins: a translation as Qt reads it, the one binary that plugins are to bring."""
+BINARY = {".qm": bytes.fromhex("3cb86418caef9c95cd211cbf60a1bddd"), ".png": bytes.fromhex("89504e470d0a1a0a")}
+"""The first bytes of the binaries that plugins may bring: translations as Qt reads them, and pictures."""
 SECRETS = {
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY",
     "a key of a cloud": r"\b(AKIA|ASIA|AIza)[0-9A-Za-z_-]{16,}",
@@ -61,7 +61,8 @@ def _about_entry(entry: zipfile.ZipInfo, folder: str, content: bytes) -> Iterato
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         text = "\0"
-    if "\0" in text and not (path.suffix == ".qm" and content.startswith(TRANSLATION)):
+    known = path.suffix in BINARY and content.startswith(BINARY[path.suffix])
+    if "\0" in text and not known:
         yield f"{name} is binary"
     for what, pattern in SECRETS.items():
         if re.search(pattern, text):

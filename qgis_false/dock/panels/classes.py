@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Dict, List, Optional
 
 from qgis.core import QgsVectorLayer
 from qgis.PyQt.QtCore import Qt, pyqtSignal
@@ -23,6 +23,7 @@ from qgis.PyQt.QtWidgets import (
 
 from qgis_false.dock.class_list import COLOUR_COLUMN, NAME_COLUMN, ClassList
 from qgis_false.dock.class_sources import classes_in_text, classes_of_style, labelled_shapes, layers_with_classes
+from qgis_false.dock.label_file import LabelClass
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.panels.panel import Panel, row
 from qgis_false.translation import tr
@@ -46,7 +47,7 @@ class ClassesPanel(Panel):
         super().__init__(parent)
         self._code = 0
         self.model = ClassList(self)
-        self.model.edited.connect(lambda classes: self.work and self.work.set_classes(classes))
+        self.model.edited.connect(lambda *edit: self.work and self.work.edit_class(*edit))
         self.table = QTableView()
         self.table.setModel(self.model)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -98,8 +99,14 @@ class ClassesPanel(Panel):
     def take(self, layer: QgsVectorLayer, with_labels: bool) -> None:
         """Take the classes of the style of a layer, and its shapes as labels if wanted."""
         if self.work is not None:
-            classes, codes = classes_of_style(layer, self.work.classes)
-            self.work.set_classes(classes)
+            codes: Dict[str, int] = {}
+
+            def with_those_of_layer(known: List[LabelClass]) -> List[LabelClass]:
+                classes, found = classes_of_style(layer, known)
+                codes.update(found)
+                return classes
+
+            self.work.change_classes(with_those_of_layer)
             if with_labels:
                 self.work.edits.add(labelled_shapes(layer, codes, self.work.labels))
 
@@ -111,7 +118,7 @@ class ClassesPanel(Panel):
         one = work.classes[place]
         others = [other for other in work.classes if other.code != one.code]
         if not work.watch.counts().get(one.code):
-            work.set_classes(others)
+            work.change_classes(lambda known: [other for other in known if other.code != one.code])
             return
         names = [*(other.name for other in others), tr("(remove its labels)")]
         title, asked = tr("Remove a class"), tr("The labels of {name} become labels of", name=one.name)
@@ -173,7 +180,7 @@ class ClassesPanel(Panel):
         work = self.work
         path, _ = QFileDialog.getOpenFileName(self, tr("Classes of a text file"), "", "*.txt *.csv *.tsv")
         if path and work is not None:
-            self.attempt(lambda: work.set_classes(classes_in_text(path, work.classes)))
+            self.attempt(lambda: work.change_classes(lambda known: classes_in_text(path, known)))
 
     def _take_from_model(self) -> None:
         path = self.ask_for_file(tr("Model file"))

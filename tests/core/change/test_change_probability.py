@@ -13,6 +13,7 @@ from false_core.change.change_probability import (
     kept_scores,
     probability_of_change,
 )
+from false_core.change.score_tiles import MOST_OF_A_PLACE
 
 
 def scores(share: float, number: int = 100_000) -> np.ndarray:
@@ -38,6 +39,15 @@ def test_probabilities_are_true_to_their_word() -> None:
     found = probability_of_change(kept, 0.1)
     likely = (found > 0.6) & (found < 0.8)
     assert changed[likely].mean() == pytest.approx(0.7, abs=0.05)
+
+
+def test_a_place_that_cannot_be_surer_is_change_also_where_nearly_nothing_changed() -> None:
+    """One parcel of 300 pixels in a scene of three million."""
+    counts = ScoreCounts()
+    counts.add(kept_scores(np.full(3_000_000, -MOST_OF_A_PLACE, np.float32)))
+    surest = kept_scores(np.full(300, MOST_OF_A_PLACE, np.float32))
+    counts.add(surest)
+    assert probability_of_change(surest.astype(np.float32), counts.share_changed()).min() > 0.8
 
 
 def test_more_is_asked_of_a_place_where_little_has_changed() -> None:

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from false_core.methods.jigsaw import Jigsaw, cut_cells, far_orders, in_order, normalised_cells, scores_of_orders
+from false_core.methods.jigsaw import (
+    Jigsaw,
+    cut_cells,
+    far_orders,
+    in_order,
+    normalised_cells,
+    scores_of_orders,
+    side_of_cells,
+)
 from false_core.methods.method import Views
 from false_core.models.encoder import build_encoder
 from false_core.presets import PRETRAIN
@@ -38,6 +46,11 @@ class TestOrders:
 
 
 class TestCells:
+    @pytest.mark.parametrize("crop", [64, 128, 160, 224, 256, 384])
+    def test_are_as_large_as_the_views_were_made_for(self, crop: int) -> None:
+        views = Jigsaw.adapted(replace(PRETRAIN["quick"], crop_size=crop)).crop_size
+        assert side_of_cells(views) == max(32, crop // 2 // 32 * 32)
+
     def test_lie_where_a_plain_loop_finds_them(self) -> None:
         pixels, chance = numbers(3, 2, 20, 20), numbers(3, 8)
         cells = cut_cells(pixels, 2, 7, chance)
@@ -124,6 +137,6 @@ class TestTheMethod:
         torch.testing.assert_close(norm.running_mean, 0.1 * whole.mean(dim=(0, 2, 3)))
         assert norm.momentum == 0.1
 
-    @pytest.mark.parametrize(("crop", "view"), [(64, 76), (160, 150), (128, 150), (224, 224)])
+    @pytest.mark.parametrize(("crop", "view"), [(64, 76), (160, 150), (128, 150), (224, 226)])
     def test_views_hold_cells_that_the_encoder_takes_and_gaps(self, crop: int, view: int) -> None:
         assert Jigsaw.adapted(replace(PRETRAIN["quick"], crop_size=crop)).crop_size == view
