@@ -23,7 +23,7 @@ PENALTY = 1 / 60
 
 @dataclass
 class FitCount:
-    """How many of the fits of a stage are done. A feedback is told of it before each.
+    """The number of fits of a stage that are done, which a feedback is told before each.
 
     Attributes:
         feedback: It is told how far the stage is.
