@@ -6,11 +6,12 @@ file, in which it is stored, brings it to any other project.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import List, Sequence
 
@@ -40,6 +41,8 @@ CLASS_FIELD = "class"
 """The field with the code of the class."""
 LABELS_TABLE = "labels"
 STYLE_NAME = "labels"
+STORED_PROPERTY = "false/classes_in_file"
+"""Property of a layer, which its project saves with its style."""
 FILL_ALPHA = 70
 """Opacity of a label, up to 255: what lies below it stays visible."""
 OUTLINE_DARKER = 170
@@ -196,6 +199,21 @@ def classes_in_file(layer: QgsVectorLayer, taken_over: bool = False) -> List[Lab
         layer.setEditorWidgetSetup(field, stored.editorWidgetSetup(field))
         _show_style(layer)
     return classes
+
+
+def note_stored_classes(layer: QgsVectorLayer, classes: Sequence[LabelClass]) -> None:
+    """Note in a label layer what its file holds. So another time it can be told what has been changed, and where."""
+    text = json.dumps([astuple(one) for one in classes])
+    if layer.customProperty(STORED_PROPERTY, "") != text:
+        layer.setCustomProperty(STORED_PROPERTY, text)
+
+
+def classes_when_stored(layer: QgsVectorLayer) -> List[LabelClass]:
+    """Return the classes that the file of a label layer held when the layer last knew, or none."""
+    try:
+        return [LabelClass(*one) for one in json.loads(layer.customProperty(STORED_PROPERTY, ""))]
+    except (TypeError, ValueError):
+        return []
 
 
 def merged_classes(

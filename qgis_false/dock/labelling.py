@@ -55,7 +55,9 @@ from qgis_false.dock.label_file import (
     LabelClass,
     classes_in_file,
     classes_of_labels,
+    classes_when_stored,
     merged_classes,
+    note_stored_classes,
     show_classes,
     store_classes,
 )
@@ -140,9 +142,9 @@ class Labelling(QObject):
         self._score_later = self._timer(self._ask_for_scores, SCORE_AFTER_MS)
         self._store_later = self._timer(self._store_again, STORE_AGAIN_MS)
         """Runs while classes are owed to the file, as it did not take them."""
-        self._stored = classes_in_file(labels, taken_over=True)
+        self._stored: List[LabelClass] = []
         """The classes that are known to be in the file."""
-        self.classes: List[LabelClass] = classes_of_labels(labels)
+        self.classes = self._classes_at_first()
         self.live.set_classes(self.classes)
         self.watch.looking.connect(self._follow_file)
         labels.rendererChanged.connect(self._follow_style)
@@ -438,10 +440,27 @@ class Labelling(QObject):
         if self.learned is not None and not self.learned.problem:
             self._ask(Score)
 
+    def _classes_at_first(self) -> List[LabelClass]:
+        """Return the classes of layer and file, in both from now on: each may have been changed before."""
+        own, stored = classes_of_labels(self.labels), classes_in_file(self.labels)
+        # Those that are gone in the layer are none that were there before: a class in the file may have labels, and stays.
+        before = [one for one in classes_when_stored(self.labels) if one.code in {known.code for known in own}]
+        classes = merged_classes(own, before, stored) or stored
+        self._stored = stored
+        if classes == stored:
+            classes_in_file(self.labels, taken_over=True)
+        else:
+            if classes != own:
+                show_classes(self.labels, classes)
+            self._store()
+        note_stored_classes(self.labels, self._stored)
+        return classes
+
     def _follow_style(self) -> None:
         """The style of the layer has changed: by ``change_classes``, or by a person in QGIS's own window of styles."""
         classes = classes_of_labels(self.labels)
-        if classes:  # A layer that is shown otherwise for a while, such as in a single colour, keeps its classes.
+        # A layer that is shown otherwise for a while, such as in a single colour, keeps its classes.
+        if classes and not self._is_over:
             self._take(classes)
 
     def _take(self, classes: List[LabelClass]) -> None:
@@ -468,6 +487,7 @@ class Labelling(QObject):
             self.said.emit(str(error), True)
             self._store_later.start()
         self._stored = classes_in_file(self.labels)
+        note_stored_classes(self.labels, self._stored)
 
     def _store_again(self) -> None:
         self._show(self.classes)
@@ -484,6 +504,7 @@ class Labelling(QObject):
         found = classes_in_file(self.labels)
         if found and found != self._stored:
             self._stored = found
+            note_stored_classes(self.labels, found)
             classes_in_file(self.labels, taken_over=True)
 
     def _lose_layer(self) -> None:

@@ -779,6 +779,50 @@ class TestProject:
         assert all(layer.isValid() for layer in project.mapLayers().values())
         assert len(project.mapLayers()) == 2
 
+    @pytest.mark.parametrize("noted", [True, False])
+    def test_a_style_that_is_changed_while_the_dock_is_closed_counts(self, dock, image, noted):
+        from qgis_false.dock.label_file import STORED_PROPERTY, LabelClass, classes_in_file, show_classes, store_classes
+
+        two_classes(dock)
+        labels = dock.work.labels
+        dock.stop()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        renderer = labels.renderer().clone()
+        renderer.updateCategoryLabel(0, "way")
+        renderer.addCategory(QgsRendererCategory(5, QgsFillSymbol.createSimple({"color": "#0000ff"}), "pond"))
+        labels.setRenderer(renderer)
+        if not noted:  # As by a project of an older version.
+            labels.removeCustomProperty(STORED_PROPERTY)
+        other = QgsVectorLayer(labels.source(), "of another QGIS", "ogr")
+        show_classes(other, [*classes_in_file(other), LabelClass(3, "tree", "#00aa00")])
+        store_classes(other)
+        dock.start(image)
+        assert dock.work.labels.id() == labels.id()
+        assert [one.name for one in dock.work.classes] == ["way", "roof", "pond", "tree"]
+        assert classes_in_file(labels) == dock.work.classes
+
+    def test_classes_of_a_project_that_was_not_saved_are_in_the_file(self, dock, image):
+        """The layer of the project is older than its file then, and has changed nothing."""
+        two_classes(dock)
+        labels = dock.work.labels
+        old = labels.renderer().clone(), labels.customProperties()
+        dock.work.edit_class(1, name="way")
+        dock.stop()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        labels.setRenderer(old[0])
+        labels.setCustomProperties(old[1])
+        dock.start(image)
+        assert [one.name for one in dock.work.classes] == ["way", "roof"]
+
+    def test_a_layer_that_shows_no_classes_takes_those_of_its_file(self, dock, image):
+        two_classes(dock)
+        labels = dock.work.labels
+        dock.stop()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        labels.setRenderer(QgsSingleSymbolRenderer(QgsFillSymbol.createSimple({})))
+        dock.start(image)
+        assert [one.name for one in dock.work.classes] == ["road", "roof"]
+
     def test_a_label_layer_that_is_removed_ends_the_work(self, dock):
         QgsProject.instance().removeMapLayer(dock.work.labels.id())
         assert dock.work is None
