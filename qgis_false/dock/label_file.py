@@ -95,7 +95,7 @@ def _make_file(path: Path, crs: QgsCoordinateReferenceSystem) -> None:
     """Make a file without labels. It appears whole, as another QGIS may be waiting for it, and never in place of one.
 
     Raises:
-        OSError, QgsProcessingException: It cannot be made.
+        OSError: It cannot be made.
     """
     # By the word for a type: the types themselves are other ones under Qt 6.
     fields = QgsVectorLayer(f"NoGeometry?field={CLASS_FIELD}:integer", "", "memory").fields()
@@ -110,7 +110,7 @@ def _make_file(path: Path, crs: QgsCoordinateReferenceSystem) -> None:
             str(made), fields, QgsWkbTypes.Type.MultiPolygon, crs, QgsCoordinateTransformContext(), options
         )
         if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
-            raise failure("The labels cannot be written to {path}: {reason}.", path=path, reason=writer.errorMessage())
+            raise OSError(writer.errorMessage())
         del writer  # Only now the file is complete.
         with suppress(FileExistsError):  # Another QGIS was quicker.
             try:
