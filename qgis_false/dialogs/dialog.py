@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from processing.gui.AlgorithmDialog import AlgorithmDialog
 from processing.gui.AlgorithmDialogBase import AlgorithmDialogBase
@@ -27,36 +27,31 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
         self._is_estimating = False
         self._buttons_beside_run: List[QPushButton] = []
         if algorithm.can_be_estimated():
-            button = QPushButton(tr("Estimate"))
-            button.setToolTip(
-                tr("Find out how long this takes, and how much memory and disk, without doing it. It takes some seconds.")
-            )
-            button.clicked.connect(self._estimate)
-            # With this role it stands on the left, as that for a batch does.
-            self.buttonBox().addButton(button, QDialogButtonBox.ButtonRole.ResetRole)
-            self._buttons_beside_run.append(button)
+            tip = tr("Find out how long this takes, and how much memory and disk, without doing it. It takes some seconds.")
+            self._buttons_beside_run.append(self._add_button(tr("Estimate"), tip, self._estimate))
         if algorithm.can_be_tried():
-            button = QPushButton(tr("Try it small"))
-            button.setToolTip(
-                tr(
-                    "Does it on the part of the raster that the map shows, in about a minute: at most {pixels} pixels "
-                    "across, and {steps} steps of a training. Its results are temporary; what is entered here stays.",
-                    pixels=MOST_TRIAL_PX,
-                    steps=TRIAL_STEPS,
-                )
+            tip = tr(
+                "Does it on the part of the raster that the map shows, in about a minute: at most {pixels} pixels "
+                "across, and {steps} steps of a training. Its results are temporary; what is entered here stays.",
+                pixels=MOST_TRIAL_PX,
+                steps=TRIAL_STEPS,
             )
-            button.clicked.connect(self._try_small)
-            self.buttonBox().addButton(button, QDialogButtonBox.ButtonRole.ResetRole)
-            self._buttons_beside_run.append(button)
+            self._buttons_beside_run.append(self._add_button(tr("Try it small"), tip, self._try_small))
         missing = algorithm.what_is_missing()
         if missing:
             for button in offer_in_bar(self.messageBar(), missing):
                 button.clicked.connect(self._look_again)
         if EXPORT_PARAMETER in self.mainWidget().wrappers:
-            button = QPushButton(tr("Export the job..."))
-            button.setToolTip(self.algorithm().parameterDefinition(EXPORT_PARAMETER).help())
-            button.clicked.connect(self._export)
-            self.buttonBox().addButton(button, QDialogButtonBox.ButtonRole.ResetRole)
+            tip = self.algorithm().parameterDefinition(EXPORT_PARAMETER).help()
+            self._add_button(tr("Export the job..."), tip, self._export)
+
+    def _add_button(self, text: str, tip: str, do: Callable[..., None]) -> QPushButton:
+        button = QPushButton(text)
+        button.setToolTip(tip)
+        button.clicked.connect(do)
+        # With this role it stands on the left, as that for a batch does.
+        self.buttonBox().addButton(button, QDialogButtonBox.ButtonRole.ResetRole)
+        return button
 
     def getParametersPanel(self, algorithm: QgsProcessingAlgorithm, parent: QWidget) -> FalsePanel:
         return FalsePanel(parent, algorithm)

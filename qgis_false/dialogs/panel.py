@@ -137,7 +137,7 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
         return self.first_raster() is not None and not (stages is not None and _text(stages.parameterValue()))
 
     def createProcessingParameters(self, *given: Any, **named: Any) -> Dict[str, Any]:
-        # Here and not in the dialog, which QGIS asks until 3.22 only.
+        # Here and not in the dialog, which QGIS 3.40 no longer asks for them.
         values: Dict[str, Any] = super().createProcessingParameters(*given, **named)
         raster = self.first_raster() if self.is_trial else None
         if raster is None:

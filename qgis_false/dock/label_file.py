@@ -112,13 +112,11 @@ def _make_file(path: Path, crs: QgsCoordinateReferenceSystem) -> None:
         if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
             raise OSError(writer.errorMessage())
         del writer  # Only now the file is complete.
-        with suppress(FileExistsError):  # Another QGIS was quicker.
-            try:
-                os.link(made, path)
-            except FileExistsError:
-                raise
-            except OSError:  # There are no hard links here.
-                if not path.exists():
+        try:
+            os.link(made, path)
+        except OSError:  # Another QGIS was quicker, or there are no hard links here.
+            if not path.exists():
+                with suppress(FileExistsError):
                     made.rename(path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # A virus scanner may hold it. The labels are in their place.

@@ -1860,6 +1860,14 @@
         <translation>die GPU</translation>
     </message>
     <message>
+        <source>Find out how long this takes, and how much memory and disk, without doing it. It takes some seconds.</source>
+        <translation>Herausfinden, wie lange das dauert und wie viel Arbeitsspeicher und Platz es braucht, ohne es auszuführen. Das dauert einige Sekunden.</translation>
+    </message>
+    <message>
+        <source>Does it on the part of the raster that the map shows, in about a minute: at most {pixels} pixels across, and {steps} steps of a training. Its results are temporary; what is entered here stays.</source>
+        <translation>Rechnet nur auf dem Teil des Rasters, den die Karte zeigt, in etwa einer Minute: höchstens {pixels} Pixel im Quadrat, und {steps} Schritte eines Trainings. Die Ergebnisse sind temporär, die Eingaben hier bleiben.</translation>
+    </message>
+    <message>
         <source>A part can be tried where a raster of this computer or a layer comes first, and without stages.</source>
         <translation>Ein Teil lässt sich ausprobieren, wenn ein Raster dieses Rechners oder ein Layer an erster Stelle steht, und ohne Stufen.</translation>
     </message>
@@ -1868,28 +1876,20 @@
         <translation>Ist das so gemeint?</translation>
     </message>
     <message>
-        <source>Estimate</source>
-        <translation>Schätzen</translation>
-    </message>
-    <message>
-        <source>Find out how long this takes, and how much memory and disk, without doing it. It takes some seconds.</source>
-        <translation>Herausfinden, wie lange das dauert und wie viel Arbeitsspeicher und Platz es braucht, ohne es auszuführen. Das dauert einige Sekunden.</translation>
-    </message>
-    <message>
-        <source>Try it small</source>
-        <translation>Klein ausprobieren</translation>
-    </message>
-    <message>
-        <source>Does it on the part of the raster that the map shows, in about a minute: at most {pixels} pixels across, and {steps} steps of a training. Its results are temporary; what is entered here stays.</source>
-        <translation>Rechnet nur auf dem Teil des Rasters, den die Karte zeigt, in etwa einer Minute: höchstens {pixels} Pixel im Quadrat, und {steps} Schritte eines Trainings. Die Ergebnisse sind temporär, die Eingaben hier bleiben.</translation>
-    </message>
-    <message>
         <source>Export the job...</source>
         <translation>Auftrag exportieren...</translation>
     </message>
     <message>
         <source>Go on all the same?</source>
         <translation>Trotzdem weitermachen?</translation>
+    </message>
+    <message>
+        <source>Estimate</source>
+        <translation>Schätzen</translation>
+    </message>
+    <message>
+        <source>Try it small</source>
+        <translation>Klein ausprobieren</translation>
     </message>
     <message>
         <source>Nothing can be computed yet</source>
