@@ -21,7 +21,7 @@ from false_core.raster.aligned import AlignedCodes
 from false_core.raster.carried_classes import read_carried_classes
 from false_core.raster.class_map import ClassMap, CodeArray, tally
 from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass, LegendEntry, names_from_legend
-from false_core.raster.source import BoolArray, Window
+from false_core.raster.source import BoolArray, RasterSource, Window
 
 POINT_REFERENCE, SHAPE_REFERENCE, RASTER_REFERENCE = "points", "lines and polygons", "raster"
 """Kinds of a reference."""
@@ -108,6 +108,10 @@ def _annotation(labels: Labels, values: list[Hashable]) -> Annotation:
 
 def compare_raster(the_map: ClassMap, path: str, feedback: Feedback) -> Comparison:
     """Compare every pixel of the map whose truth is known."""
+    beside = RasterSource(path)
+    bands = len(beside.bands)
+    if bands > 1:
+        feedback.warn(f"{beside.name} has {bands} bands. Its classes are taken from the first.")
     # Its classes are read once it is open: the raster is looked through before that.
     with AlignedCodes(path, the_map.source, feedback) as truth:
         names = {c.code: c.name for c in read_carried_classes(path).classes}

@@ -18,8 +18,9 @@ from false_core.feedback import Feedback
 from false_core.raster.class_map import CodeArray, as_codes
 from false_core.raster.ground import turns_to
 from false_core.raster.in_words import describe_crs
-from false_core.raster.opening import GDAL_ERRORS
+from false_core.raster.opening import GDAL_ERRORS, late_complaint
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
+from false_core.raster.stored_bands import LARGEST_NUMBER
 
 
 class AlignedCodes:
@@ -45,10 +46,13 @@ class AlignedCodes:
         common = ours or theirs or CRS.from_epsg(3857)
         try:
             self._dataset = rasterio.open(self.source.path)
+            late_complaint(self._dataset)  # It was told when it was opened first.
             if self._dataset.transform.is_identity and self._dataset.gcps[0]:
                 raise InputError(f"{self.source.name} has ground control points but no grid.", "Warp it first.")
-            # Without a nodata value, what lies beyond the raster would look like code 0.
-            unmarked = self._dataset.nodata is None and ColorInterp.alpha not in self._dataset.colorinterp
+            # Otherwise what lies beyond the raster would look like code 0. The nodata value is looked for in what is read: it
+            # would keep GDAL from a mask beside it, and need not be one that the data type has.
+            unmarked = ColorInterp.alpha not in self._dataset.colorinterp
+            self._nodata = self._dataset.nodatavals[0]
             self._warped: Any = WarpedVRT(
                 self._dataset,
                 src_crs=theirs or common,
@@ -58,6 +62,7 @@ class AlignedCodes:
                 width=grid.source_width,
                 height=grid.source_height,
                 resampling=Resampling.nearest,
+                src_nodata=None,
                 add_alpha=unmarked,
             )
             meanings = self._warped.colorinterp
@@ -79,6 +84,9 @@ class AlignedCodes:
                 # By itself: GDAL takes it for a mask in files of Byte and UInt16 alone.
                 values[self._warped.read(self._alpha, window=there) == 0] = np.nan
             values[self.source.is_said_nodata(values)] = np.nan
+            values[np.abs(values) >= LARGEST_NUMBER] = np.nan
+            if self._nodata is not None and abs(self._nodata) < LARGEST_NUMBER:
+                values[values == np.float32(self._nodata)] = np.nan
         except GDAL_ERRORS as error:
             raise InputError(
                 f"The raster {self.source.path} is damaged or cut off: {error.__cause__ or error}.",

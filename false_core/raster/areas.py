@@ -9,6 +9,7 @@ import numpy.typing as npt
 import shapely
 
 from false_core.raster.ground import (
+    TRUE_TO_SCALE,
     ellipsoid_of,
     is_true_to_scale,
     latitude_lines,
@@ -24,6 +25,9 @@ KNOTS = 257
 UNEVEN = 1e-3
 """The share by which the ground of a unit of the map may differ between the middle and the corners of a polygon, to be taken
 for that of the middle all over."""
+EVEN = 2 * TRUE_TO_SCALE
+"""The share by which the largest pixel of a map may be larger on the ground than the smallest, so that one area stands for
+all: as much as is not corrected in a national grid."""
 _LOOKED_AT = 9
 """Places along each axis of a map that must be true to scale: where its corners show no ground, as of half the globe seen
 from far away, its middle alone would speak for all."""
@@ -38,12 +42,14 @@ class AreaUnit:
 
 
 def unit_of_map(source: RasterSource) -> AreaUnit:
-    """Return how to tell the areas of classes on a map: in hectares where its pixels are all of one size on the ground."""
+    """Return how to tell the areas of classes on a map: in hectares where its pixels are all about one size on the ground."""
     square = source.pixel_size**2
     if source.crs is None:
         return AreaUnit(SQUARE_UNITS, square) if source.georeferenced else AreaUnit(PIXELS, 1.0)
     if is_measured_on_ground(source):
-        return AreaUnit(PIXELS, 1.0)
+        ground = square_metres_per_unit(_places_over(source), source.crs)
+        is_even = np.isfinite(ground).all() and np.ptp(ground) <= EVEN * ground.mean()
+        return AreaUnit(HECTARES, square * float(ground.mean()) / 10_000) if is_even else AreaUnit(PIXELS, 1.0)
     if source.crs.is_projected:
         return AreaUnit(HECTARES, square * float(source.crs.linear_units_factor[1]) ** 2 / 10_000)
     return AreaUnit(SQUARE_UNITS, square)
@@ -56,9 +62,12 @@ def is_measured_on_ground(source: RasterSource) -> bool:
         return False
     if source.crs.is_geographic:
         return True
+    return bool(source.crs.is_projected) and not is_true_to_scale(_places_over(source), source.crs)
+
+
+def _places_over(source: RasterSource) -> DoubleArray:
     columns, rows = (np.linspace(0, side, _LOOKED_AT) for side in (source.source_width, source.source_height))
-    places = moved(source.source_transform, np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2))
-    return bool(source.crs.is_projected) and not is_true_to_scale(places, source.crs)
+    return moved(source.source_transform, np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2))
 
 
 def unit_of_areas(source: RasterSource) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,14 @@ FAR_OUTSIDE = 10.0
 """Degrees beyond the area of use of a CRS. Where nothing of a map lies nearer, it is not corrected: its CRS may be wrong."""
 STRAIGHT = 1e-6
 """The share of their distance by which lines of latitude and longitude may be bent that are taken for straight."""
+
+
+_PLACEHOLDER = re.compile(r'\s*\w+\[\s*"undefined (?:(?:geographic|cartesian) )?[sc]rs"', re.IGNORECASE)
+
+
+def is_placeholder(wkt: str) -> bool:
+    """Return whether a CRS is what GeoPackages have for none: "Undefined Cartesian SRS", or geographic."""
+    return _PLACEHOLDER.match(wkt) is not None
 
 
 @dataclass(frozen=True)

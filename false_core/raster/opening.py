@@ -49,6 +49,9 @@ class OpenedRaster:
     Args:
         path: A file or anything else GDAL opens, such as a VRT or a subdataset name.
 
+    Attributes:
+        complaint: The part of its metadata that GDAL could not make sense of, in its words; mostly empty.
+
     Raises:
         InputError: The file is missing, unreadable, or of a kind that is not opened.
     """
@@ -56,6 +59,7 @@ class OpenedRaster:
     def __init__(self, path: str) -> None:
         self.path = path
         self._local = threading.local()
+        self.complaint = ""
         self._layout: tuple[Any, ...] | None = None
         self._layout = _layout(self.dataset())
 
@@ -71,7 +75,8 @@ class OpenedRaster:
         """
         dataset = getattr(self._local, "dataset", None)
         if dataset is None or self._local.identified != identified:
-            dataset = _open(self.path)
+            dataset = open_raster(self.path)
+            self.complaint = late_complaint(dataset)
             if self._layout not in (None, _layout(dataset)):
                 raise InputError(
                     f"The raster {self.path} was replaced since it was opened.",
@@ -105,7 +110,12 @@ class _OpenFiles(threading.local):
 _open_files = _OpenFiles()
 
 
-def _open(path: str) -> Any:
+def open_raster(path: str) -> Any:
+    """Return a raster as rasterio opens it, once it and what it leads to have been looked through. Close it in the end.
+
+    Raises:
+        InputError: It is missing, unreadable, or of a kind that is not opened.
+    """
     # A colon after a possible drive letter means a subdataset or an address, which only GDAL can look up.
     is_file = not path.startswith("/vsi") and ":" not in path[2:]
     if is_file and not os.path.exists(path):
@@ -129,6 +139,18 @@ def _open(path: str) -> Any:
             REMOTE_REMEDY if is_remote(path) else FORMATS_REMEDY if "supported file format" in str(error) else "",
         ) from error
     return dataset
+
+
+def late_complaint(dataset: Any) -> str:
+    """Return what GDAL complained of when it opened a file without giving it up, such as a CRS that is none.
+
+    Rasterio raises it at the next thing that is asked, whatever that is; afterwards it is forgotten.
+    """
+    try:
+        dataset.colorinterp  # noqa: B018 - the first of what raises it.
+    except GDAL_ERRORS as error:
+        return str(error).rstrip(".")
+    return ""
 
 
 def _layout(dataset: Any) -> tuple[Any, ...]:

@@ -48,13 +48,14 @@ def _largest_share(values: Any) -> float:
     return float(np.unique(values, return_counts=True)[1].max() / values.size)
 
 
-def peculiarities(dataset: Any, bands: Sequence[int], images: Sequence[int]) -> tuple[str, ...]:
+def peculiarities(dataset: Any, bands: Sequence[int], images: Sequence[int], complaint: str = "") -> tuple[str, ...]:
     """Return what the user should know of a raster, in sentences without its name.
 
     Args:
         dataset: The open raster.
         bands: The bands that are used.
         images: Those of its bands that are marked as transparency and hold an image.
+        complaint: Reason why a part of what is said of it cannot be read, such as its CRS; empty where all can.
     """
     found = [
         f"band {band} is marked as transparency, but its values are those of an image. It is taken for a band like any "
@@ -83,5 +84,10 @@ def peculiarities(dataset: Any, bands: Sequence[int], images: Sequence[int]) -> 
         found.append(
             "it has ground control points without a CRS, which are not followed: it is read as if it lay nowhere. "
             "Georeference it first, with Layer > Georeferencer."
+        )
+    if complaint:
+        found.append(
+            f"what the file says of itself, or an .aux.xml file beside it, cannot be read in full: {complaint}. It is read "
+            "without that, such as without its CRS."
         )
     return tuple(found)

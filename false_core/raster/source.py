@@ -22,7 +22,7 @@ from false_core.jobs import Extent, raster_name
 from false_core.raster.band_colours import BandColours, colours_of
 from false_core.raster.band_descriptions import BandDescription, bad_bands, describe_bands
 from false_core.raster.coarsening import write_block_means
-from false_core.raster.ground import is_true_to_scale, scale_at, turns_to
+from false_core.raster.ground import is_placeholder, is_true_to_scale, scale_at, turns_to
 from false_core.raster.in_words import describe_crs, describe_extent
 from false_core.raster.opening import GDAL_ERRORS, OpenedRaster
 from false_core.raster.peculiarities import is_image, peculiarities
@@ -118,10 +118,12 @@ class RasterSource:
         self.dtype = str(dataset.dtypes[self.bands[0] - 1])
         self.descriptions: tuple[BandDescription, ...] = describe_bands(dataset, self.bands)
         self.bad_bands: tuple[int, ...] = tuple(band for band in bad_bands(dataset) if band in self.bands)
-        self.peculiarities: tuple[str, ...] = peculiarities(dataset, self.bands, images)
+        self.peculiarities: tuple[str, ...] = peculiarities(dataset, self.bands, images, file.complaint)
         self._change: tuple[FloatArray, FloatArray] | None = None
         # One object for all rasters with the same CRS: it is large.
         crs = crs_said(self._said) or dataset.crs
+        if crs and is_placeholder(crs.to_wkt()):
+            crs = None
         self.crs: CRS | None = crs and _crs.setdefault(crs.to_wkt(), crs)
         self.georeferenced = not dataset.transform.is_identity
         self.source_width, self.source_height = int(dataset.width), int(dataset.height)

@@ -126,6 +126,18 @@ class TestAPool:
         with pytest.raises(InputError, match=f"land: .*{said}"):
             pool_of(task(world, **files, field="cover"), 100, Feedback())
 
+    def test_has_no_truth_that_shows_the_bytes_of_other_files(self, world: dict[str, str], tmp_path: Path) -> None:
+        (tmp_path / "secret").write_bytes(bytes(WIDTH * HEIGHT))
+        (tmp_path / "task").mkdir()
+        truth = tmp_path / "task" / "truth.vrt"
+        truth.write_text(
+            f"<VRTDataset rasterXSize='{WIDTH}' rasterYSize='{HEIGHT}'>"
+            "<VRTRasterBand dataType='Byte' band='1' subClass='VRTRawRasterBand'>"
+            "<SourceFilename relativeToVRT='1'>../secret</SourceFilename></VRTRasterBand></VRTDataset>"
+        )
+        with pytest.raises(InputError, match="land: the truth cannot be used.*outside its own folder"):
+            pool_of(task(world, truth=str(truth)), 100, Feedback())
+
     def test_needs_places_large_enough_for_a_label(self, world: dict[str, str], tmp_path: Path) -> None:
         truth = np.zeros((HEIGHT, WIDTH), np.uint8)
         truth[::9, ::9], truth[4::9, 4::9] = 1, 2

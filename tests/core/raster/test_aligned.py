@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio.shutil
 from affine import Affine
-from small_world import Listener, write_raster
+from small_world import GRID, Listener, write_raster
 
 from false_core.raster.aligned import AlignedCodes
 from false_core.raster.source import RasterSource, Window
+
+SHIFTED = Affine.translation(5, 6)
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [(-170.0, 190.0), (190.0, -170.0), (190.0, 190.0)])
@@ -39,3 +42,35 @@ def test_a_map_in_metres_finds_codes_that_are_counted_to_360_degrees(tmp_path: P
         found, valid = aligned.read(Window(0, 0, 9, 9))
     assert valid.all()
     assert (found == 3).all()
+
+
+NODATA_OF_TYPES = [("uint8", 0), ("uint8", -9999), ("int8", -1), ("uint16", 65535), ("int32", -9999), ("uint32", 2**32 - 1),
+                   ("int64", -9999), ("float32", -3.4028234663852886e38), ("float64", float("nan")), ("float64", -1e308)]  # fmt: skip
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["no mask", "a mask"])
+@pytest.mark.parametrize(("dtype", "nodata"), NODATA_OF_TYPES)
+def test_codes_are_known_where_neither_nodata_nor_a_mask_hides_them(
+    tmp_path: Path, listener: Listener, dtype: str, nodata: float, masked: bool
+) -> None:
+    codes = np.random.default_rng(0).integers(1, 5, (20, 30)).astype(dtype)
+    possible = np.dtype(dtype).kind == "f" or np.iinfo(dtype).min <= nodata <= np.iinfo(dtype).max
+    hidden = np.zeros((20, 30), bool)
+    if possible:
+        codes[:4], hidden[:4] = nodata, True
+    mask = np.full((20, 30), 255, "uint8")
+    if masked:
+        mask[:, :7], hidden[:, :7] = 0, True
+    # Smaller than the other raster, and its upper left corner within it.
+    theirs = write_raster(tmp_path / "theirs.tif", codes[None], mask if masked else None, transform=GRID * SHIFTED)
+    described = tmp_path / "theirs.vrt"
+    rasterio.shutil.copy(theirs, described, driver="VRT")
+    said = f"<NoDataValue>{nodata!r}</NoDataValue>"
+    described.write_text(described.read_text().replace("<ColorInterp>", f"{said}<ColorInterp>", 1))
+    ours = write_raster(tmp_path / "ours.tif", np.ones((1, 40, 50), "uint8"))
+    with AlignedCodes(str(described), RasterSource(ours), listener.feedback) as aligned:
+        found, valid = aligned.read(Window(0, 0, 50, 40))
+    expected = np.zeros((40, 50), bool)
+    expected[6:26, 5:35] = ~hidden
+    np.testing.assert_array_equal(valid, expected)
+    np.testing.assert_array_equal(found[valid], codes[~hidden])

@@ -46,8 +46,23 @@ def test_they_are_square_metres_of_ground_where_the_map_is_not_true_to_scale(tmp
     truth = on_ellipsoid(source, box)
     assert GroundAreas(source).of_polygons(np.array([box]))[0] == pytest.approx(truth, rel=2e-5)
     assert GroundAreas(source).of_pixels(Window(0, 0, source.width, source.height)).sum() == pytest.approx(truth, rel=2e-5)
-    assert (unit_of_areas(source), unit_of_map(source).name) == ("m²", "pixels")
+    unit = unit_of_map(source)
+    assert (unit_of_areas(source), unit.name) == ("m²", "ha")
+    assert unit.per_pixel * source.width * source.height == pytest.approx(truth / 10_000, rel=2e-4)
     assert source.ground_sample_distance == pytest.approx(np.sqrt(truth / source.width / source.height), rel=1e-5)
+
+
+@pytest.mark.parametrize(("crs", "pixel"), [("EPSG:3857", 10_000.0), ("EPSG:4326", 0.05), ("EPSG:3413", 50_000.0)])
+def test_where_pixels_differ_in_size_no_area_stands_for_all(tmp_path: Path, crs: str, pixel: float) -> None:
+    assert unit_of_map(raster(tmp_path, crs, pixel=pixel)).name == "pixels"
+
+
+def test_a_small_map_in_degrees_is_told_in_hectares(tmp_path: Path) -> None:
+    source = raster(tmp_path, "EPSG:4326", pixel=1e-4)
+    box = shapely.box(*(source.bounds[n] for n in (0, 2, 1, 3)))
+    unit = unit_of_map(source)
+    assert unit.name == "ha"
+    assert unit.per_pixel * source.width * source.height == pytest.approx(on_ellipsoid(source, box) / 10_000, rel=2e-4)
 
 
 def test_a_polygon_across_half_a_continent_in_mercator(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import rasterio
 from rasterio.rpc import RPC
 from small_world import Listener, write_raster
 
+from false_core.raster.aligned import AlignedCodes
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.working_grid import open_all
 
@@ -98,6 +99,17 @@ class TestWhatIsNotFollowed:
         vrt.write_text(f'<VRTDataset rasterXSize="8" rasterYSize="8"><GCPList>{points}</GCPList>{band}</VRTDataset>')
         open_all([str(vrt)], (), listener.feedback)
         assert "plan.vrt: it has ground control points without a CRS" in listener.warnings
+
+    @pytest.mark.parametrize("crs", ["EPSG:99999", "nonsense", "/etc/hostname", "http://127.0.0.1:9/crs", "ESRI::/etc/hostname"])
+    def test_a_crs_that_is_none(self, tmp_path: Path, listener: Listener, crs: str) -> None:
+        path = write_raster(tmp_path / "land.tif", np.ones((1, 8, 8), "uint8"), crs=None)
+        Path(f"{path}.aux.xml").write_text(f"<PAMDataset><SRS>{crs}</SRS></PAMDataset>")
+        source = open_all([path], (), listener.feedback)[0]
+        assert source.crs is None
+        assert (source.read(Window(0, 0, 8, 8)) == 1).all()
+        with AlignedCodes(path, source, listener.feedback) as codes:
+            assert codes.read(Window(0, 0, 8, 8))[1].all()
+        assert "land.tif: what the file says of itself, or an .aux.xml file beside it, cannot be read" in listener.warnings
 
     def test_a_raster_that_has_a_place_of_its_own_needs_none_of_them(self, tmp_path: Path) -> None:
         path = write_raster(tmp_path / "ortho.tif", np.ones((1, 8, 8), "uint8"))

@@ -205,6 +205,16 @@ class TestWhatIsInvalid:
         read = whole(RasterSource(write_raster(tmp_path / "r.tif", pixels, mask)))
         np.testing.assert_array_equal(np.isnan(read), np.broadcast_to(mask == 0, read.shape))
 
+    @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float32"])
+    def test_a_mask_band_and_the_nodata_value_beside_it(self, tmp_path: Path, dtype: str) -> None:
+        pixels = numbers(3, dtype=dtype)
+        pixels[:, 15] = 0
+        pixels[1, 12, 12] = 0
+        mask = np.full((20, 30), 255, "uint8")
+        mask[5:9, 3:] = 0
+        read = whole(RasterSource(write_raster(tmp_path / "r.tif", pixels, mask, nodata=0)))
+        np.testing.assert_array_equal(np.isnan(read), (pixels == 0) | (mask == 0))
+
     def test_everything_beyond_the_raster(self, tmp_path: Path) -> None:
         pixels = numbers(1, 10, 12)
         source = RasterSource(write_raster(tmp_path / "r.tif", pixels))
