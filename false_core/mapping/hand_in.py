@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import rasterio.shutil
+import numpy as np
+import rasterio
 
 from false_core import jobs
 from false_core.accuracy.assessment import AssessedClass, Assessment, conclude
@@ -16,7 +17,7 @@ from false_core.accuracy.assessment_picture import draw_compared
 from false_core.accuracy.assessment_report import assessment_report, interval_in_words
 from false_core.accuracy.assessment_table import write_assessment_table
 from false_core.accuracy.comparison import POINT_REFERENCE, compare_labels
-from false_core.errors import ModelFileError, OutputError
+from false_core.errors import ModelFileError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify, HandIn, Polygonise
 from false_core.labels.reading import Labels, read_labels
@@ -32,14 +33,17 @@ from false_core.raster.areas import unit_of_map
 from false_core.raster.class_map import ClassMap
 from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass, read_legend
 from false_core.raster.georeference import ground_facts
-from false_core.raster.map_file import COMPRESSION, write_class_names, write_sld, write_style
-from false_core.raster.opening import GDAL_ERRORS
-from false_core.raster.source import RasterSource
+from false_core.raster.map_file import RasterFile, build_overviews, write_class_names, write_sld, write_style
+from false_core.raster.opening import late_complaint
+from false_core.raster.source import RasterSource, Window
 from false_core.reports.page import write_report
+from false_core.sidecars import is_style_of_user, styles_kept
 
 MAP_FILE, POLYGONS_FILE, AREAS_FILE = "map.tif", "polygons.gpkg", "areas.csv"
 REPORT_FILE, ASSESSMENT_FILE = "report.html", "assessment.html"
 CLASSIFY_FILE, TRAINING_FILE = "job_classify.json", "job_finetune.json"
+LOWEST_CODE = -(2**31)
+"""The value of pixels without data where codes do not fit into bytes."""
 COPY_BYTES = 16_000_000
 """Bytes that are copied between two looks at whether the job is cancelled."""
 _WRITTEN = (MAP_FILE, POLYGONS_FILE, AREAS_FILE, REPORT_FILE, ASSESSMENT_FILE, CLASSIFY_FILE, TRAINING_FILE)
@@ -98,24 +102,56 @@ def _copy_map(the_map: ClassMap, classes: Sequence[AssessedClass], folder: Path,
     """Copy the map as a GeoTIFF, with files beside it that hold the names and the colours of its classes."""
     target, source = folder / MAP_FILE, the_map.source
     table = _table(classes)
-    beside = (
-        [target.with_name(f"{MAP_FILE}.aux.xml"), target.with_suffix(".qml"), target.with_suffix(".sld")] if table else []
-    )
+    names, style, sld = target.with_name(f"{MAP_FILE}.aux.xml"), target.with_suffix(".qml"), target.with_suffix(".sld")
+    writers: dict[Path, Callable[[Path, ClassTable], None]] = {names: write_class_names, sld: write_sld, style: write_style}
+    if is_style_of_user(style):
+        del writers[style]
+        for sentence in styles_kept([target]):
+            feedback.info(sentence)
+    beside = list(writers) if table else []
     with published(target, *beside) as paths:
-        try:
-            with rasterio.open(source.path) as dataset:
-                as_it_is = dataset.driver == "GTiff" and Path(source.path).is_file()
-                if not as_it_is:
-                    rasterio.shutil.copy(dataset, paths[0], driver="GTiff", **COMPRESSION)
-        except GDAL_ERRORS as error:
-            raise OutputError(f"{target} cannot be written: {error}.", "Is the disk full?") from error
-        if as_it_is:
+        if _stands_alone(source):
             for done in _copied(Path(source.path), paths[0]):
                 feedback.advance(done, 1.0)
+        else:
+            _write_again(the_map, classes, table, paths[0], feedback)
         if table:
-            write_class_names(paths[1], table)
-            write_style(paths[2], table)
-            write_sld(paths[3], table)
+            for write, path in zip(writers.values(), paths[1:]):
+                write(path, table)
+
+
+def _stands_alone(source: RasterSource) -> bool:
+    """Return whether the file of a map says all that counts: nothing that lies beside it, nor what is said in its place."""
+    if source.said != source.path or not Path(source.path).is_file():
+        return False
+    with rasterio.open(source.path) as dataset:
+        whole = _facts(dataset)
+    with (
+        rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_PAM_ENABLED="NO", GDAL_GEOREF_SOURCES="INTERNAL"),
+        rasterio.open(source.path) as dataset,
+    ):
+        return bool(dataset.driver == "GTiff" and _facts(dataset) == whole)
+
+
+def _facts(dataset: Any) -> tuple[Any, ...]:
+    late_complaint(dataset)
+    return dataset.crs, dataset.transform, str(dataset.nodatavals), dataset.mask_flag_enums, len(dataset.gcps[0])
+
+
+def _write_again(
+    the_map: ClassMap, classes: Sequence[AssessedClass], table: ClassTable | None, path: Path, feedback: Feedback
+) -> None:
+    """Write the map as it is read."""
+    source = the_map.source
+    in_bytes = table is not None and len(table.classes) == sum(c.code is not None for c in classes)
+    nodata, dtype = (table.nodata, "uint8") if table and in_bytes else (LOWEST_CODE, "int32")
+    with RasterFile(path, source, Window(0, 0, source.width, source.height), nodata, dtype=dtype) as file:
+        if table and in_bytes:
+            file.set_classes(table)
+        for window in the_map.windows(feedback):
+            codes, valid = the_map.read(window)
+            file.write(window.column, window.row, np.where(valid, codes, nodata).astype(dtype))
+    build_overviews(path)
 
 
 def _copied(source: Path, target: Path) -> Iterator[float]:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import geopandas
 import numpy as np
 import pytest
 import rasterio
 from shapely.geometry import Point, box
-from small_world import Listener, write_raster
+from small_world import CRS, LEFT, TOP, Listener, write_raster
 
 from false_core import jobs
 from false_core.dispatch import run
 from false_core.errors import OutputError
 from false_core.events import Message
 from false_core.jobs import HandIn
+from false_core.raster.class_map import ClassMap
 from false_core.raster.map_file import CLASSES_TAG
+from false_core.raster.source import Window
 
 CODES = np.repeat(np.repeat(np.array([[1, 2], [2, 7]], np.uint8), 20, axis=0), 30, axis=1)
 
@@ -122,15 +127,91 @@ def test_a_map_of_another_format_becomes_a_geotiff(the_map: str, tmp_path: Path)
         assert copy.driver == "GTiff" and (copy.read(1) == CODES).all()
 
 
+def beside_a_mask(folder: Path) -> str:
+    path = write_raster(folder / "land.tif", CODES[None])
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as dataset:
+        dataset.write_mask(np.where(np.arange(60) < 30, 255, 0).astype(np.uint8)[None].repeat(40, axis=0))
+    assert Path(f"{path}.msk").is_file()
+    return path
+
+
+def placed_by_files_beside_it(folder: Path) -> str:
+    path = write_raster(folder / "land.tif", CODES[None], crs=None, transform=None)
+    (folder / "land.tfw").write_text(f"1\n0\n0\n-1\n{LEFT + 0.5}\n{TOP - 0.5}\n")
+    Path(f"{path}.aux.xml").write_text(f"<PAMDataset><SRS>{CRS}</SRS></PAMDataset>")
+    return path
+
+
+def whose_nodata_is_said_beside_it(folder: Path) -> str:
+    path = write_raster(folder / "land.tif", CODES[None])
+    said = "<PAMRasterBand band='1'><NoDataValue>2</NoDataValue></PAMRasterBand>"
+    Path(f"{path}.aux.xml").write_text(f"<PAMDataset>{said}</PAMDataset>")
+    return path
+
+
+def with_what_the_user_says_of_it(folder: Path) -> str:
+    return str(jobs.RasterName(write_raster(folder / "land.tif", CODES[None], crs=None), CRS, "2"))
+
+
+def of_codes_beyond_a_byte(folder: Path) -> str:
+    path = write_raster(folder / "land.tif", CODES[None].astype(np.int32) * 1000 - 1500)
+    Path(f"{path}.aux.xml").write_text(
+        "<PAMDataset><PAMRasterBand band='1'><NoDataValue>500</NoDataValue></PAMRasterBand></PAMDataset>"
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        beside_a_mask,
+        placed_by_files_beside_it,
+        whose_nodata_is_said_beside_it,
+        with_what_the_user_says_of_it,
+        of_codes_beyond_a_byte,
+    ],
+)
+def test_a_map_that_its_file_alone_does_not_tell_is_handed_in_as_it_is_read(
+    kind: Callable[[Path], str], tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    path = kind(tmp_path / "in")
+    run(HandIn(path, str(tmp_path / "out")))
+    (tmp_path / "alone").mkdir()
+    copy = Path(shutil.copy(tmp_path / "out" / "map.tif", tmp_path / "alone"))
+    given, handed = ClassMap(path), ClassMap(str(copy))
+    window = Window(0, 0, 60, 40)
+    for one, other in zip(given.read(window), handed.read(window)):
+        np.testing.assert_array_equal(one, other)
+    assert handed.source.crs == given.source.crs and handed.source.bounds == given.source.bounds
+    polygons = geopandas.read_file(tmp_path / "out" / "polygons.gpkg", layer="polygons")
+    assert polygons.crs == CRS
+    assert polygons.area.sum() == given.read(window)[1].sum()
+    assert tuple(polygons.total_bounds[[0, 3]]) == (LEFT, TOP)
+
+
+def test_a_style_that_a_person_changed_in_the_folder_stays(the_map: str, tmp_path: Path, listener: Listener) -> None:
+    folder = tmp_path / "out"
+    run(HandIn(the_map, str(folder)))
+    own = (folder / "map.qml").read_bytes().replace(b"#00aa00", b"#123456")
+    (folder / "map.qml").write_bytes(own)
+    run(HandIn(the_map, str(folder)), listener)
+    assert (folder / "map.qml").read_bytes() == own
+    assert "map.qml was made or changed by a person, and is kept" in listener.infos
+
+
 def test_a_map_that_cannot_be_written_is_said(the_map: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import rasterio.shutil
 
     rasterio.shutil.copy(the_map, tmp_path / "land.img", driver="HFA")
+    open_as_ever = rasterio.open
 
-    def fail(*given: object, **named: object) -> None:
-        raise rasterio.errors.RasterioIOError("no room")
+    def fail(path: object, mode: str = "r", **named: Any) -> Any:
+        if mode == "w":
+            raise rasterio.errors.RasterioIOError("no room")
+        return open_as_ever(path, mode, **named)
 
-    monkeypatch.setattr("rasterio.shutil.copy", fail)
-    with pytest.raises(OutputError, match=r"map.tif cannot be written: no room. Is the disk full\?"):
+    monkeypatch.setattr("rasterio.open", fail)
+    with pytest.raises(OutputError, match=r"map.tif cannot be written: no room"):
         run(HandIn(str(tmp_path / "land.img"), str(tmp_path / "out")))
     assert not (tmp_path / "out" / "map.tif").exists()
