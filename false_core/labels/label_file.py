@@ -22,6 +22,7 @@ from false_core.labels.encodings import guess_encoding
 from false_core.labels.layer_path import LayerPath
 from false_core.labels.layer_sources import check_sources, nothing_left_beside
 from false_core.labels.surfaces import shapes_from_wkb
+from false_core.raster.ground import is_placeholder
 from false_core.untrusted import check_files_beside, check_is_file, check_unpacked
 from false_core.untrusted.databases import QUERY_TIMEOUT_S, check_view
 from false_core.untrusted.drivers import allow_by_list, without_stderr
@@ -40,6 +41,8 @@ MOST_LAYERS = 10_000
 """The number of layers of a file that are looked through."""
 FEATURES_TELLING_ENCODING = 2000
 """Features whose texts tell the encoding of a file that does not say it."""
+_LARGEST_WHOLE_REAL = 2.0**53
+"""Real numbers from here on leave out whole ones."""
 _SILENT = (0, 87)
 """Marks of a shapefile that do not tell the encoding of its texts: none, and the one of "some Windows" (LDID)."""
 
@@ -123,7 +126,11 @@ def _table(path: str, fields: list[str] | None, feedback: Feedback) -> geopandas
             f"{lost} label shapes of {file} are of a kind that cannot be read, or damaged. They are left out; save them as "
             "polygons, lines or points."
         )
-    table = geopandas.GeoDataFrame(values, geometry=geometries, crs=about["crs"] or layer.crs)
+    place = next(name for name in ("geometry", *map("geometry_{}".format, range(1, len(values) + 1))) if name not in values)
+    crs = about["crs"] or layer.crs
+    table = geopandas.GeoDataFrame(
+        {**values, place: geometries}, geometry=place, crs=None if is_placeholder(crs or "") else crs
+    )
     if asked.dimension is not None:
         table = table[shapely.get_dimensions(geometries) == asked.dimension]
     texts = (str(text) for column in values for text in table[column].unique())
@@ -202,8 +209,25 @@ def _read(asked: LayerPath, layer: _Layer, wanted: list[str] | None) -> tuple[di
             f"The filter of the label file {asked.file} cannot be used: {asked.subset} ({error}).",
             "It is a condition as behind WHERE, such as \"cover\" <> 'water'.",
         ) from error
-    kinds = zip(map(str, about["fields"]), values, map(str, about["ogr_types"]))
-    return about, shapes, {name: _dates_as_texts(pd.Series(own), kind) for name, own, kind in kinds}
+    kinds = list(zip(map(str, about["fields"]), values, map(str, about["ogr_types"])))
+    columns = {name: _dates_as_texts(pd.Series(own), kind) for name, own, kind in kinds}
+    if wanted is None:
+        for name, own, kind in kinds:
+            if own.dtype.kind == "f" and kind in ("OFTInteger", "OFTInteger64"):
+                columns[name] = _whole_numbers(asked, options, name, columns[name])
+    return about, shapes, columns
+
+
+def _whole_numbers(asked: LayerPath, options: dict[str, Any], name: str, values: Any) -> Any:
+    """Return whole numbers as such, which are read as real ones where some are missing. Those do not hold long keys."""
+    found = values.astype("Int64")
+    if values.abs().max() >= _LARGEST_WHOLE_REAL and "sql" not in options and '"' not in name:
+        there = f'"{name}" IS NOT NULL'
+        where = f"({asked.subset}) AND {there}" if asked.subset else there
+        known = pyogrio.raw.read(asked.file, columns=[name], read_geometry=False, **{**options, "where": where})[3][0]
+        if len(known) == int(values.notna().sum()):
+            found[values.notna()] = known
+    return found
 
 
 def _layers_of_package(file: str) -> list[tuple[str, str | None]]:

@@ -56,17 +56,18 @@ def _in_longitudes_of(source: RasterSource, geometries: npt.NDArray[np.object_])
     Longitudes are counted from -180 to 180 degrees or from 0 to 360, and labels and raster may differ in that.
     """
     left, right = source.bounds[:2]
-    bounds = shapely.bounds(geometries)
+    # Part by part: what lies on both sides of the line where they start anew is kept as several, as GeoJSON wants it.
+    parts = shapely.get_parts(geometries)
+    bounds = shapely.bounds(parts)
     with np.errstate(invalid="ignore"):
         beside = (bounds[:, 2] < left) | (bounds[:, 0] > right)
         turns = turns_to(source.crs, (left + right) / 2, (bounds[:, 0] + bounds[:, 2]) / 2)
-    beside &= np.isfinite(turns) & (turns != 0)
-    if not beside.any():
+    turns = np.where(beside & np.isfinite(turns), turns, 0)
+    if not turns.any():
         return geometries
-    further = geometries.copy()
-    coordinates, owners = shapely.get_coordinates(geometries[beside], return_index=True)
-    coordinates[:, 0] += turns[beside][owners]
-    further[beside] = shapely.set_coordinates(geometries[beside], coordinates)
+    coordinates = shapely.get_coordinates(geometries)
+    coordinates[:, 0] += np.repeat(turns, shapely.get_num_coordinates(parts))
+    further: npt.NDArray[np.object_] = shapely.set_coordinates(geometries.copy(), coordinates)
     return further
 
 

@@ -21,6 +21,11 @@ DRIVER_OPTIONS = {
     SHAPEFILE: {"ENCODING": "UTF-8"},
 }
 """Options for the drivers that create a file."""
+_OWN_COLUMNS = {
+    GEOPACKAGE: {"FID": "fid", "GEOMETRY_NAME": "geom"},
+    "SQLite": {"FID": "ogc_fid", "GEOMETRY_NAME": "GEOMETRY"},
+}
+"""Columns that a database has beside the fields of a layer, by the options that name them."""
 _WHOLE = (
     GEOPACKAGE, SHAPEFILE, "GeoJSON", "GeoJSONSeq", "FlatGeobuf", "GML", "LIBKML", "MapInfo File", "SQLite", "JML",
     "OGR_GMT", "MBTiles", "PMTiles",
@@ -66,6 +71,7 @@ def write_vector(
                 engine="pyogrio",
                 layer=layer or layer_name(scratch, driver),
                 **DRIVER_OPTIONS.get(driver, {}),
+                **_columns_apart(driver, table),
             )
             # Some drivers leave a file without a layer where they found nothing to write.
             keeps_geometries = any(geometry is not None for _, geometry in pyogrio.list_layers(scratch))
@@ -74,6 +80,16 @@ def write_vector(
         if not keeps_geometries:
             raise OutputError(f"{name}: {driver} keeps no geometries.", REMEDY)
         finish(scratch)
+
+
+def _columns_apart(driver: str, table: geopandas.GeoDataFrame) -> dict[str, str]:
+    """Return options that give the columns of a database other names where the table has fields of their names."""
+    taken = {str(name).lower() for name in table.columns if name != table.geometry.name}
+    return {
+        option: next(name for name in map(f"{own}_{{}}".format, range(1, len(taken) + 2)) if name.lower() not in taken)
+        for option, own in _OWN_COLUMNS.get(driver, {}).items()
+        if own.lower() in taken
+    }
 
 
 def layer_name(path: Path, driver: str) -> str:

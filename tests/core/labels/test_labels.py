@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +165,17 @@ class TestWhereLabelsLie:
 
     def test_without_a_crs_they_are_taken_as_they_are_and_the_user_is_told(self, read: Any, listener: Listener) -> None:
         assert counts(burnt(read(["a", "b"], [A, B], crs=None))) == {1: 100, 2: 100}
+        assert "The labels have no CRS" in listener.warnings
+
+    @pytest.mark.parametrize("number", [0, -1])
+    def test_what_a_geopackage_has_for_none_is_none(
+        self, tmp_path: Path, raster: RasterSource, listener: Listener, number: int
+    ) -> None:
+        path = write_labels(tmp_path / "l.gpkg", ["a", "b"], [on_map(A), on_map(B)])
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute("UPDATE gpkg_contents SET srs_id = ?", (number,))
+            database.execute("UPDATE gpkg_geometry_columns SET srs_id = ?", (number,))
+        assert counts(burnt(read_annotation(path, "cover", raster, (), listener.feedback))) == {1: 100, 2: 100}
         assert "The labels have no CRS" in listener.warnings
 
     def test_on_a_raster_without_a_crs_too(self, tmp_path: Path, read: Any, listener: Listener) -> None:
@@ -412,6 +425,16 @@ class TestTheClassField:
         path = write_labels(tmp_path / "l.gpkg", ["a", "b"], [on_map(A), on_map(B)], field="Cover")
         with pytest.raises(InputError, match=r"no field 'cover'.*They have Cover"):
             read_annotation(path, "cover", raster, (), listener.feedback)
+
+    @pytest.mark.parametrize("field", ["geometry", "geom", "index", "crs", "fid_1", "active_geometry_name"])
+    def test_its_name_may_be_one_that_tables_have_for_something_else(
+        self, tmp_path: Path, raster: RasterSource, listener: Listener, field: str
+    ) -> None:
+        table = geopandas.GeoDataFrame({field: ["a", "b"], "place": [on_map(A), on_map(B)]}, geometry="place", crs=CRS)
+        table.to_file(tmp_path / "l.fgb", driver="FlatGeobuf", engine="pyogrio")
+        annotation = read_annotation(str(tmp_path / "l.fgb"), field, raster, (), listener.feedback)
+        assert names_by_code(annotation) == {1: "a", 2: "b"}
+        assert counts(burnt(annotation)) == {1: 100, 2: 100}
 
     def test_one_class_only(self, read: Any) -> None:
         with pytest.raises(InputError, match="of one class, 'a'"):

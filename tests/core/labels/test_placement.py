@@ -52,6 +52,16 @@ def test_labels_that_lie_elsewhere_stay_there(tmp_path: Path, listener: Listener
     assert "1 of 3 label shapes lie outside the raster" in listener.infos
 
 
+def test_a_label_across_the_date_line_may_be_in_two_parts(tmp_path: Path, listener: Listener) -> None:
+    source = raster(tmp_path, 179.96)
+    whole = shapely.MultiPolygon([shapely.box(179.98, 9.97, 180, 9.98), shapely.box(-180, 9.97, -179.98, 9.98)])
+    labels = [whole, shapely.box(179.97, 9.95, 179.98, 9.96), None, shapely.Polygon()]
+    path = write_labels(tmp_path / "l.gpkg", ["a", "b", "c", "d"], labels, "EPSG:4326")
+    read = read_annotation(path, "cover", source, (), listener.feedback)
+    np.testing.assert_allclose(shapely.total_bounds(read.shapes[read.targets == 0]), (20, 20, 60, 30), atol=0.02)
+    np.testing.assert_allclose(shapely.total_bounds(read.shapes[read.targets == 1]), (10, 40, 20, 50), atol=0.02)
+
+
 @pytest.mark.parametrize(("left", "text"), [(190, "-169.99,-169.97,9.96,9.98"), (-170, "190.01,190.03,9.96,9.98")])
 def test_extents_are_found(tmp_path: Path, left: float, text: str) -> None:
     source = raster(tmp_path, left)

@@ -1,0 +1,48 @@
+"""A layer that is read and written again keeps its fields: their names, the kind of their values, and the values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import pandas as pd
+import pytest
+import shapely
+from small_world import CRS, Listener, on_map, pixel_box
+
+from false_core.labels.label_file import read_layer
+from false_core.vector.layer_file import write_vector
+
+NUMBER = 3
+
+
+def written_again(tmp_path: Path, listener: Listener, ending: str, **fields: Any) -> geopandas.GeoDataFrame:
+    """Return what comes of polygons with some fields, once they are read, written and read once more."""
+    shapes = [on_map(pixel_box(10 * n, 10, 5, 5)) for n in range(NUMBER)]
+    table = geopandas.GeoDataFrame({**fields, "place": shapes}, geometry="place", crs=CRS)
+    table.to_file(tmp_path / "areas.fgb", driver="FlatGeobuf", engine="pyogrio", SPATIAL_INDEX="NO")
+    output = str(tmp_path / f"out.{ending}")
+    write_vector(output, read_layer(str(tmp_path / "areas.fgb"), listener.feedback))
+    found = read_layer(output, listener.feedback)
+    assert (shapely.area(shapely.symmetric_difference(found.geometry.to_numpy(), shapes)) < 0.1).all()
+    return found
+
+
+@pytest.mark.parametrize("ending", ["gpkg", "sqlite", "fgb", "geojson", "tab"])
+@pytest.mark.parametrize("field", ["fid", "FID", "geom", "geometry", "ogc_fid", "id", "index", "rowid"])
+@pytest.mark.parametrize("values", [[7, 7, 8], [5, 6, 9], ["a", "a", "b"]], ids=["twice", "keys", "texts"])
+def test_fields_may_have_the_names_of_columns_that_a_format_adds(
+    tmp_path: Path, listener: Listener, ending: str, field: str, values: list[Any]
+) -> None:
+    found = written_again(tmp_path, listener, ending, **{field: values})
+    assert found[field].tolist() == values
+
+
+@pytest.mark.parametrize("ending", ["gpkg", "sqlite", "fgb", "geojson"])
+def test_keys_stay_whole_numbers_where_some_are_missing(tmp_path: Path, listener: Listener, ending: str) -> None:
+    keys = pd.array([123456789012345678, None, 3], dtype="Int64")
+    small = pd.array([None, 2, 3], dtype="Int32")
+    found = written_again(tmp_path, listener, ending, key=keys, small=small)
+    assert found["key"].tolist() == [123456789012345678, pd.NA, 3]
+    assert found["small"].tolist() == [pd.NA, 2, 3]
