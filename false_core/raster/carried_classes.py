@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import struct
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,11 +19,18 @@ from false_core.raster.map_file import CLASSES_TAG
 from false_core.raster.opening import GDAL_ERRORS
 from false_core.untrusted import on_one_line, parse_json
 from false_core.untrusted.drivers import without_stderr
+from false_core.untrusted.stored import first_bytes
 
 MAX_DESCRIPTION_BYTES = 2**26
 """A raster with a longer description, such as a table of millions of rows, is taken to carry no names."""
 MOST_TABLE_ROWS = 65_536
 """Rows of an attribute table beside a raster that are read."""
+LARGEST_TABLE = 64_000_000
+"""Bytes of a table beside a raster that is read."""
+_DBASE = struct.Struct("<B3xIHH")
+"""The start of a dBASE table: version, number of records, length of the header and of a record."""
+_DBASE_VERSIONS = {0x03, 0x04, 0x05, 0x30, 0x83, 0x8B, 0xF5}
+_LARGEST_CODE = 2**31
 _INTEGER, _REAL, _TEXT = "0", "1", "2"
 _NAME, _LOWEST, _RED, _GREEN, _BLUE, _VALUE = "2", "3", "6", "7", "8", "5"
 """Types of columns and what they are used for, as GDAL numbers them (GDALRATFieldType, GDALRATFieldUsage)."""
@@ -145,7 +152,7 @@ def _table_in(band: ET.Element) -> _Table | None:
 def _table_beside(path: str) -> _Table | None:
     """Return the attribute table of ArcGIS, a ``.vat.dbf`` beside the raster, which QGIS shows and older GDALs pass over."""
     file = f"{path}.vat.dbf"
-    if not os.path.isfile(file):
+    if not _is_small_table(first_bytes(file)):
         return None
     with without_stderr():
         import pyogrio.errors
@@ -162,6 +169,16 @@ def _table_beside(path: str) -> _Table | None:
     return _Table(columns, [["" if cell is None else str(cell) for cell in row] for row in zip(*values)])
 
 
+def _is_small_table(start: bytes) -> bool:
+    """Return whether a file that starts so is a dBASE table that can be read: under this name GDAL opens whatever it holds."""
+    if len(start) <= 32:
+        return False
+    version, records, header, length = _DBASE.unpack_from(start)
+    # With a zero among its first bytes it is no text, of which GDAL would look for another format's words.
+    is_table = version in _DBASE_VERSIONS and header > 32 and length > 0 and 0 in start[_DBASE.size : 32]
+    return is_table and min(records, MOST_TABLE_ROWS) * length <= LARGEST_TABLE
+
+
 def _named_and_coloured(table: _Table) -> tuple[dict[int, str], dict[int, str]]:
     """Return the names and the colours in a raster attribute table, by code."""
     columns = table.columns
@@ -171,7 +188,7 @@ def _named_and_coloured(table: _Table) -> tuple[dict[int, str], dict[int, str]]:
     names, colours = {}, {}
     for index, cells in enumerate(table.rows):
         value = table.first + table.step * index if value_at is None else _number(_cell(cells, value_at))
-        if value is None or not value.is_integer():
+        if value is None or not value.is_integer() or abs(value) > _LARGEST_CODE:
             continue
         if name_at is not None:
             names[int(value)] = _cell(cells, name_at)

@@ -13,8 +13,11 @@ from rasterio.errors import CRSError
 
 from false_core.errors import InputError
 from false_core.jobs import RasterName
+from false_core.untrusted.names import is_on_network
 
 Ranges = tuple[tuple[float, float], ...]
+_OF_OGC = ("http://www.opengis.net/def/crs/", "http://opengis.net/def/crs/")
+"""The starts of names of CRSs that look like addresses."""
 
 
 def crs_said(name: RasterName) -> CRS | None:
@@ -25,11 +28,15 @@ def crs_said(name: RasterName) -> CRS | None:
     """
     if not name.crs:
         return None
+    said = unquote(name.crs)
     try:
-        return CRS.from_user_input(unquote(name.crs))
+        # A list of rasters from anybody may say it. What is written out may hold an address that is not asked.
+        if is_on_network(said) and "[" not in said and not said.startswith(_OF_OGC):
+            raise CRSError("an address")
+        return CRS.from_user_input(said)
     except CRSError as error:
         raise InputError(
-            f"The CRS that is said of {name.path} cannot be read: {unquote(name.crs)}.",
+            f"The CRS that is said of {name.path} cannot be read: {said}.",
             "Write a code, as in land.tif|crs=EPSG:32633.",
         ) from error
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+import struct
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyogrio
+import pytest
 import rasterio
 import rasterio.shutil
 from rasterio.enums import ColorInterp
@@ -133,6 +138,36 @@ def test_an_attribute_table_of_arcgis_lies_beside_the_raster(tmp_path: Path) -> 
     pyogrio.write_dataframe(table, tmp_path / "codes.tif.vat.dbf", driver="ESRI Shapefile")
     found = read_carried_classes(path).classes
     assert [(c.code, c.name, c.color) for c in found] == [(1, "field", "#ff0000"), (7, "open water", "#0000ff")]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="There are no pipes and no sparse files.")
+@pytest.mark.parametrize("kind", ["query", "layer of a query", "pipe", "device", "as large as a disk"])
+def test_what_has_its_name_and_is_another_file_is_passed_over(tmp_path: Path, kind: str) -> None:
+    path, file = codes(tmp_path), tmp_path / "codes.tif.vat.dbf"
+    endless = "WITH RECURSIVE r(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM r) SELECT value, 'a' AS name FROM r"
+    (tmp_path / "secret.csv").write_text("value,name\n1,secret\n2,secret\n", encoding="utf-8")
+    if kind == "query":
+        with closing(sqlite3.connect(file)) as database, database:
+            database.execute(f"CREATE VIEW v AS {endless} WHERE value < 0")
+    elif kind == "layer of a query":
+        file.write_text(
+            f"<OGRVRTDataSource><OGRVRTLayer name='v'><SrcDataSource>{tmp_path}/secret.csv</SrcDataSource>"
+            "<SrcSQL dialect='sqlite'>SELECT CAST(value AS INTEGER) AS value, name FROM secret</SrcSQL>"
+            "</OGRVRTLayer></OGRVRTDataSource>",
+            encoding="utf-8",
+        )
+    elif kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "device":
+        file.symlink_to("/dev/zero")
+    else:
+        one = pd.DataFrame({"Value": [1], "Class_Name": ["x" * 254], **{f"More{n}": ["x" * 254] for n in range(20)}})
+        pyogrio.write_dataframe(one, file, driver="ESRI Shapefile")
+        content = bytearray(file.read_bytes())
+        content[4:8] = struct.pack("<I", 2**20)
+        file.write_bytes(content)
+        os.truncate(file, 2**33)
+    assert read_carried_classes(path).classes == ()
 
 
 def test_one_that_is_damaged_is_passed_over(tmp_path: Path) -> None:

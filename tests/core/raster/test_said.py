@@ -65,6 +65,18 @@ class TestTheRaster:
         with pytest.raises(InputError, match=r"The CRS that is said of .*land.tif cannot be read: nonsense"):
             RasterSource(f"{path}|crs=nonsense")
 
+    @pytest.mark.parametrize("crs", ["http://127.0.0.1:9/crs", "/vsicurl/http://127.0.0.1:9/crs", "https%3A%2F%2Fh%2Fx"])
+    def test_with_a_crs_at_an_address_is_refused(self, tmp_path: Path, crs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = write_raster(tmp_path / "land.tif", np.ones((1, 4, 4), "uint8"))
+        monkeypatch.setattr("false_core.raster.said.CRS", None)  # Nobody is asked what it is.
+        with pytest.raises(InputError, match=r"The CRS that is said of .*land.tif cannot be read"):
+            RasterSource(f"{path}|crs={crs}")
+
+    def test_has_a_crs_by_its_name_at_the_ogc(self, tmp_path: Path) -> None:
+        path = write_raster(tmp_path / "land.tif", np.ones((1, 4, 4), "uint8"))
+        source = RasterSource(f"{path}|crs=http://www.opengis.net/def/crs/EPSG/0/32634")
+        assert source.crs == rasterio.CRS.from_epsg(32634)
+
     def test_may_stand_in_a_list(self, tmp_path: Path) -> None:
         write_raster(tmp_path / "land.tif", np.ones((1, 4, 4), "uint8"))
         (tmp_path / "list.txt").write_text("land.tif|crs=EPSG:32634\n")
