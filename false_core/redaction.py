@@ -10,7 +10,8 @@ import re
 HIDDEN = "***"
 _SECRET = (
     r"token|secret|pass[\s_-]?(?:w(?:o?r?d|ort)|ord|phrase|code)|kennwort|pwd|credential|authori[sz]ation|signature|bearer"
-    r"|cookie|contrase[ñn]a|mot[_ -]?de[_ -]?passe|session[\s_-]?id|(?:api|access|account|private|secret)[\s_-]?key"
+    r"|cookie|contrase[ñn]a|mot[_ -]?de[_ -]?passe|session[\s_-]?id"
+    r"|(?:api|access|account|private|secret|subscription)[\s_-]?key"
     r"|sharedaccess\w{0,20}|mdp|senha|wachtwoord|adgangskode|l[öo]senord|salasana|has[łl]o|heslo|пароль|密[码碼]|パスワード|비밀번호"
 )
 _SHORT = r"sig|pass|pw|auth|sas|key(?=\s*=|[\"'\\])"
@@ -20,7 +21,7 @@ _QUOTED = "|".join(
     rf"{opening}(?:\\.|{closing}{closing}|(?!{closing}).)*(?:{closing}|$)"
     for opening, closing in (
         (r"\\{1,3}\"", r"\\{1,3}\""), (r"\\{1,3}'", r"\\{1,3}'"), ('"', '"'), ("'", "'"), (r"\{", r"\}"),
-        ("&quot;", "&quot;"), ("&apos;", "&apos;"), ("%22", "%22"), ("%27", "%27"),
+        (r"\[", r"\]"), ("&quot;", "&quot;"), ("&apos;", "&apos;"), ("%22", "%22"), ("%27", "%27"),
     )
 )  # fmt: skip
 _PLAIN = r"(?:(?:Bearer|Basic|Digest|Token|ApiKey|Negotiate)(?:\s+|%20|\+))?[^\s&'\",;<>)\]}]+"
@@ -29,6 +30,11 @@ _NAMED = re.compile(
     rf"(?:=|%3D|%253D|&equals;|%3A(?:%20|\+)?|:(?!//)(?=\s*\S))\s*)(?P<value>{_QUOTED}|{_PLAIN})",
     re.IGNORECASE | re.DOTALL,
 )
+_HEADER = re.compile(
+    r"(?P<name>\b(?:(?:set-)?cookie|(?:proxy-)?authorization):[ \t]*)(?P<value>(?:[^\r\n\"']|(?<==)\"[^\"\r\n]*\")+)",
+    re.IGNORECASE,
+)
+"""Headers of HTTP that are secret up to their end."""
 _OPTION = re.compile(rf"(?P<name>(?<!\S)--?{_NAME}\s+)(?P<value>{_QUOTED}|[^\s-]\S*)", re.IGNORECASE | re.DOTALL)
 _LETTER = re.compile(r"(?P<name>(?<!\S)-[pP](?:\s+|=))(?P<value>" + _QUOTED + r"|[^\s-]\S*)", re.DOTALL)
 _LETTER_JOINED = re.compile(r"(?P<name>\b(?:mysql|mariadb)\w{0,20}\b[^\n]{0,999}?\s-p)(?P<value>[^\s=]\S*)")
@@ -54,6 +60,7 @@ _BEFORE_HOST = re.compile(
 _LOOKS_SECRET = re.compile(
     r"\b(?:(?:AKIA|ASIA)[A-Z0-9]{12,}|AIza[\w-]{30,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
     r"|xox[abposr]-[\w-]{10,}|hf_\w{20,}|sk-[\w-]{20,}|eyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*)"
+    r"|(?<=\b[Bb]earer )(?=[\w.~+/=-]{0,999}\d)[\w.~+/=-]{6,}"
     r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|$)",
     re.DOTALL,
 )
@@ -65,7 +72,7 @@ def without_secrets(text: str) -> str:
     for plain in (_IN_ORACLE, _IN_SDE, _BEFORE_HOST, _USER_OPTION, _LETTER_JOINED):
         text = plain.sub(rf"\g<name>{HIDDEN}", text)
     text = _LETTER.sub(_hidden_letter, text)
-    for pattern in (_ELEMENT, _NAMED, _OPTION):
+    for pattern in (_ELEMENT, _HEADER, _NAMED, _OPTION):
         text = pattern.sub(_hidden, text)
     return _LOOKS_SECRET.sub(HIDDEN, text)
 

@@ -58,6 +58,12 @@ SECRET = "hunter2"
         "Authorization: Basic hunter2",
         "header.Authorization=Bearer%20hunter2&url=x",
         "AccountKey=hunter2==;x",
+        "Cookie: a=b; session=hunter2",
+        'Proxy-Authorization: Digest username="u", realm="x", response="hunter2"',
+        "Ocp-Apim-Subscription-Key: hunter2",
+        '{"passwords": ["a", "hunter2"]}',
+        "{'password': ['a', 'hunter2'], 'b': 1}",
+        "the server refused Bearer hunter2",
         "SharedAccessSignature=sv=hunter2",
         "https://maps/x?key=hunter2",
         "https://h/x?access_key=hunter2",
@@ -131,6 +137,8 @@ def test_what_looks_like_a_key_is_hidden_too(secret: str) -> None:
         "site/plot@latest.tif|layername=x, tiles/3@2x.png, a 2/3@x",
         "s3://bucket/key@v1.tif",
         "pass 1: reading, pass 2 of 3: done",
+        "the bearer of the label",
+        "curl -H 'Accept: a, b' https://example.org",
     ],
 )
 def test_all_else_stays(text: str) -> None:
@@ -160,6 +168,10 @@ def test_all_else_stays(text: str) -> None:
         "SDE:,",
         "-u a:",
         "pass ",
+        "password=[",
+        "cookie:",
+        'cookie:="',
+        "bearer a",
     ],
 )
 def test_looking_takes_a_moment_whatever_the_text_is(piece: str) -> None:
