@@ -38,8 +38,11 @@ from qgis_false.translation import failure, tr
 
 CLASSES_ITEM = "FALSE_CLASSES"
 """Metadata item of a classified raster: a JSON list of {code, name, color}."""
+MOST_CLASSES = 254
+"""Classes of a map."""
 CODE_FIELD, NAME_FIELD, COLOR_FIELD = "code", "name", "color"
 """Fields of the polygons made from a map."""
+_CODE = re.compile(r"-?[0-9]{1,9}(\.0)?")
 
 
 def raster_path(layer: QgsRasterLayer) -> str:
@@ -194,10 +197,12 @@ def classes_of(path: str) -> List[QgsPalettedRasterRenderer.Class]:
 def categories_of(layer: QgsVectorLayer) -> List[QgsRendererCategory]:
     """Return the classes that polygons carry in their fields, to draw them with; empty where they carry none."""
     fields = [layer.fields().lookupField(name) for name in (CODE_FIELD, NAME_FIELD, COLOR_FIELD)]
-    if min(fields) < 0:
+    # Others may have fields of these names, with texts that would be read as expressions, or a value for each polygon.
+    codes = layer.uniqueValues(fields[0], MOST_CLASSES + 1) if min(fields) >= 0 else set()
+    if len(codes) > MOST_CLASSES or not all(_CODE.fullmatch(str(code)) for code in codes):
         return []
     made = []
-    for code in sorted(layer.uniqueValues(fields[0])):
+    for code in sorted(codes):
         request = QgsFeatureRequest().setFilterExpression(f'"{CODE_FIELD}" = {code}').setLimit(1)
         request.setFlags(QgsFeatureRequest.Flag.NoGeometry)
         for feature in layer.getFeatures(request):

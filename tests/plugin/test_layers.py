@@ -14,6 +14,7 @@ from osgeo import gdal
 from qgis.core import (
     QgsCategorizedSymbolRenderer,
     QgsCoordinateReferenceSystem,
+    QgsFeature,
     QgsFeatureRequest,
     QgsPalettedRasterRenderer,
     QgsProcessingContext,
@@ -282,6 +283,19 @@ class TestResultLayer:
         dataset.SetMetadataItem("FALSE_CLASSES", classes)
         dataset = None
         assert classes_of(str(path)) == []
+
+    @pytest.mark.parametrize("codes", [["1 or env('HOME') is not null", "2"], range(300), ["", "1"]])
+    def test_what_a_stranger_wrote_in_place_of_codes_is_passed_over(self, qgis_app, codes):
+        from qgis_false.layers import categories_of
+
+        fields = f"field=code:{'string' if isinstance(codes, list) else 'integer'}&field=name:string&field=color:string"
+        layer = QgsVectorLayer(f"Polygon?crs=EPSG:32633&{fields}", "polygons", "memory")
+        features = []
+        for code in codes:
+            features.append(QgsFeature(layer.fields()))
+            features[-1].setAttributes([code, "forest", "#1b7837"])
+        assert layer.dataProvider().addFeatures(features)[0]
+        assert categories_of(layer) == []
 
     @pytest.mark.parametrize("raises", [False, True], ids=["GDAL answers None", "GDAL raises"])
     def test_the_classes_of_another_format_than_ours_are_not_looked_for(self, qgis_app, tmp_path, raises):

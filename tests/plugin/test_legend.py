@@ -23,6 +23,7 @@ from qgis.core import (
     QgsProcessingFeatureSourceDefinition,
     QgsProject,
     QgsProperty,
+    QgsRelation,
     QgsRendererCategory,
     QgsRendererRange,
     QgsRuleBasedRenderer,
@@ -323,6 +324,26 @@ class TestLegend:
         assert legend(layer) == [(1, "Field", None), (2, "Forest", None)]
         self.style(layer, [(2, "#00ff00", "Wald"), (3, "#0000ff", "Wasser")])
         assert legend(layer) == [(2, "Wald", "#00ff00"), (3, "Wasser", "#0000ff"), (1, "Field", None)]
+
+    @pytest.mark.parametrize("widget", ["ValueRelation", "RelationReference"])
+    def test_another_layer_gives_names_where_the_style_does_not(self, legend, qgis_app, widget):
+        names = QgsVectorLayer("NoGeometry?field=key:integer&field=name:string", "names", "memory")
+        for key, name in ((1, "Field"), (2, "Forest")):
+            add(names, "", key, name)
+        names.setDisplayExpression('"name"')
+        layer = memory_layer(field="class:integer")
+        for value in (1, 2, 3):
+            add(layer, square(10 * value), value)
+        QgsProject.instance().addMapLayers([names, layer], False)
+        relation = QgsRelation()
+        relation.setId("classes")
+        relation.setReferencingLayer(layer.id())
+        relation.setReferencedLayer(names.id())
+        relation.addFieldPair("class", "key")
+        QgsProject.instance().relationManager().addRelation(relation)
+        said = {"Layer": names.id(), "Key": "key", "Value": "name"} if widget == "ValueRelation" else {"Relation": "classes"}
+        layer.setEditorWidgetSetup(0, QgsEditorWidgetSetup(widget, said))
+        assert legend(layer) == [(1, "Field", None), (2, "Forest", None)]
 
     def test_a_renderer_around_another_one_is_looked_through(self, legend, labels):
         self.style(labels, [("road", "#808080", "Road")])
