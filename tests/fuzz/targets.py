@@ -23,8 +23,10 @@ GRAMMAR = b"\x01"
 FOLDER = Path(tempfile.mkdtemp(prefix="false-fuzz-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
 """In memory where the system has such a place: a million files are written."""
 LONGEST_MESSAGE = 5_000
-TIDY_EVERY = 50
-"""Inputs. A table that was read is held by a circle of references, and with it 32 MB set aside for its features."""
+TIDY_EVERY = 1000
+"""Inputs. A table that was read is held by a circle of references."""
+MOST_FEATURES = 10_000
+"""Of an input. Memory is set aside for as many each time, and for the two million that labels may have that takes longest."""
 LABEL_SUFFIXES = (".geojson", ".gpkg", ".shp", ".csv", ".kml", ".fgb", ".gml", ".json", ".dxf", ".vrt")
 """What a file of labels is called. The first byte of an input chooses."""
 
@@ -158,11 +160,13 @@ def _labels() -> Callable[[bytes], None]:
 
     from false_core.errors import InputError
     from false_core.feedback import Feedback
+    from false_core.labels import label_file
     from false_core.labels.reading import read_annotation
     from false_core.raster.classes import read_legend
     from false_core.raster.source import RasterSource, Window
 
     warnings.simplefilter("ignore")
+    label_file.MOST_FEATURES = MOST_FEATURES
     # A file must not have GDAL ask the network, and files that are no labels need not be tried as such.
     pyogrio.set_gdal_config_options({"GDAL_HTTP_TIMEOUT": "1", "GDAL_HTTP_CONNECTTIMEOUT": "1", "CPL_LOG": "/dev/null"})
     source, feedback = RasterSource(_raster()), Feedback(lambda event: None)
