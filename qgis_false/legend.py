@@ -21,7 +21,6 @@ from qgis.core import (
     QgsRenderContext,
     QgsRendererCategory,
     QgsRuleBasedRenderer,
-    QgsValueRelationFieldFormatter,
     QgsVectorLayer,
 )
 from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime
@@ -369,23 +368,20 @@ def _is_for_some(rule: QgsRuleBasedRenderer.Rule) -> bool:
 def _names_in_form(layer: QgsVectorLayer, index: int) -> Dict[str, str]:
     """Return what the form of a layer calls the values of a field, by their text."""
     setup = layer.editorWidgetSetup(index)
-    if setup.type() == "ValueRelation":
-        items = QgsValueRelationFieldFormatter.createCache(setup.config())
-        return {_text(_plain(item.key)): str(item.value) for item in items if not is_null(item.key)}
-    if setup.type() == "RelationReference":
-        return _names_in_relation(layer, index, setup.config())
+    if setup.type() in ("ValueRelation", "RelationReference"):
+        return _names_in_relation(layer, index)
     listed = setup.config().get("map") if setup.type() == "ValueMap" else None
     # A list of maps with one entry each, or one map in the projects of older versions.
     pairs = [pair for one in (listed if isinstance(listed, list) else [listed or {}]) for pair in one.items()]
     return {_text(_plain(value)): str(name) for name, value in pairs if not is_null(value)}
 
 
-def _names_in_relation(layer: QgsVectorLayer, index: int, config: Dict[str, Any]) -> Dict[str, str]:
+def _names_in_relation(layer: QgsVectorLayer, index: int) -> Dict[str, str]:
     """Return what the features are called that the values of a field refer to, by the text of the values."""
+    setup = layer.editorWidgetSetup(index)
     values = [value for value in layer.uniqueValues(index, MOST_VALUES) if not is_null(value)]
-    formatter = QgsApplication.fieldFormatterRegistry().fieldFormatter("RelationReference")
-    cache = formatter.createCache(layer, index, config)
-    names = {_text(_plain(value)): formatter.representValue(layer, index, config, cache, value) for value in values}
+    formatter = QgsApplication.fieldFormatterRegistry().fieldFormatter(setup.type())
+    names = {_text(_plain(value)): formatter.representValue(layer, index, setup.config(), None, value) for value in values}
     # What refers to nothing is shown in brackets.
     return {text: name for text, name in names.items() if name not in ("", text, f"({text})")}
 

@@ -222,8 +222,8 @@ def _whole_numbers(asked: LayerPath, options: dict[str, Any], name: str, values:
     """Return whole numbers as such, which are read as real ones where some are missing. Those do not hold long keys."""
     found = values.astype("Int64")
     if values.abs().max() >= _LARGEST_WHOLE_REAL and "sql" not in options and '"' not in name:
-        there = f'"{name}" IS NOT NULL'
-        where = f"({asked.subset}) AND {there}" if asked.subset else there
+        where = '"?" IS NOT NULL'.replace("?", name)
+        where = "(?) AND ".replace("?", asked.subset) + where if asked.subset else where
         known = pyogrio.raw.read(asked.file, columns=[name], read_geometry=False, **{**options, "where": where})[3][0]
         if len(known) == int(values.notna().sum()):
             found[values.notna()] = known

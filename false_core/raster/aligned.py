@@ -49,8 +49,8 @@ class AlignedCodes:
             late_complaint(self._dataset)  # It was told when it was opened first.
             if self._dataset.transform.is_identity and self._dataset.gcps[0]:
                 raise InputError(f"{self.source.name} has ground control points but no grid.", "Warp it first.")
-            # Otherwise what lies beyond the raster would look like code 0. The nodata value is looked for in what is read: it
-            # would keep GDAL from a mask beside it, and need not be one that the data type has.
+            # Otherwise what lies beyond the raster would look like code 0. The nodata value is looked for in what is read:
+            # it would keep GDAL from a mask beside it, and need not be one that the data type has.
             unmarked = ColorInterp.alpha not in self._dataset.colorinterp
             self._nodata = self._dataset.nodatavals[0]
             self._warped: Any = WarpedVRT(
@@ -85,7 +85,7 @@ class AlignedCodes:
                 values[self._warped.read(self._alpha, window=there) == 0] = np.nan
             values[self.source.is_said_nodata(values)] = np.nan
             values[np.abs(values) >= LARGEST_NUMBER] = np.nan
-            if self._nodata is not None and abs(self._nodata) < LARGEST_NUMBER:
+            if self._nodata is not None and abs(self._nodata) < float(LARGEST_NUMBER):
                 values[values == np.float32(self._nodata)] = np.nan
         except GDAL_ERRORS as error:
             raise InputError(

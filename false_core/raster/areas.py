@@ -42,7 +42,7 @@ class AreaUnit:
 
 
 def unit_of_map(source: RasterSource) -> AreaUnit:
-    """Return how to tell the areas of classes on a map: in hectares where its pixels are all about one size on the ground."""
+    """Return how to tell the areas of classes on a map: in hectares where its pixels are about one size on the ground."""
     square = source.pixel_size**2
     if source.crs is None:
         return AreaUnit(SQUARE_UNITS, square) if source.georeferenced else AreaUnit(PIXELS, 1.0)

@@ -170,7 +170,7 @@ def _table_beside(path: str) -> _Table | None:
 
 
 def _is_small_table(start: bytes) -> bool:
-    """Return whether a file that starts so is a dBASE table that can be read: under this name GDAL opens whatever it holds."""
+    """Return whether a file that starts so is a dBASE table to read: under this name GDAL opens whatever it holds."""
     if len(start) <= 32:
         return False
     version, records, header, length = _DBASE.unpack_from(start)

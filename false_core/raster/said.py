@@ -32,7 +32,7 @@ def crs_said(name: RasterName) -> CRS | None:
     try:
         # A list of rasters from anybody may say it. What is written out may hold an address that is not asked.
         if is_on_network(said) and "[" not in said and not said.startswith(_OF_OGC):
-            raise CRSError("an address")
+            raise CRSError(said)
         return CRS.from_user_input(said)
     except CRSError as error:
         raise InputError(

@@ -163,7 +163,7 @@ class StoredBands:
         masked: BoolArray = dataset.read_masks(self._bands, window=window) == 0
         for own, pixels, flag, value in zip(masked, data, flags, values):
             # A mask of the file hides its nodata value from GDAL. QGIS shows neither of the two.
-            if value is not None and MaskFlags.nodata not in flag and abs(value) < LARGEST_NUMBER:
+            if value is not None and MaskFlags.nodata not in flag and abs(value) < float(LARGEST_NUMBER):
                 own |= pixels == (np.float32(value) if pixels.dtype == np.float32 else value)
         return masked
 

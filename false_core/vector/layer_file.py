@@ -19,6 +19,7 @@ DRIVER_OPTIONS = {
     # Version 1.2, which the GDAL of older QGIS releases knows too.
     GEOPACKAGE: {"VERSION": "1.2"},
     SHAPEFILE: {"ENCODING": "UTF-8"},
+    "SQLite": {"LAUNDER": "NO"},
 }
 """Options for the drivers that create a file."""
 _OWN_COLUMNS = {

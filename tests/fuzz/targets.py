@@ -26,7 +26,7 @@ LONGEST_MESSAGE = 5_000
 TIDY_EVERY = 1000
 """Inputs. A table that was read is held by a circle of references."""
 MOST_FEATURES = 10_000
-"""Of an input. Memory is set aside for as many each time, and for the two million that labels may have that takes longest."""
+"""Of an input. Memory is set aside for as many each time: for the two million that labels may have that takes longest."""
 LABEL_SUFFIXES = (".geojson", ".gpkg", ".shp", ".csv", ".kml", ".fgb", ".gml", ".json", ".dxf", ".vrt")
 """What a file of labels is called. The first byte of an input chooses."""
 

@@ -44,8 +44,10 @@ def test_a_map_in_metres_finds_codes_that_are_counted_to_360_degrees(tmp_path: P
     assert (found == 3).all()
 
 
-NODATA_OF_TYPES = [("uint8", 0), ("uint8", -9999), ("int8", -1), ("uint16", 65535), ("int32", -9999), ("uint32", 2**32 - 1),
-                   ("int64", -9999), ("float32", -3.4028234663852886e38), ("float64", float("nan")), ("float64", -1e308)]  # fmt: skip
+NODATA_OF_TYPES = [
+    ("uint8", 0), ("uint8", -9999), ("int8", -1), ("uint16", 65535), ("int32", -9999), ("uint32", 2**32 - 1),
+    ("int64", -9999), ("float32", -3.4028234663852886e38), ("float64", float("nan")), ("float64", -1e308),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("masked", [False, True], ids=["no mask", "a mask"])

@@ -100,7 +100,7 @@ class TestWhatIsNotFollowed:
         open_all([str(vrt)], (), listener.feedback)
         assert "plan.vrt: it has ground control points without a CRS" in listener.warnings
 
-    @pytest.mark.parametrize("crs", ["EPSG:99999", "nonsense", "/etc/hostname", "http://127.0.0.1:9/crs", "ESRI::/etc/hostname"])
+    @pytest.mark.parametrize("crs", ["EPSG:99999", "/etc/hostname", "http://127.0.0.1:9/crs", "ESRI::/etc/hostname"])
     def test_a_crs_that_is_none(self, tmp_path: Path, listener: Listener, crs: str) -> None:
         path = write_raster(tmp_path / "land.tif", np.ones((1, 8, 8), "uint8"), crs=None)
         Path(f"{path}.aux.xml").write_text(f"<PAMDataset><SRS>{crs}</SRS></PAMDataset>")
