@@ -66,7 +66,7 @@ class LabelDock(QgsDockWidget):
     ) -> None:
         super().__init__(tr("FALSE: label and map"), iface.mainWindow())
         self.setObjectName("false_label_dock")
-        self._iface, self._canvas, self._command = iface, iface.mapCanvas(), command
+        self._canvas, self._messages, self._command = iface.mapCanvas(), iface.messageBar(), command
         self.work: Optional[Labelling] = None
         self._keys: Optional[CanvasKeys] = None
         self.first_page = FirstPage(run_algorithm)
@@ -233,7 +233,7 @@ class LabelDock(QgsDockWidget):
     def _say(self, text: str, attention: bool) -> None:
         if self.work is None:  # A run has ended for which nobody has waited here.
             level = Qgis.MessageLevel.Warning if attention else Qgis.MessageLevel.Success
-            self._iface.messageBar().pushMessage("FALSE", text, level, 0)
+            self._messages.pushMessage("FALSE", text, level, 0)
             return
         self.status.setText(text)
         self.status.setStyleSheet("color: #b00020;" if attention else "")

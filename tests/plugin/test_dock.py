@@ -129,16 +129,20 @@ for number in range(20):
 """
 
 
+def heard(record: Path) -> list[dict]:
+    """Return all requests that are written down. The last line may be in the midst of it."""
+    text = record.read_text("utf-8") if record.exists() else ""
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
 def requests(record: Path, kind: str) -> list[dict]:
-    lines = record.read_text("utf-8").splitlines() if record.exists() else []
-    return [one for one in map(json.loads, lines) if one["request"] == kind]
+    return [one for one in heard(record) if one["request"] == kind]
 
 
 def told(record: Path) -> dict[int, int]:
     """Return the labels that the session of now knows: id and code."""
     known: dict[int, int] = {}
-    for line in record.read_text("utf-8").splitlines():
-        one = json.loads(line)
+    for one in heard(record):
         if one["request"] == "open":
             known = {}
         elif one["request"] == "changelabels":
@@ -456,6 +460,7 @@ class TestLabelLayer:
         offered = again.editorWidgetSetup(again.fields().lookupField("class")).config()["map"]
         assert offered == [{"way": "1"}, {"roof": "2"}]
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("how", ["rename", "recolour", "layer", "text", "remove", "window of styles"])
     def test_no_change_here_takes_away_what_another_qgis_has_just_added(self, dock, labels, tmp_path, how):
         from qgis_false.dock.class_list import COLOUR_COLUMN, NAME_COLUMN
@@ -493,6 +498,7 @@ class TestLabelLayer:
         assert (2 in names) == (how != "remove") and ("pond" in names.values()) == (how in ("layer", "text"))
         assert (dock.work.classes[0].color == "#010203") == (how == "recolour")
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("call", ["deleteStyleFromDatabase", "saveStyleToDatabase"])
     def test_classes_that_the_file_does_not_take_are_said_kept_and_tried_again(self, dock, monkeypatch, call):
         from qgis_false.dock.label_file import LabelClass, classes_in_file, show_classes, store_classes

@@ -50,6 +50,9 @@ class Desktop(QMainWindow):
     def mainWindow(self) -> QMainWindow:
         return self
 
+    def messageBar(self) -> None:
+        return None
+
     def mapCanvas(self) -> QWidget:
         return self.canvas
 

@@ -371,7 +371,8 @@ class TestScores:
         ]  # fmt: skip
 
     def test_a_class_without_labels_needs_as_many_as_any_other(self, labelled: SessionHere) -> None:
-        labelled.ask(SetClasses, classes=tuple(ClassEntry(code, name, "#000000") for code, name in (*CLASSES, (9, "bridge"))))
+        named = (*CLASSES, (9, "bridge"))
+        labelled.ask(SetClasses, classes=tuple(ClassEntry(code, name, "#000000") for code, name in named))
         scores = labelled.answer(SessionScores, number=labelled.ask(Score))
         assert (scores.classes[-1].code, scores.classes[-1].labels, scores.classes[-1].missing) == (9, 0, 4)
 
