@@ -8,6 +8,10 @@ without labels and with so many label polygons of the first date.
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 import tempfile
 import time
