@@ -15,6 +15,7 @@ import torch
 from shapely.geometry import box
 from small_world import CRS, Listener
 
+from false_core.benchmark.two_dates import TwoDates, generate_two_dates
 from false_core.change.change_scores import change_scores
 from false_core.change.class_tiles import likeliest_pair, same_class
 from false_core.change.date_classes import check_tells_classes_apart, moved_labels
@@ -25,7 +26,6 @@ from false_core.jobs import Change, Finetune, Pretrain, from_mapping
 from false_core.labels.annotation import Annotation
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.synthetic.files import LAND_COVER, labels_of, write_image
-from false_core.synthetic.two_dates import TwoDates, generate_two_dates
 
 SIDE = 640
 CLASSES = ClassTable(
