@@ -172,9 +172,10 @@ def _message(source: str, translation: str, kind: str) -> list[str]:
 
 def check(language: str) -> Iterator[str]:
     """Yield what is wrong with the files of a language."""
-    yield from (f"{language}: not translated: {text}" for text in missing(language))
+    file = path_of(language).relative_to(ROOT)
+    yield from (f"not translated in {file}, where make generate puts it: {text}" for text in missing(language))
     if not path_of(language).is_file() or path_of(language).read_text(encoding="utf-8") != as_ts(language):
-        yield f"{path_of(language).relative_to(ROOT)} is stale. Run tools/build_translations.py."
+        yield f"{file} is stale. Run make generate."
 
 
 def compile_all() -> int:

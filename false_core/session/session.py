@@ -197,8 +197,8 @@ class _Room:
         self._grid = GridOfPlaces(ground, self._tiles, self._plan)
         self._changed_by, self._changed_at = 0, time.monotonic()
         """The last request that changed labels or classes, and when it came."""
-        self._fitted_by, self._fitted_with, self._fitted_at = 0, 0, 0.0
-        """The labels that the map has learned from: up to which request, from how many labels, and when."""
+        self._fitted_by, self._fitted_at = 0, 0.0
+        """The labels that the map has learned from: up to which request, and when."""
         self._wants_fit, self._awaits_more = False, False
         self._view: View | None = None
         self._view_at = 0.0

@@ -2540,6 +2540,218 @@
         <translation>Der Rechenprozess der Sitzung ist weg: {how}.</translation>
     </message>
     <message>
+        <source>FALSE has no compute environment yet: a Python of its own, with PyTorch.</source>
+        <translation>FALSE hat noch keine Rechenumgebung: ein eigenes Python mit PyTorch.</translation>
+    </message>
+    <message>
+        <source>Run Set up the compute environment (toolbox: FALSE, or Settings &gt; Options &gt; FALSE). To use a Python that has all it needs already, name it in Settings &gt; Options &gt; FALSE or in the variable {variable}.</source>
+        <translation>Führen Sie „Rechenumgebung einrichten“ aus (Werkzeugkiste: FALSE, oder Einstellungen &gt; Optionen &gt; FALSE). Um ein Python zu verwenden, das schon alles Nötige hat, nennen Sie es unter Einstellungen &gt; Optionen &gt; FALSE oder in der Variablen {variable}.</translation>
+    </message>
+    <message>
+        <source>Install what it needs: {command}</source>
+        <translation>Installieren Sie, was fehlt: {command}</translation>
+    </message>
+    <message>
+        <source>Run Set up the compute environment: it repairs it.</source>
+        <translation>Führen Sie „Rechenumgebung einrichten“ aus: es repariert sie.</translation>
+    </message>
+    <message>
+        <source>is {implementation}, not CPython</source>
+        <translation>ist {implementation}, nicht CPython</translation>
+    </message>
+    <message>
+        <source>is Python {version}, and at least {oldest} is needed</source>
+        <translation>ist Python {version}, und gebraucht wird mindestens {oldest}</translation>
+    </message>
+    <message>
+        <source>is Python {version}, for which there are no packages yet</source>
+        <translation>ist Python {version}, für das es noch keine Pakete gibt</translation>
+    </message>
+    <message>
+        <source>is made for 32 bits</source>
+        <translation>ist für 32 Bit gemacht</translation>
+    </message>
+    <message>
+        <source>is a build without the global lock, for which there are no packages</source>
+        <translation>ist eine Ausgabe ohne globale Sperre, für die es keine Pakete gibt</translation>
+    </message>
+    <message>
+        <source>is made for {platform}, and the packages are for win-amd64</source>
+        <translation>ist für {platform} gemacht, und die Pakete sind für win-amd64</translation>
+    </message>
+    <message>
+        <source>is made for {platform}, and PyTorch is for Apple processors only</source>
+        <translation>ist für {platform} gemacht, und PyTorch gibt es nur für Prozessoren von Apple</translation>
+    </message>
+    <message>
+        <source>cannot import {modules}</source>
+        <translation>kann {modules} nicht importieren</translation>
+    </message>
+    <message>
+        <source>belongs to conda, whose libraries an environment made from it does not find</source>
+        <translation>gehört zu conda, dessen Bibliotheken eine daraus gemachte Umgebung nicht findet</translation>
+    </message>
+    <message>
+        <source>the environment that was set up here</source>
+        <translation>die hier eingerichtete Umgebung</translation>
+    </message>
+    <message>
+        <source>{origin} names {path}, which is not a program. Correct it or clear it.</source>
+        <translation>{origin} nennt {path}, das kein Programm ist. Berichtigen oder löschen Sie es.</translation>
+    </message>
+    <message>
+        <source>the checkout's .venv</source>
+        <translation>.venv des Arbeitsverzeichnisses</translation>
+    </message>
+    <message>
+        <source>Process {number} was killed, but the system has not ended it yet. Most often it waits for a disk or a server that does not answer.</source>
+        <translation>Prozess {number} wurde abgebrochen, aber das System hat ihn noch nicht beendet. Meist wartet er auf ein Laufwerk oder einen Server, der nicht antwortet.</translation>
+    </message>
+    <message>
+        <source>{program} cannot be started: {reason}.</source>
+        <translation>{program} lässt sich nicht starten: {reason}.</translation>
+    </message>
+    <message>
+        <source>{gpu}, driver {driver}</source>
+        <translation>{gpu}, Treiber {driver}</translation>
+    </message>
+    <message>
+        <source>Install the driver {driver} or newer and run this again</source>
+        <translation>Installieren Sie den Treiber {driver} oder neuer, und führen Sie dies noch einmal aus</translation>
+    </message>
+    <message>
+        <source>what the package index has; without uv there is no other choice</source>
+        <translation>was der Paketindex hat; ohne uv gibt es keine andere Wahl</translation>
+    </message>
+    <message>
+        <source>the build for Apple computers, which uses their GPU</source>
+        <translation>die Ausgabe für Apple-Rechner, die deren GPU nutzt</translation>
+    </message>
+    <message>
+        <source>what the package index has, as was asked for</source>
+        <translation>was der Paketindex hat, wie gewünscht</translation>
+    </message>
+    <message>
+        <source>what UV_TORCH_BACKEND says: {build}</source>
+        <translation>was UV_TORCH_BACKEND sagt: {build}</translation>
+    </message>
+    <message>
+        <source>the build for the CPU, as was asked for</source>
+        <translation>die Ausgabe für die CPU, wie gewünscht</translation>
+    </message>
+    <message>
+        <source>the build for the CPU: no NVIDIA GPU with a driver was found</source>
+        <translation>die Ausgabe für die CPU: es wurde keine NVIDIA-Karte mit Treiber gefunden</translation>
+    </message>
+    <message>
+        <source>the CUDA build for {gpu}</source>
+        <translation>die CUDA-Ausgabe für {gpu}</translation>
+    </message>
+    <message>
+        <source>the last CUDA build for {gpu}</source>
+        <translation>die letzte CUDA-Ausgabe für {gpu}</translation>
+    </message>
+    <message>
+        <source>Newer builds need the driver {driver} at least</source>
+        <translation>Neuere Ausgaben brauchen mindestens den Treiber {driver}</translation>
+    </message>
+    <message>
+        <source>Newer builds need a GPU of the generation Turing or later</source>
+        <translation>Neuere Ausgaben brauchen eine Karte ab der Generation Turing</translation>
+    </message>
+    <message>
+        <source>the build for the CPU: {gpu} is too old for PyTorch</source>
+        <translation>die Ausgabe für die CPU: {gpu} ist zu alt für PyTorch</translation>
+    </message>
+    <message>
+        <source>For Windows that is the build without CUDA: the GPU is not used</source>
+        <translation>Für Windows ist das die Ausgabe ohne CUDA: die GPU wird nicht genutzt</translation>
+    </message>
+    <message>
+        <source>the CUDA build, as was asked for, though no NVIDIA GPU was found</source>
+        <translation>die CUDA-Ausgabe, wie gewünscht, obwohl keine NVIDIA-Karte gefunden wurde</translation>
+    </message>
+    <message>
+        <source>the build for the CPU: {gpu}</source>
+        <translation>die Ausgabe für die CPU: {gpu}</translation>
+    </message>
+    <message>
+        <source>The library that computes is of version {library}, the plugin that QGIS has loaded of {plugin}. The plugin was updated while QGIS was running: restart QGIS.</source>
+        <translation>Die Bibliothek, die rechnet, hat die Version {library}, das von QGIS geladene Plugin {plugin}. Das Plugin wurde aktualisiert, während QGIS lief: starten Sie QGIS neu.</translation>
+    </message>
+    <message>
+        <source>Run Set up the compute environment: nothing tells what is in {folder}.</source>
+        <translation>Führen Sie „Rechenumgebung einrichten“ aus: nichts sagt, was in {folder} ist.</translation>
+    </message>
+    <message>
+        <source>The compute environment was set up by version {old} of the plugin, and this is {new}. Run Set up the compute environment: it brings it up to date.</source>
+        <translation>Die Rechenumgebung wurde von Version {old} des Plugins eingerichtet, und dies ist {new}. Führen Sie „Rechenumgebung einrichten“ aus: es bringt sie auf den neuen Stand.</translation>
+    </message>
+    <message>
+        <source>The set-up of the compute environment was interrupted. Run Set up the compute environment: it goes on where it stopped.</source>
+        <translation>Das Einrichten der Rechenumgebung wurde unterbrochen. Führen Sie „Rechenumgebung einrichten“ aus: es macht weiter, wo es aufgehört hat.</translation>
+    </message>
+    <message>
+        <source>{name} is a temporary file. Name one that stays.</source>
+        <translation>{name} ist eine temporäre Datei. Nennen Sie eine, die bleibt.</translation>
+    </message>
+    <message>
+        <source>A temporary file of QGIS cannot go with an exported job, as it is gone when QGIS ends: {paths}. Save it elsewhere, and choose that.</source>
+        <translation>Eine temporäre Datei von QGIS kann nicht mit einem exportierten Auftrag gehen, denn sie ist weg, wenn QGIS endet: {paths}. Speichern Sie sie anderswo und wählen Sie diese.</translation>
+    </message>
+    <message>
+        <source>{path} is a file of the job itself. Choose another name for the exported job.</source>
+        <translation>{path} ist eine Datei des Auftrags selbst. Wählen Sie einen anderen Namen für den exportierten Auftrag.</translation>
+    </message>
+    <message>
+        <source>The job is in {path}. Nothing was run.</source>
+        <translation>Der Auftrag ist in {path}. Ausgeführt wurde nichts.</translation>
+    </message>
+    <message>
+        <source>Run it with: {command}</source>
+        <translation>Auszuführen mit: {command}</translation>
+    </message>
+    <message>
+        <source>Nothing that the job {path} makes is there.</source>
+        <translation>Nichts von dem, was der Auftrag {path} macht, ist da.</translation>
+    </message>
+    <message>
+        <source>The folder {path} is a link. Choose another name for the exported job.</source>
+        <translation>Der Ordner {path} ist eine Verknüpfung. Wählen Sie einen anderen Namen für den exportierten Auftrag.</translation>
+    </message>
+    <message>
+        <source>The folder {path} cannot be made: {reason}.</source>
+        <translation>Der Ordner {path} kann nicht angelegt werden: {reason}.</translation>
+    </message>
+    <message>
+        <source>The job cannot be written to {path}: {reason}.</source>
+        <translation>Der Auftrag kann nicht nach {path} geschrieben werden: {reason}.</translation>
+    </message>
+    <message>
+        <source>What goes with it is in {folder}: keep the two together.</source>
+        <translation>Was dazugehört, ist in {folder}: lassen Sie die beiden zusammen.</translation>
+    </message>
+    <message>
+        <source>{name} was to be a temporary file. It goes to {path}.</source>
+        <translation>{name} sollte eine temporäre Datei sein. Sie kommt nach {path}.</translation>
+    </message>
+    <message>
+        <source>{name} is not there: {path}. Either the job is not finished, or its files have another path here: say so as path mapping.</source>
+        <translation>{name} ist nicht da: {path}. Entweder ist der Auftrag nicht fertig, oder seine Dateien haben hier einen anderen Pfad: sagen Sie das als Zuordnung der Pfade.</translation>
+    </message>
+    <message>
+        <source>The job {path} makes no files.</source>
+        <translation>Der Auftrag {path} macht keine Dateien.</translation>
+    </message>
+    <message>
+        <source>{path} is older than the job: perhaps another run made it.</source>
+        <translation>{path} ist älter als der Auftrag: vielleicht stammt die Datei von einem anderen Lauf.</translation>
+    </message>
+    <message>
+        <source>{name} is not there: {path}.</source>
+        <translation>{name} ist nicht da: {path}.</translation>
+    </message>
+    <message>
         <source>Settings &gt; Options &gt; Network</source>
         <translation>Einstellungen &gt; Optionen &gt; Netzwerk</translation>
     </message>
@@ -2764,78 +2976,6 @@
         <translation>was der Paketindex hat</translation>
     </message>
     <message>
-        <source>FALSE has no compute environment yet: a Python of its own, with PyTorch.</source>
-        <translation>FALSE hat noch keine Rechenumgebung: ein eigenes Python mit PyTorch.</translation>
-    </message>
-    <message>
-        <source>Run Set up the compute environment (toolbox: FALSE, or Settings &gt; Options &gt; FALSE). To use a Python that has all it needs already, name it in Settings &gt; Options &gt; FALSE or in the variable {variable}.</source>
-        <translation>Führen Sie „Rechenumgebung einrichten“ aus (Werkzeugkiste: FALSE, oder Einstellungen &gt; Optionen &gt; FALSE). Um ein Python zu verwenden, das schon alles Nötige hat, nennen Sie es unter Einstellungen &gt; Optionen &gt; FALSE oder in der Variablen {variable}.</translation>
-    </message>
-    <message>
-        <source>Install what it needs: {command}</source>
-        <translation>Installieren Sie, was fehlt: {command}</translation>
-    </message>
-    <message>
-        <source>Run Set up the compute environment: it repairs it.</source>
-        <translation>Führen Sie „Rechenumgebung einrichten“ aus: es repariert sie.</translation>
-    </message>
-    <message>
-        <source>is {implementation}, not CPython</source>
-        <translation>ist {implementation}, nicht CPython</translation>
-    </message>
-    <message>
-        <source>is Python {version}, and at least {oldest} is needed</source>
-        <translation>ist Python {version}, und gebraucht wird mindestens {oldest}</translation>
-    </message>
-    <message>
-        <source>is Python {version}, for which there are no packages yet</source>
-        <translation>ist Python {version}, für das es noch keine Pakete gibt</translation>
-    </message>
-    <message>
-        <source>is made for 32 bits</source>
-        <translation>ist für 32 Bit gemacht</translation>
-    </message>
-    <message>
-        <source>is a build without the global lock, for which there are no packages</source>
-        <translation>ist eine Ausgabe ohne globale Sperre, für die es keine Pakete gibt</translation>
-    </message>
-    <message>
-        <source>is made for {platform}, and the packages are for win-amd64</source>
-        <translation>ist für {platform} gemacht, und die Pakete sind für win-amd64</translation>
-    </message>
-    <message>
-        <source>is made for {platform}, and PyTorch is for Apple processors only</source>
-        <translation>ist für {platform} gemacht, und PyTorch gibt es nur für Prozessoren von Apple</translation>
-    </message>
-    <message>
-        <source>cannot import {modules}</source>
-        <translation>kann {modules} nicht importieren</translation>
-    </message>
-    <message>
-        <source>belongs to conda, whose libraries an environment made from it does not find</source>
-        <translation>gehört zu conda, dessen Bibliotheken eine daraus gemachte Umgebung nicht findet</translation>
-    </message>
-    <message>
-        <source>the environment that was set up here</source>
-        <translation>die hier eingerichtete Umgebung</translation>
-    </message>
-    <message>
-        <source>{origin} names {path}, which is not a program. Correct it or clear it.</source>
-        <translation>{origin} nennt {path}, das kein Programm ist. Berichtigen oder löschen Sie es.</translation>
-    </message>
-    <message>
-        <source>the checkout's .venv</source>
-        <translation>.venv des Arbeitsverzeichnisses</translation>
-    </message>
-    <message>
-        <source>Process {number} was killed, but the system has not ended it yet. Most often it waits for a disk or a server that does not answer.</source>
-        <translation>Prozess {number} wurde abgebrochen, aber das System hat ihn noch nicht beendet. Meist wartet er auf ein Laufwerk oder einen Server, der nicht antwortet.</translation>
-    </message>
-    <message>
-        <source>{program} cannot be started: {reason}.</source>
-        <translation>{program} lässt sich nicht starten: {reason}.</translation>
-    </message>
-    <message>
         <source>{stage} ({time} so far)</source>
         <translation>{stage} (seit {time})</translation>
     </message>
@@ -2850,146 +2990,6 @@
     <message>
         <source>{path} cannot be removed: {reason}. It may be in use: close other QGIS windows and runs, then run this again.</source>
         <translation>{path} lässt sich nicht entfernen: {reason}. Vielleicht ist es in Gebrauch: schließen Sie andere Fenster und Läufe von QGIS, und führen Sie dies noch einmal aus.</translation>
-    </message>
-    <message>
-        <source>{gpu}, driver {driver}</source>
-        <translation>{gpu}, Treiber {driver}</translation>
-    </message>
-    <message>
-        <source>Install the driver {driver} or newer and run this again</source>
-        <translation>Installieren Sie den Treiber {driver} oder neuer, und führen Sie dies noch einmal aus</translation>
-    </message>
-    <message>
-        <source>what the package index has; without uv there is no other choice</source>
-        <translation>was der Paketindex hat; ohne uv gibt es keine andere Wahl</translation>
-    </message>
-    <message>
-        <source>the build for Apple computers, which uses their GPU</source>
-        <translation>die Ausgabe für Apple-Rechner, die deren GPU nutzt</translation>
-    </message>
-    <message>
-        <source>what the package index has, as was asked for</source>
-        <translation>was der Paketindex hat, wie gewünscht</translation>
-    </message>
-    <message>
-        <source>what UV_TORCH_BACKEND says: {build}</source>
-        <translation>was UV_TORCH_BACKEND sagt: {build}</translation>
-    </message>
-    <message>
-        <source>the build for the CPU, as was asked for</source>
-        <translation>die Ausgabe für die CPU, wie gewünscht</translation>
-    </message>
-    <message>
-        <source>the build for the CPU: no NVIDIA GPU with a driver was found</source>
-        <translation>die Ausgabe für die CPU: es wurde keine NVIDIA-Karte mit Treiber gefunden</translation>
-    </message>
-    <message>
-        <source>the CUDA build for {gpu}</source>
-        <translation>die CUDA-Ausgabe für {gpu}</translation>
-    </message>
-    <message>
-        <source>the last CUDA build for {gpu}</source>
-        <translation>die letzte CUDA-Ausgabe für {gpu}</translation>
-    </message>
-    <message>
-        <source>Newer builds need the driver {driver} at least</source>
-        <translation>Neuere Ausgaben brauchen mindestens den Treiber {driver}</translation>
-    </message>
-    <message>
-        <source>Newer builds need a GPU of the generation Turing or later</source>
-        <translation>Neuere Ausgaben brauchen eine Karte ab der Generation Turing</translation>
-    </message>
-    <message>
-        <source>the build for the CPU: {gpu} is too old for PyTorch</source>
-        <translation>die Ausgabe für die CPU: {gpu} ist zu alt für PyTorch</translation>
-    </message>
-    <message>
-        <source>For Windows that is the build without CUDA: the GPU is not used</source>
-        <translation>Für Windows ist das die Ausgabe ohne CUDA: die GPU wird nicht genutzt</translation>
-    </message>
-    <message>
-        <source>the CUDA build, as was asked for, though no NVIDIA GPU was found</source>
-        <translation>die CUDA-Ausgabe, wie gewünscht, obwohl keine NVIDIA-Karte gefunden wurde</translation>
-    </message>
-    <message>
-        <source>the build for the CPU: {gpu}</source>
-        <translation>die Ausgabe für die CPU: {gpu}</translation>
-    </message>
-    <message>
-        <source>The library that computes is of version {library}, the plugin that QGIS has loaded of {plugin}. The plugin was updated while QGIS was running: restart QGIS.</source>
-        <translation>Die Bibliothek, die rechnet, hat die Version {library}, das von QGIS geladene Plugin {plugin}. Das Plugin wurde aktualisiert, während QGIS lief: starten Sie QGIS neu.</translation>
-    </message>
-    <message>
-        <source>Run Set up the compute environment: nothing tells what is in {folder}.</source>
-        <translation>Führen Sie „Rechenumgebung einrichten“ aus: nichts sagt, was in {folder} ist.</translation>
-    </message>
-    <message>
-        <source>The compute environment was set up by version {old} of the plugin, and this is {new}. Run Set up the compute environment: it brings it up to date.</source>
-        <translation>Die Rechenumgebung wurde von Version {old} des Plugins eingerichtet, und dies ist {new}. Führen Sie „Rechenumgebung einrichten“ aus: es bringt sie auf den neuen Stand.</translation>
-    </message>
-    <message>
-        <source>The set-up of the compute environment was interrupted. Run Set up the compute environment: it goes on where it stopped.</source>
-        <translation>Das Einrichten der Rechenumgebung wurde unterbrochen. Führen Sie „Rechenumgebung einrichten“ aus: es macht weiter, wo es aufgehört hat.</translation>
-    </message>
-    <message>
-        <source>{name} is a temporary file. Name one that stays.</source>
-        <translation>{name} ist eine temporäre Datei. Nennen Sie eine, die bleibt.</translation>
-    </message>
-    <message>
-        <source>A temporary file of QGIS cannot go with an exported job, as it is gone when QGIS ends: {paths}. Save it elsewhere, and choose that.</source>
-        <translation>Eine temporäre Datei von QGIS kann nicht mit einem exportierten Auftrag gehen, denn sie ist weg, wenn QGIS endet: {paths}. Speichern Sie sie anderswo und wählen Sie diese.</translation>
-    </message>
-    <message>
-        <source>{path} is a file of the job itself. Choose another name for the exported job.</source>
-        <translation>{path} ist eine Datei des Auftrags selbst. Wählen Sie einen anderen Namen für den exportierten Auftrag.</translation>
-    </message>
-    <message>
-        <source>The job is in {path}. Nothing was run.</source>
-        <translation>Der Auftrag ist in {path}. Ausgeführt wurde nichts.</translation>
-    </message>
-    <message>
-        <source>Run it with: {command}</source>
-        <translation>Auszuführen mit: {command}</translation>
-    </message>
-    <message>
-        <source>Nothing that the job {path} makes is there.</source>
-        <translation>Nichts von dem, was der Auftrag {path} macht, ist da.</translation>
-    </message>
-    <message>
-        <source>The folder {path} is a link. Choose another name for the exported job.</source>
-        <translation>Der Ordner {path} ist eine Verknüpfung. Wählen Sie einen anderen Namen für den exportierten Auftrag.</translation>
-    </message>
-    <message>
-        <source>The folder {path} cannot be made: {reason}.</source>
-        <translation>Der Ordner {path} kann nicht angelegt werden: {reason}.</translation>
-    </message>
-    <message>
-        <source>The job cannot be written to {path}: {reason}.</source>
-        <translation>Der Auftrag kann nicht nach {path} geschrieben werden: {reason}.</translation>
-    </message>
-    <message>
-        <source>What goes with it is in {folder}: keep the two together.</source>
-        <translation>Was dazugehört, ist in {folder}: lassen Sie die beiden zusammen.</translation>
-    </message>
-    <message>
-        <source>{name} was to be a temporary file. It goes to {path}.</source>
-        <translation>{name} sollte eine temporäre Datei sein. Sie kommt nach {path}.</translation>
-    </message>
-    <message>
-        <source>{name} is not there: {path}. Either the job is not finished, or its files have another path here: say so as path mapping.</source>
-        <translation>{name} ist nicht da: {path}. Entweder ist der Auftrag nicht fertig, oder seine Dateien haben hier einen anderen Pfad: sagen Sie das als Zuordnung der Pfade.</translation>
-    </message>
-    <message>
-        <source>The job {path} makes no files.</source>
-        <translation>Der Auftrag {path} macht keine Dateien.</translation>
-    </message>
-    <message>
-        <source>{path} is older than the job: perhaps another run made it.</source>
-        <translation>{path} ist älter als der Auftrag: vielleicht stammt die Datei von einem anderen Lauf.</translation>
-    </message>
-    <message>
-        <source>{name} is not there: {path}.</source>
-        <translation>{name} ist nicht da: {path}.</translation>
     </message>
     <message>
         <source>The label layer has no field {field}. Its fields are: {names}.</source>

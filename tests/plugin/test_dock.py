@@ -448,6 +448,7 @@ class TestLabelLayer:
         offered = again.editorWidgetSetup(again.fields().lookupField("class")).config()["map"]
         assert offered == [{"way": "1"}, {"roof": "2"}]
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("how", ["rename", "recolour", "layer", "text", "remove", "window of styles"])
     def test_no_change_here_takes_away_what_another_qgis_has_just_added(self, dock, labels, tmp_path, how):
         from qgis_false.dock.class_list import COLOUR_COLUMN, NAME_COLUMN
@@ -485,6 +486,7 @@ class TestLabelLayer:
         assert (2 in names) == (how != "remove") and ("pond" in names.values()) == (how in ("layer", "text"))
         assert (dock.work.classes[0].color == "#010203") == (how == "recolour")
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("call", ["deleteStyleFromDatabase", "saveStyleToDatabase"])
     def test_classes_that_the_file_does_not_take_are_said_kept_and_tried_again(self, dock, monkeypatch, call):
         from qgis_false.dock.label_file import LabelClass, classes_in_file, show_classes, store_classes

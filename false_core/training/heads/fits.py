@@ -108,7 +108,6 @@ def learn_from_raster(
     unlabelled: Mapping[tuple[str, ...], FloatArray],
     classes: int,
     at_step: Callable[[], None] = lambda: None,
-    tolerance: float = TOLERANCE,
     before_fit: Callable[[], None] = lambda: None,
 ) -> dict[tuple[str, ...], Linear]:
     """Fit the classifiers once more: to the labels, and to what all of them together are surest about on the raster.
@@ -124,7 +123,6 @@ def learn_from_raster(
         unlabelled: Features that each sees at random pixels of the raster, by its parts.
         classes: Number of classes.
         at_step: Called at each step of each fit; what it raises ends it.
-        tolerance: See ``fit_logistic``.
         before_fit: Called before each fit; what it raises ends them.
     """
     said = {parts: fitted[parts].log_probabilities(inputs) for parts, inputs in unlabelled.items()}
@@ -136,5 +134,5 @@ def learn_from_raster(
     for parts in labelled:
         before_fit()
         inputs = np.concatenate([labelled[parts], unlabelled[parts][sure.rows]])
-        found[parts] = fit_logistic(inputs, targets, shares, classes, PENALTY, fitted[parts], at_step, tolerance)
+        found[parts] = fit_logistic(inputs, targets, shares, classes, PENALTY, fitted[parts], at_step)
     return found
