@@ -32,7 +32,7 @@ from false_core.training.heads.samples import LabelledPoints
 from false_core.training.heads.spaces import Space
 
 FloatArray = npt.NDArray[np.float32]
-RealArray = npt.NDArray[np.float64]
+MeasureArray = npt.NDArray[np.float64]
 
 STANDARD_ERRORS_TO_CHOOSE = 1.0
 """Standard errors of the mean gain over shapes by which a candidate must beat those before it, which do well elsewhere."""
@@ -261,7 +261,9 @@ def can_judge(points: LabelledPoints, classes: int) -> bool:
     return enough_shapes and len(np.unique(points.targets)) >= MIN_CLASSES_TO_JUDGE * classes
 
 
-def is_clearly_better(values: RealArray, others: RealArray, points: LabelledPoints, classes: int, errors: float) -> bool:
+def is_clearly_better(
+    values: MeasureArray, others: MeasureArray, points: LabelledPoints, classes: int, errors: float
+) -> bool:
     """Return whether one candidate beats another by more than chance explains, shapes counted as what was drawn.
 
     With few shapes the best of many candidates is often the luckiest: then the one that does well on most rasters is kept.
@@ -285,7 +287,7 @@ def is_clearly_better(values: RealArray, others: RealArray, points: LabelledPoin
     return gain > errors * error
 
 
-def _told_of_truth(answer: FloatArray, points: LabelledPoints, classes: int) -> RealArray:
+def _told_of_truth(answer: FloatArray, points: LabelledPoints, classes: int) -> MeasureArray:
     """Return the logarithm of the probability that a candidate gives to the class of each sample, of shape (n,).
 
     It says more than a count of hits, where there are few shapes. How sure a candidate is of itself must not decide: its
