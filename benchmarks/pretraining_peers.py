@@ -19,6 +19,10 @@ pipeline has to set up once is left out. Rounds take turns, so that whatever els
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 import importlib.util
 import statistics

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from false_core.accuracy.cross_validated import MIN_SHAPES_PER_CLASS
 from false_core.errors import FalseError, InputError, RequestError
 from false_core.events import Progress
 from false_core.feedback import Feedback
@@ -465,7 +466,7 @@ class _Room:
     def _of_all(self, held_out: HeldOut) -> tuple[ClassScore, ...]:
         """Return the scores of all classes in the order in which they were given, also of those without labels."""
         known = {score.code: score for score in held_out.classes}
-        return tuple(known.get(c.code, ClassScore(c.code, 0, missing=1)) for c in self._classes)
+        return tuple(known.get(c.code, ClassScore(c.code, 0, missing=MIN_SHAPES_PER_CLASS)) for c in self._classes)
 
     def answer_suggest(self, request: Suggest) -> None:
         """Say where a label would teach most."""

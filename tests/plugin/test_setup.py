@@ -455,12 +455,18 @@ def test_another_version_of_the_plugin_says_so_and_the_set_up_mends_it(bench, mo
 @pytest.mark.thorough
 def test_an_interrupted_set_up_is_mentioned_until_it_is_finished(bench, monkeypatch):
     from qgis_false.environment import versions
-    from qgis_false.environment.interpreters import Interpreter
+    from qgis_false.environment.interpreters import Interpreter, NoEnvironment, find_interpreter
 
-    monkeypatch.setenv("FAKE_UV_UNREACHABLE", "cpu *")
-    with pytest.raises(QgsProcessingException):
-        bench.set_up()
+    monkeypatch.setattr("qgis_false.environment.interpreters.LIBRARY_FOLDER", bench.profile)
+    with monkeypatch.context() as offline:
+        offline.setenv("FAKE_UV_UNREACHABLE", "cpu *")
+        with pytest.raises(QgsProcessingException):
+            bench.set_up()
     assert "was interrupted" in versions.problem_of_environment(Interpreter(bench.python, "here"))
+    with pytest.raises(NoEnvironment, match="was interrupted"):  # So that dialogs and the dock offer to go on with it.
+        find_interpreter()
+    bench.set_up()
+    assert find_interpreter().path == bench.python
 
 
 def test_another_python_is_never_told_to_be_set_up(bench):

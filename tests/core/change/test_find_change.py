@@ -16,13 +16,13 @@ from affine import Affine
 from rasterio.transform import array_bounds
 from small_world import write_raster
 
+from false_core.benchmark.two_dates import TwoDates, generate_two_dates
 from false_core.change import paired_encoder
 from false_core.change.change_scores import ChangeScores, change_scores
 from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError, OutputError, RequestError
 from false_core.events import Event, Progress
 from false_core.jobs import Change
-from false_core.synthetic.two_dates import TwoDates, generate_two_dates
 
 pytestmark = pytest.mark.thorough
 
