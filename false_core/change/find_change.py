@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from false_core.change.canonical import LEAST_SAMPLES, fit_canonical
+from false_core.change.canonical import LEAST_SAMPLES, LITTLE_IN_COMMON, fit_canonical, held_out_score
 from false_core.change.change_map import ChangeMap, ProbableChange, write_change_map, write_change_polygons
 from false_core.change.change_probability import SCORE_NODATA, ScoreCounts, kept_scores
 from false_core.change.class_tiles import classify_dates
@@ -71,6 +71,12 @@ def find_change(job: Change, feedback: Feedback) -> dict[str, Any]:
         encoder = PairedEncoder.used_to(pair, _network(encoders, pair), looks, device)
     with feedback.stage("Comparing samples", 0.1):
         samples = sample_pairs(encoder, LEAST_SAMPLES, job.seed, feedback)
+        if held_out_score(samples.before, samples.after, encoder.widths, samples.places) > LITTLE_IN_COMMON:
+            feedback.warn(
+                f"What {pair.before.name} shows hardly tells what {pair.after.source.name} shows: do not trust the map. "
+                "Choose a larger extent, most of which has not changed, and check that both have the same bands in the same "
+                "order and lie at the same place."
+            )
         canonical = fit_canonical(samples.before, samples.after, encoder.widths, device)
         scores = ScoreOfTiles(canonical, edges_of_dates(samples, len(pair.before.bands), device), encoder.halo, job.shift)
     with scratch_folder(Path(job.output).parent, Path(job.output).name) as scratch:
