@@ -791,6 +791,7 @@ class Polygonise(Job, done_by="false_core.mapping.polygonise:polygonise"):
         "unit). The area is in square map units, or in m² of ground where the map is in degrees or not true to scale, as in "
         "Web Mercator. 0: all regions stay.",
         0.0,
+        unit="square CRS units",
         minimum=0.0,
     )
     smoothing: float = parameter(
@@ -1048,6 +1049,7 @@ class Change(Job, done_by="false_core.change.find_change:find_change"):
         "A change smaller than this is left out, and so is an unchanged gap within one. The area is in square map units, or "
         "in m² of ground where the map is in degrees or not true to scale, as in Web Mercator. Empty: that of 256 pixels.",
         None,
+        unit="square CRS units",
         minimum=0.0,
     )
     threshold: float = parameter(
@@ -1193,6 +1195,7 @@ class HandIn(Job, done_by="false_core.mapping.hand_in:hand_in"):
         "Minimum area",
         "A region smaller than this becomes part of its neighbour among the polygons, as in Map to polygons. The map stays.",
         0.0,
+        unit="square CRS units",
         minimum=0.0,
     )
     title: Optional[str] = parameter(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 from contextlib import suppress
@@ -23,7 +24,6 @@ from qgis.core import (
     QgsExpressionContext,
     QgsFillSymbol,
     QgsProcessingException,
-    QgsProject,
     QgsRasterLayer,
     QgsRendererCategory,
     QgsVectorFileWriter,
@@ -33,7 +33,9 @@ from qgis.core import (
 from qgis.PyQt.QtGui import QColor
 
 from false_core.session_protocol import MAX_CODE
-from qgis_false.layers import raster_path
+from qgis_false.dialogs.destinations import documents
+from qgis_false.dock.busy_file import check_not_busy
+from qgis_false.layers import is_temporary, raster_path
 from qgis_false.symbol_colour import colour_of
 from qgis_false.translation import failure
 
@@ -63,12 +65,19 @@ class LabelClass:
 
 
 def file_beside(raster: QgsRasterLayer, ending: str) -> Path:
-    """Return the name of a file of a raster: in its folder, or in that of the project where that one is read-only."""
+    """Return the name of a file of a raster: in its folder, or in that of the project where that one is read-only.
+
+    A raster in the folder for temporary files, which QGIS removes when it ends, has its files in that of the project too, or
+    else in that of the user's documents. They are called after its layer.
+    """
     source = raster_path(raster)
-    stem, folder = Path(source).stem or "raster", os.path.dirname(source)
-    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-        folder = QgsProject.instance().homePath() or os.path.expanduser("~")
-    return Path(folder) / f"{stem}{ending}"
+    stem, folder = Path(source).stem or "raster", Path(source).parent
+    is_lost = is_temporary(source)
+    if is_lost:
+        stem = re.sub(r"\W+", "_", raster.name()).strip("_") or "raster"
+    if is_lost or not folder.is_dir() or not os.access(folder, os.W_OK):
+        folder = documents() or Path.home()
+    return folder / f"{stem}{ending}"
 
 
 def label_layer(path: Path, crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer:
@@ -162,6 +171,7 @@ def store_classes(layer: QgsVectorLayer) -> None:
         QgsProcessingException: The file does not take them.
     """
     _offer_classes(layer)
+    check_not_busy(layer.source())
     # Taken away first: QGIS would ask whether it may be written over.
     for number in layer.listStylesInDatabase()[1]:
         is_away, reason = layer.deleteStyleFromDatabase(number)

@@ -106,7 +106,6 @@ def learn_from_raster(
     unlabelled: Mapping[tuple[str, ...], FloatArray],
     classes: int,
     at_step: Callable[[], None] = lambda: None,
-    tolerance: float = TOLERANCE,
     before_fit: Callable[[], None] = lambda: None,
 ) -> dict[tuple[str, ...], Linear]:
     """Fit the classifiers once more: to the labels, and to what all of them together are surest about on the raster.
@@ -121,7 +120,6 @@ def learn_from_raster(
         unlabelled: Features that each sees at random pixels of the raster, by its parts.
         classes: Number of classes.
         at_step: Called at each step of each fit; what it raises ends it.
-        tolerance: See ``fit_logistic``.
         before_fit: Called before each fit; what it raises ends them.
     """
     sure = surest_pixels(answers_of(members, fitted, unlabelled))
@@ -132,5 +130,5 @@ def learn_from_raster(
     for parts in labelled:
         before_fit()
         inputs = np.concatenate([labelled[parts], unlabelled[parts][sure.rows]])
-        found[parts] = fit_logistic(inputs, targets, shares, classes, PENALTY, fitted[parts], at_step, tolerance)
+        found[parts] = fit_logistic(inputs, targets, shares, classes, PENALTY, fitted[parts], at_step)
     return found

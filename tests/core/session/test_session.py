@@ -370,6 +370,12 @@ class TestScores:
             (1, 2, None, 2), (2, 2, None, 2), (3, 2, None, 2)
         ]  # fmt: skip
 
+    def test_a_class_without_labels_needs_as_many_as_any_other(self, labelled: SessionHere) -> None:
+        named = (*CLASSES, (9, "bridge"))
+        labelled.ask(SetClasses, classes=tuple(ClassEntry(code, name, "#000000") for code, name in named))
+        scores = labelled.answer(SessionScores, number=labelled.ask(Score))
+        assert (scores.classes[-1].code, scores.classes[-1].labels, scores.classes[-1].missing) == (9, 0, 4)
+
     @pytest.mark.thorough
     def test_with_enough_labels_they_have_an_interval(self, opened: SessionHere) -> None:
         opened.label(*boxes(8))
