@@ -23,6 +23,10 @@ tiles of the network's size one at a time through onnxruntime, of which the midd
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 import dataclasses
 import importlib.util

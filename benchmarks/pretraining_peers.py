@@ -21,6 +21,10 @@ take turns, so that whatever else the machine does meets all of them.
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 import importlib.util
 import statistics

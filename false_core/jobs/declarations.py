@@ -485,7 +485,7 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
     """Train a land-cover model from an encoder and a few labels.
 
     Digitise about 1 % of the raster as polygons, lines or points with a class field. Part of the labels, in whole blocks
-    of space, is kept back to score the model; after that it learns from them too. The result is one model file with
+    of space, is held out to score the model; after that it learns from them too. The result is one model file with
     everything that classifying needs.
     """
 
@@ -549,7 +549,7 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
     )
     validation: float = parameter(
         NUMBER,
-        "Share of labels kept back",
+        "Share of labels held out",
         "Share of the labels that score the model before they train it too. 0: no score.",
         0.2,
         minimum=0.0,

@@ -26,7 +26,7 @@ from qgis.PyQt.QtWidgets import (
 
 from qgis_false.dock.first_page import FirstPage
 from qgis_false.dock.keys import CanvasKeys
-from qgis_false.dock.label_file import file_beside, label_layer
+from qgis_false.dock.label_file import label_file_of, label_layer
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.panels.classes import ClassesPanel
 from qgis_false.dock.panels.drawing import DrawingPanel
@@ -253,7 +253,7 @@ class PageScrolls(QObject):
 
 def _labels_of(raster: QgsRasterLayer) -> QgsVectorLayer:
     """Return the label layer of a raster, in the project. It is made where there is none."""
-    path = file_beside(raster, "_labels.gpkg")
+    path = label_file_of(raster)
     for one in QgsProject.instance().mapLayers().values():
         if isinstance(one, QgsVectorLayer) and Path(one.source().split("|")[0]) == path:
             return one

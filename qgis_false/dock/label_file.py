@@ -6,6 +6,7 @@ file, in which it is stored, brings it to any other project.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -80,6 +81,24 @@ def file_beside(raster: QgsRasterLayer, ending: str) -> Path:
     return folder / f"{stem}{ending}"
 
 
+def label_file_of(raster: QgsRasterLayer) -> Path:
+    """Return the file of the labels of a raster, which may not be there yet. Other labels under its name are left alone."""
+    for number in itertools.count(1):
+        path = file_beside(raster, f"_labels{'' if number == 1 else f'_{number}'}.gpkg")
+        if not path.exists() or _holds_labels(_opened(path)) or not QgsVectorLayer(str(path), "", "ogr").isValid():
+            return path
+    raise AssertionError
+
+
+def _opened(path: Path) -> QgsVectorLayer:
+    return QgsVectorLayer(f"{path}|layername={LABELS_TABLE}", path.stem, "ogr")
+
+
+def _holds_labels(layer: QgsVectorLayer) -> bool:
+    place = layer.fields().lookupField(CLASS_FIELD) if layer.isValid() else -1
+    return place >= 0 and layer.fields().at(place).isNumeric()
+
+
 def label_layer(path: Path, crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer:
     """Return the layer of labels in a file. The file is made where there is none.
 
@@ -91,8 +110,8 @@ def label_layer(path: Path, crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer
             _make_file(path, crs)
         except OSError as error:
             raise failure("The labels cannot be written to {path}: {reason}.", path=path, reason=error) from error
-    layer = QgsVectorLayer(f"{path}|layername={LABELS_TABLE}", path.stem, "ogr")
-    if not layer.isValid() or layer.fields().lookupField(CLASS_FIELD) < 0:
+    layer = _opened(path)
+    if not _holds_labels(layer):
         raise failure(
             "{path} holds no labels of FALSE: no layer {layer} with a field {field}. Choose another file.",
             path=path, layer=LABELS_TABLE, field=CLASS_FIELD,

@@ -384,7 +384,7 @@
         <translation>Trainiert ein Landbedeckungsmodell aus einem Encoder und wenigen Trainingsflächen.</translation>
     </message>
     <message>
-        <source>Digitise about 1 % of the raster as polygons, lines or points with a class field. Part of the labels, in whole blocks of space, is kept back to score the model; after that it learns from them too. The result is one model file with everything that classifying needs.</source>
+        <source>Digitise about 1 % of the raster as polygons, lines or points with a class field. Part of the labels, in whole blocks of space, is held out to score the model; after that it learns from them too. The result is one model file with everything that classifying needs.</source>
         <translation>Digitalisieren Sie etwa 1 % des Rasters als Polygone, Linien oder Punkte mit einem Klassenfeld. Ein Teil davon, in ganzen räumlichen Blöcken, wird zurückgehalten, um das Modell zu bewerten; danach lernt es auch daraus. Das Ergebnis ist eine einzige Modelldatei mit allem, was die Klassifikation braucht.</translation>
     </message>
     <message>
@@ -468,7 +468,7 @@
         <translation>Köpfe werden noch einmal angepasst: an die Trainingsflächen und an die Pixel des Rasters, bei denen sie sich am sichersten sind. Mit wenigen Trainingsflächen werden Karten dieses Rasters davon besser. Schalten Sie es aus für ein Modell, das andere Raster kartieren soll, auf denen Klassen häufig sind, die dieses kaum zeigt. Nicht für den Kopf network.</translation>
     </message>
     <message>
-        <source>Share of labels kept back</source>
+        <source>Share of labels held out</source>
         <translation>Zurückgehaltener Anteil</translation>
     </message>
     <message>

@@ -138,6 +138,18 @@ def test_a_session_waits_for_nothing_that_it_does_not_use() -> None:
     assert not heavy, "It would take the first picture of a session longer to be there. Import these where they are used."
 
 
+@pytest.mark.parametrize("file", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda file: file.stem)
+def test_a_benchmark_limits_the_threads_of_numpy_before_it_loads_it(file: Path) -> None:
+    """Loaded before, numpy takes all cores for matrices of any size, which no job of ours lets it do."""
+    heavy = {"numpy", "torch", "scipy", "pandas", "geopandas", "shapely", "rasterio", "pyogrio", "affine"}
+    for node in ast.parse(file.read_text("utf-8")).body:
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", None)]
+        if {"false_core.native_libraries", "false_core.dispatch"} & set(names):
+            return
+        loaded = [name for name in names if name and name.partition(".")[0] in heavy]
+        assert not loaded, f"Import false_core.native_libraries before {loaded[0]}."
+
+
 def loaded_with(file: Path) -> Iterator[str]:
     """Yield the modules that a file imports as soon as it is imported itself."""
     wanted: list[ast.AST] = [ast.parse(file.read_text("utf-8"))]

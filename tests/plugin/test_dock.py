@@ -35,6 +35,7 @@ from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QSize, Q
 from qgis.PyQt.QtGui import QKeyEvent, QWheelEvent
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QAction, QMainWindow
+from small_labels import saved
 from small_raster import write_raster
 
 FAKE = Path(__file__).with_name("fake_session.py")
@@ -1007,6 +1008,33 @@ class TestProject:
             label_layer(tmp_path / "other.gpkg", image.crs())
         with pytest.raises(QgsProcessingException, match="cannot be written"):
             label_layer(tmp_path / "nowhere" / "labels.gpkg", image.crs())
+
+    @pytest.mark.parametrize("in_project", [True, False])
+    def test_labels_of_the_user_under_the_name_of_ours_are_left_alone(
+        self, desk, image, labels, tmp_path, record, in_project
+    ):
+        from qgis_false.dock.dock import LabelDock
+
+        mine = saved(labels, tmp_path / "image_labels.gpkg")  # In a table of the same name, as the example data.
+        before = [one.attributes() for one in mine.getFeatures()]
+        if in_project:
+            QgsProject.instance().addMapLayer(mine)
+        made = LabelDock(desk, lambda name: None, lambda: [sys.executable, str(FAKE), "behaves", str(record)])
+        for _ in range(2):
+            made.start(image)
+            assert made.work.labels.source() == f"{tmp_path / 'image_labels_2.gpkg'}|layername=labels"
+        made.work.add_class("road")
+        made.shut()
+        assert [one.attributes() for one in mine.getFeatures()] == before and not mine.listStylesInDatabase()[1]
+
+    def test_a_label_file_that_is_damaged_is_said_and_not_replaced(self, desk, image, tmp_path):
+        from qgis_false.dock.dock import LabelDock
+
+        (tmp_path / "image_labels.gpkg").write_bytes(b"no database")
+        made = LabelDock(desk, lambda name: None)
+        made.start(image)
+        assert made.work is None and "image_labels.gpkg holds no labels of FALSE" in made.first_page.missing.text()
+        made.shut()
 
     @pytest.mark.parametrize("links", [True, False])
     def test_the_file_of_another_qgis_that_was_quicker_is_taken(self, image, tmp_path, monkeypatch, links):
