@@ -11,6 +11,7 @@ from session_client import codes_of
 from session_here import SessionHere
 from small_world import GRID, HEIGHT, WIDTH, on_map, pixel_box, textured_land, write_labels, write_raster
 
+from false_core.benchmark.two_dates import generate_two_dates
 from false_core.dispatch import run
 from false_core.jobs import Change, Classify, ClassifyAreas, CollectPlaces, FindSimilar, Pretrain
 from false_core.session_protocol import (
@@ -25,7 +26,6 @@ from false_core.session_protocol import (
     SuggestedPlaces,
 )
 from false_core.synthetic.files import LAND_COVER, labels_of, write_image
-from false_core.synthetic.two_dates import generate_two_dates
 
 
 def pixels_of(path: Path) -> np.ndarray:
