@@ -509,8 +509,8 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
         "Head",
         "What tells classes apart. linear: a linear classifier on the features of frozen encoders, at several pixel sizes. "
         "texture: one on local means and standard deviations of the bands. network: a decoder that is trained, with the "
-        "encoder; it takes far longer. auto: linear, texture, the pixels' own values and their combinations are compared by "
-        "cross-validation over the labels, and the best is kept.",
+        "encoder; it takes far longer. auto: linear with texture, texture, the pixels' own values and their combinations "
+        "are compared by cross-validation over the labels, and the best is kept.",
         "auto",
         choices=HEADS,
     )

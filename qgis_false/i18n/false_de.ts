@@ -428,8 +428,8 @@
         <translation>Kopf</translation>
     </message>
     <message>
-        <source>What tells classes apart. linear: a linear classifier on the features of frozen encoders, at several pixel sizes. texture: one on local means and standard deviations of the bands. network: a decoder that is trained, with the encoder; it takes far longer. auto: linear, texture, the pixels' own values and their combinations are compared by cross-validation over the labels, and the best is kept.</source>
-        <translation>Was die Klassen unterscheidet. linear: ein linearer Klassifikator auf den Merkmalen eingefrorener Encoder, bei mehreren Pixelgrößen. texture: einer auf örtlichen Mittelwerten und Standardabweichungen der Kanäle. network: ein Decoder, der mit dem Encoder trainiert wird; das dauert weit länger. auto: linear, texture, die Werte der Pixel selbst und ihre Kombinationen werden durch Kreuzvalidierung über die Trainingsflächen verglichen, und das Beste wird behalten.</translation>
+        <source>What tells classes apart. linear: a linear classifier on the features of frozen encoders, at several pixel sizes. texture: one on local means and standard deviations of the bands. network: a decoder that is trained, with the encoder; it takes far longer. auto: linear with texture, texture, the pixels' own values and their combinations are compared by cross-validation over the labels, and the best is kept.</source>
+        <translation>Was die Klassen unterscheidet. linear: ein linearer Klassifikator auf den Merkmalen eingefrorener Encoder, bei mehreren Pixelgrößen. texture: einer auf örtlichen Mittelwerten und Standardabweichungen der Kanäle. network: ein Decoder, der mit dem Encoder trainiert wird; das dauert weit länger. auto: linear mit texture, texture, die Werte der Pixel selbst und ihre Kombinationen werden durch Kreuzvalidierung über die Trainingsflächen verglichen, und das Beste wird behalten.</translation>
     </message>
     <message>
         <source>Bands to use, counted from 1. Empty: those of the encoder, or all but alpha.</source>
@@ -2510,6 +2510,10 @@
     <message>
         <source>Compare it with another one...</source>
         <translation>Mit einer anderen vergleichen...</translation>
+    </message>
+    <message>
+        <source>Open the report</source>
+        <translation>Bericht öffnen</translation>
     </message>
     <message>
         <source>Cancel</source>

@@ -1344,6 +1344,11 @@ class TestFinishedMaps:
         write_raster(Path(run.values["OUTPUT"]), bands=1)
         run.ended.emit(True, {**run.values, "CHANGED": 0.123, "COMPARED": 100.0}, "")
         assert "12.3% of the pixels changed" in dock.status.text()
+        opened = []
+        monkeypatch.setattr("qgis_false.dock.panels.whole_maps.QDesktopServices.openUrl", opened.append)
+        assert not dock.whole_maps.report.isHidden()
+        dock.whole_maps.report.click()
+        assert opened[0].toLocalFile() == run.values["REPORT"]
         order = [one.name().partition(":")[0] for one in QgsProject.instance().layerTreeRoot().layerOrder()]
         assert order == ["image_labels", "Where they differ", "new", "old", "image"], "what is new lies above"
         (made,) = [one for one in QgsProject.instance().mapLayers().values() if one.source() == run.values["OUTPUT"]]

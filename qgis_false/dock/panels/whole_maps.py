@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Dict, NamedTuple, Optional
 
 from qgis.core import QgsPalettedRasterRenderer, QgsProject, QgsRasterLayer
-from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtCore import QUrl, pyqtSignal
+from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QMenu, QProgressBar, QPushButton, QToolButton, QWidget
 
 from qgis_false.dialogs.destinations import proposed
@@ -61,7 +62,13 @@ class WholeMapsPanel(Panel):
         menu.addAction(tr("Overwrite it by the labels..."), self._correct)
         menu.addAction(tr("Compare it with another one..."), self._compare)
         self.finished.setMenu(menu)
+        self.report = QPushButton(tr("Open the report"))
+        self.report.clicked.connect(lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(self._report)))
+        self.report.hide()
+        self._report = ""
+        """The file of the last comparison."""
         self.rows.addWidget(self.finished)
+        self.rows.addWidget(self.report)
         self._progress = QProgressBar()
         self._progress.hide()
         self._cancel = QPushButton(tr("Cancel"))
@@ -72,6 +79,7 @@ class WholeMapsPanel(Panel):
     def begin(self, work: Labelling) -> None:
         """Map with the models that are saved from now on."""
         super().begin(work)
+        self.report.hide()
         work.saved.connect(self._map_with)
 
     def _save_model(self) -> None:
@@ -156,6 +164,8 @@ class WholeMapsPanel(Panel):
             told = tr("{percent} of the pixels changed. The report is in {path}.",
                       percent=f"{results['CHANGED']:.1%}", path=results["REPORT"])  # fmt: skip
             self.said.emit(told, False)
+            self._report = results["REPORT"]
+            self.report.show()
         else:
             what = tr("Classified raster") if run.name == "classify" else tr("Corrected map")
             self._load_map(results["OUTPUT"], what, run)

@@ -45,6 +45,7 @@ def test_a_message_that_is_new_or_gone_is_noticed(tmp_path: Path) -> None:
     assert "no longer said by the library: The memory ran out." in done.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("file", sorted(LANGUAGES_FOLDER.glob("de/*.json")), ids=lambda file: file.stem)
 def test_a_text_that_was_filled_in_finds_its_german(file: Path) -> None:
     assert GERMAN is not None
