@@ -12,8 +12,8 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
-from session.session_here import SessionHere
 from session_client import codes_of
+from session_here import SessionHere
 from small_world import GRID, on_map, pixel_box, textured_land, write_raster
 
 from false_core.dispatch import run
