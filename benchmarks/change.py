@@ -8,6 +8,10 @@ without labels and with so many label polygons of the first date.
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 import tempfile
 import time
@@ -20,12 +24,12 @@ import rasterio
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from false_core.benchmark.two_dates import TwoDates, generate_two_dates
 from false_core.change.change_scores import ChangeScores, change_scores
 from false_core.dispatch import run
 from false_core.jobs import Change
 from false_core.synthetic.files import LAND_COVER, labels_of, write_image
 from false_core.synthetic.scene import Scene
-from false_core.synthetic.two_dates import TwoDates, generate_two_dates
 
 Image = NDArray[np.uint16]
 CLOUDED = 0.15

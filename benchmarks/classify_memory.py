@@ -10,6 +10,10 @@ The model is hardly trained, as that changes nothing about its memory.
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 import os
 import subprocess

@@ -23,6 +23,10 @@ tiles of the network's size one at a time through onnxruntime, of which the midd
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 import dataclasses
 import importlib.util
@@ -103,7 +107,7 @@ def make(folder: Path, side: int, encoder: str, decoder: str, factor: int) -> Ca
     network = build_segmenter(encoder, decoder, BANDS, CLASSES).eval()
     card = ModelCard(
         SEGMENTER, encoder, source.band_names, source.bands, source.dtype, normal, PIXEL_SIZE * factor,
-        PIXEL_SIZE * factor, 64, decoder, classes,
+        PIXEL_SIZE * factor, 64, decoder=decoder, classes=classes,
     )  # fmt: skip
     save_model(str(model), card, network)
     return made(folder, factor)

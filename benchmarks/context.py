@@ -9,6 +9,10 @@ probability, and the share of pixels whose class differs.
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 
 import numpy as np

@@ -16,6 +16,10 @@ a similarity would be left with the FLOP.
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 import multiprocessing
 import resource

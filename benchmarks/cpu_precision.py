@@ -9,6 +9,10 @@ without instructions for bfloat16 emulate it: the line above the table says whic
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 import time
 from collections.abc import Callable

@@ -15,6 +15,10 @@ The gate for long runs: a cosine below 0.97 and a purity above 0.8 after 250 ste
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 import dataclasses
 import json

@@ -6,7 +6,8 @@
     python benchmarks/gpu.py --out FOLDER --device cpu           a rehearsal without a GPU
     python benchmarks/gpu.py --out FOLDER --device cpu --short   one of a minute
 
-WHEELS is made where there is a network, for the same version of Python: pip download -d WHEELS .[dev]
+WHEELS is made where there is a network, for the same version of Python: pip download -d WHEELS .[dev], and for the peers
+pip download -d WHEELS -r benchmarks/pretraining_peers.txt. What of these is not there is not measured.
 
 Each part runs in a process of its own, so that one that fails or hangs costs its own rows only: these say "not measured",
 and the JSON says why. Nothing that is measured on a CPU stands in a row of the page, all of which are of a GPU.
@@ -34,6 +35,7 @@ ROWS = {
     "tests": ("passed", "failed"),
     "pretraining quick": ("fixed batch, patches/s", "end to end, patches/s", "end to end over fixed"),
     "pretraining standard": ("fixed batch, patches/s", "end to end, patches/s", "end to end over fixed"),
+    "peers": ("FALSE, patches/s", "torchgeo, patches/s", "lightly, patches/s"),
     "classifying": ("forward passes, Mpx/s", "from file to file, Mpx/s", "file to file over forward passes"),
 }
 
@@ -115,6 +117,23 @@ def pretraining(preset: str) -> Callable[[str, bool], dict[str, Any]]:
     return measure
 
 
+def peers(device: str, short: bool) -> dict[str, Any]:
+    """Compare steps from the file with those of the peers that are there."""
+    from pretraining_peers import LIBRARIES, compared, patches_per_second
+
+    from false_core.device import choose_device
+    from false_core.feedback import Feedback
+    from false_core.synthetic import write_large
+
+    with tempfile.TemporaryDirectory() as folder:
+        raster = str(Path(folder) / "raster.tif")
+        side = 1024 if short else 4096
+        write_large(raster, side, side)
+        rounds, steps = (1, 1) if short else (5, 10)
+        found = compared(raster, Path(folder), choose_device(device, Feedback()), rounds, steps)
+    return {f"{who}, patches/s": round(patches_per_second(found, who), 1) for who in LIBRARIES if who in found[0]}
+
+
 def classifying(device: str, short: bool) -> dict[str, Any]:
     """Compare making a map with nothing but the forward passes of its tiles."""
     import torch
@@ -164,6 +183,7 @@ PARTS: dict[str, Callable[[str, bool], dict[str, Any]]] = {
     "tests": tests,
     "pretraining quick": pretraining("quick"),
     "pretraining standard": pretraining("standard"),
+    "peers": peers,
     "classifying": classifying,
 }
 

@@ -8,6 +8,10 @@ what the process took at most beyond what it began with. Needs Linux, for it cou
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 import json
 import multiprocessing

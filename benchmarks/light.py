@@ -11,6 +11,10 @@ unseen half is classified than without other colours, seed by seed, and the stan
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 import tempfile
 from dataclasses import dataclass

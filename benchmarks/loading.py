@@ -18,6 +18,10 @@ out and counted, and each chunk counts with the time that one of the first raste
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 import tempfile
 import time

@@ -10,6 +10,10 @@ alarms as a share of all pixels.
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 import tempfile
 from dataclasses import dataclass

@@ -15,6 +15,10 @@ numbers, which takes half the time on processors that were built for them.
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 import csv
 import tempfile

@@ -18,6 +18,10 @@ cores. It counts the thread that reads ahead, which the wall clock does not wher
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 import statistics
 import tempfile

@@ -2,6 +2,7 @@
 
     python benchmarks/pretraining_peers.py                      all that is installed
     python benchmarks/pretraining_peers.py --raster file.tif    on another raster than a generated one
+    python benchmarks/pretraining_peers.py --device cuda        on a GPU
 
 The peers are not dependencies. An environment of their own, on top of the one that runs the library:
 
@@ -10,14 +11,19 @@ The peers are not dependencies. An environment of their own, on top of the one t
     echo /path/to/the/library/environment/site-packages > peers/lib/python3.11/site-packages/base.pth
     PYTHONPATH=. peers/bin/python benchmarks/pretraining_peers.py
 
-All three train the encoder of the quick preset with SimCLR's loss on the whole patch, AdamW, float32 and the same number of
-threads, on the raster's own pixels. torchgeo: RandomGeoSampler, a DataLoader in a worker process, its SimCLR trainer's
-augmentations and loss. lightly: tiles cut to PNG files beforehand, which is counted for as many steps as it took to use each
-tile once; LightlyDataset, its SimCLRTransform in a worker process, NTXentLoss. A step is timed with its reading; what a
-pipeline has to set up once is left out. Rounds take turns, so that whatever else the machine does meets all of them.
+All three train the encoder of the quick preset with SimCLR's loss on the whole patch, AdamW, the same numbers and the same
+number of threads, on the raster's own pixels. torchgeo: RandomGeoSampler, a DataLoader in a worker process, its SimCLR
+trainer's augmentations and loss. lightly: tiles cut to PNG files beforehand, which is counted for as many steps as it took
+to use each tile once; LightlyDataset, its SimCLRTransform in a worker process, NTXentLoss. For a GPU each has a worker for
+every core, and pinned memory. A step is timed with its reading; what a pipeline has to set up once is left out. Rounds
+take turns, so that whatever else the machine does meets all of them.
 """
 
 from __future__ import annotations
+
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
 
 import argparse
 import importlib.util
@@ -38,60 +44,67 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+from false_core.device import choose_device
 from false_core.feedback import Feedback
 from false_core.memory import keep_memory
 from false_core.methods.simclr import nt_xent
 from false_core.models.encoder import ImageProjector, build_encoder, channels_of
+from false_core.precision import autocast
 from false_core.presets import IMAGE, PRETRAIN
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import MeasuredRasters, measure
 from false_core.sampling.loading import loaded_ahead
 from false_core.sampling.views import PatchDraw, PatchSampler, RawViews
 from false_core.synthetic import write_large
+from false_core.threads import cores
 from false_core.training.trainer import Trainer
 
 SIZE, BATCH, BANDS = 64, 32, 3
+LIBRARIES = ("FALSE", "torchgeo", "lightly")
 SETTINGS = replace(
     PRETRAIN["quick"], method="simclr", level=IMAGE, points=0, crop_size=SIZE, batch_size=BATCH, most_pixels=0
 )
 QUIET = Feedback(lambda event: None)
-CPU = torch.device("cpu")
 
 Step = Callable[[], object]
 
 
-def ours(raster: str) -> Step:
+def ours(raster: str, device: torch.device) -> Step:
     """Return a step of this library."""
     source = RasterSource(raster, (1, 2, 3))
     area = source.window_of(None)
     torch.manual_seed(0)
-    trainer = Trainer(SETTINGS, 10_000, build_encoder(SETTINGS.encoder, BANDS), 0, CPU, BANDS, QUIET)
+    trainer = Trainer(SETTINGS, 10_000, build_encoder(SETTINGS.encoder, BANDS), 0, device, BANDS, QUIET)
     sampler = PatchSampler(
         MeasuredRasters([source], [area], measure([source], [area], QUIET)),
         PatchDraw(BATCH, SIZE, SETTINGS.scales, 0, 0),
         10**9,
+        device,
     )
 
     def make(step: int) -> RawViews:
         return trainer.prepare(sampler.batch(step), step)
 
-    batches = loaded_ahead(make, count(), CPU)
+    batches = loaded_ahead(make, count(), device)
     return lambda: trainer.train_on(next(batches))
 
 
 class Plain(nn.Module):
     """The same encoder and projector for the peers."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
         super().__init__()
+        self.device = device
         torch.manual_seed(0)
         self.encoder = build_encoder(SETTINGS.encoder, BANDS)
         self.projector = ImageProjector(channels_of(self.encoder), SETTINGS.hidden, SETTINGS.dimensions)
+        self.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(self.parameters(), SETTINGS.learning_rate)
 
     def forward(self, views: Tensor) -> Tensor:
         """Return embeddings."""
-        embeddings: Tensor = self.projector(self.encoder(views))
+        with autocast(self.device, SETTINGS.mixed_precision):
+            embeddings: Tensor = self.projector(self.encoder(views.contiguous(memory_format=torch.channels_last)))
         return embeddings
 
     def descend(self, loss: Tensor) -> None:
@@ -101,7 +114,12 @@ class Plain(nn.Module):
         self.optimiser.step()
 
 
-def torchgeo(raster: str) -> Step:
+def loading(device: torch.device) -> dict[str, Any]:
+    """Return how the peers are told to load batches for a device."""
+    return {"num_workers": cores(), "pin_memory": True} if device.type == "cuda" else {"num_workers": 1}
+
+
+def torchgeo(raster: str, device: torch.device) -> Step:
     """Return a step as torchgeo's SimCLR trainer does it."""
     from torch.utils.data import DataLoader
     from torchgeo.datasets import RasterDataset, stack_samples
@@ -116,12 +134,12 @@ def torchgeo(raster: str) -> Step:
 
     dataset = Scene(str(Path(raster).parent))
     sampler = RandomGeoSampler(dataset, size=2 * SIZE, length=BATCH * 10_000)
-    loader = DataLoader(dataset, batch_size=BATCH, sampler=sampler, num_workers=1, collate_fn=stack_samples)
+    loader = DataLoader(dataset, batch_size=BATCH, sampler=sampler, collate_fn=stack_samples, **loading(device))
     augment = simclr_augmentations(SIZE, torch.full((BANDS,), 1 / 3))
-    network, batches = Plain(), iter(loader)
+    network, batches = Plain(device), iter(loader)
 
     def step() -> None:
-        images = next(batches)["image"][:, :BANDS].float() / 255
+        images = next(batches)["image"][:, :BANDS].to(device, non_blocking=device.type == "cuda").float() / 255
         with torch.no_grad():
             views = torch.cat([augment(images), augment(images)])
         network.descend(nt_xent(network(views), SETTINGS.temperature).loss)
@@ -129,7 +147,7 @@ def torchgeo(raster: str) -> Step:
     return step
 
 
-def lightly(raster: str, folder: Path) -> tuple[Step, float]:
+def lightly(raster: str, folder: Path, device: torch.device) -> tuple[Step, float]:
     """Return a step of lightly's SimCLR recipe, and what cutting the tiles of one batch took."""
     from lightly.data import LightlyDataset
     from lightly.loss import NTXentLoss
@@ -146,13 +164,14 @@ def lightly(raster: str, folder: Path) -> tuple[Step, float]:
     cutting = (time.perf_counter() - began) / tiles * BATCH
     dataset = LightlyDataset(str(folder), transform=SimCLRTransform(input_size=SIZE))
     loader = torch.utils.data.DataLoader(
-        dataset, BATCH, shuffle=True, drop_last=True, num_workers=1, persistent_workers=True
+        dataset, BATCH, shuffle=True, drop_last=True, persistent_workers=True, **loading(device)
     )
-    network, loss, batches = Plain(), NTXentLoss(SETTINGS.temperature), endless(loader)
+    network, loss, batches = Plain(device), NTXentLoss(SETTINGS.temperature), endless(loader)
 
     def step() -> None:
         first, second = next(batches)[0]
-        one, two = network(torch.cat([first, second])).chunk(2)
+        views = torch.cat([first, second]).to(device, non_blocking=device.type == "cuda")
+        one, two = network(views).chunk(2)
         network.descend(loss(one, two))
 
     return step, cutting
@@ -164,12 +183,33 @@ def endless(loader: Any) -> Iterator[Any]:
         yield from loader
 
 
-def seconds(step: Step, steps: int) -> float:
+def seconds(step: Step, steps: int, device: torch.device) -> float:
     """Return what one of several steps takes."""
     began = time.perf_counter()
     for _ in range(steps):
         step()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     return (time.perf_counter() - began) / steps
+
+
+def compared(raster: str, folder: Path, device: torch.device, rounds: int, steps: int) -> list[dict[str, float]]:
+    """Return the seconds of a step of each library that is there, round by round."""
+    work: dict[str, Step] = {"FALSE": ours(raster, device)}
+    cutting = dict.fromkeys(LIBRARIES, 0.0)
+    if importlib.util.find_spec("torchgeo"):
+        work["torchgeo"] = torchgeo(raster, device)
+    if importlib.util.find_spec("lightly"):
+        (folder / "tiles").mkdir()
+        work["lightly"], cutting["lightly"] = lightly(raster, folder / "tiles", device)
+    for step in work.values():
+        step()
+    return [{who: seconds(step, steps, device) + cutting[who] for who, step in work.items()} for _ in range(rounds)]
+
+
+def patches_per_second(rounds: list[dict[str, float]], who: str) -> float:
+    """Return the speed of a library, the median of the rounds."""
+    return BATCH / statistics.median(taken[who] for taken in rounds)
 
 
 def main() -> None:
@@ -177,6 +217,7 @@ def main() -> None:
     keep_memory()  # As a job does, here for all that is compared.
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--raster")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=3, help="in a round")
     choice = parser.parse_args()
@@ -185,25 +226,14 @@ def main() -> None:
         raster = choice.raster or str(folder / "raster.tif")
         if not choice.raster:
             write_large(raster, 2048, 2048)
-        steps: dict[str, Step] = {"FALSE": ours(raster)}
-        cutting = dict.fromkeys(("FALSE", "torchgeo", "lightly"), 0.0)
-        if importlib.util.find_spec("torchgeo"):
-            steps["torchgeo"] = torchgeo(raster)
-        if importlib.util.find_spec("lightly"):
-            (folder / "tiles").mkdir()
-            steps["lightly"], cutting["lightly"] = lightly(raster, folder / "tiles")
-        for step in steps.values():
-            step()
-        rounds = [
-            {who: seconds(step, choice.steps) + cutting[who] for who, step in steps.items()} for _ in range(choice.rounds)
-        ]
+        device = choose_device(choice.device, QUIET)
+        rounds = compared(raster, folder, device, choice.rounds, choice.steps)
     table = Table(
         "", "Patches per second", "FALSE is faster by", title=f"{SETTINGS.encoder}, {BATCH} patches of {SIZE} pixels"
     )
-    for who in steps:
+    for who in rounds[0]:
         ratio = statistics.median(taken[who] / taken["FALSE"] for taken in rounds)
-        rate = BATCH / statistics.median(taken[who] for taken in rounds)
-        table.add_row(who, f"{rate:.1f}", "" if who == "FALSE" else f"{ratio:.2f}")
+        table.add_row(who, f"{patches_per_second(rounds, who):.1f}", "" if who == "FALSE" else f"{ratio:.2f}")
     console = Console()
     console.print(table)
     console.print(f"{torch.get_num_threads()} threads, {choice.rounds} rounds of {choice.steps} steps, medians.")

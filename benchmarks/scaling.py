@@ -12,6 +12,10 @@ round, as other programs may use the computer meanwhile.
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 import json
 import os

@@ -11,6 +11,10 @@ score, places to label next, an outline. Features of the rest of the raster are 
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 import sys
 import tempfile

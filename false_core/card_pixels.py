@@ -25,9 +25,15 @@ def is_card(device: torch.device) -> bool:
     return device.type in ("cuda", TAKES_NO_TIME)
 
 
-def to_card(array: Any, device: torch.device) -> Tensor:
-    """Return an array of numpy on a card. On the way it is pinned, so that nobody waits for the copy."""
-    return _pinned(array, device).to(device, non_blocking=True)
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor on a device. On the way to a card it is pinned, so that nobody waits for the copy.
+
+    To other devices it is waited for: those of Apple would read memory of the computer that is in other use by then
+    (github.com/pytorch/pytorch, issues 139550 and 189690).
+    """
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 @dataclass(frozen=True)

@@ -211,7 +211,7 @@ def _local_cluster(workers: int) -> Any:
     distributed = _module("distributed", "distributed")
     _module("cryptography", "cryptography")
     cores = int(_module("dask.system", "dask").CPU_COUNT)
-    # Each card has one, which takes that of its number.
+    # Each GPU has one, which takes that of its number.
     workers = workers or torch.cuda.device_count() or max(min(2, cores), cores // THREADS_OF_A_WORKER)
     return distributed.LocalCluster(
         n_workers=workers,
@@ -293,8 +293,8 @@ def _lost() -> ProcessLostError:
     )
 
 
-def take_own_card() -> None:
-    """Have this worker compute on the card of its number, where it has one, as workers of this computer do."""
+def take_own_gpu() -> None:
+    """Have this worker compute on the GPU of its number, where it has one, as workers of this computer do."""
     from distributed import get_worker
 
     number = get_worker().name

@@ -106,8 +106,8 @@ class SpeedTest:
         known = self.known()
         if known is not None:
             return known
-        cards = [self._device] if self._device.type == "cuda" else []
-        with torch.random.fork_rng(cards):
+        gpus = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(gpus):
             before = most_memory()
             do = make()
             done = do()

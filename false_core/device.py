@@ -30,7 +30,7 @@ def choose_device(request: str, feedback: Feedback) -> torch.device:
 
     Args:
         request: ``auto`` takes what ``FALSE_DEVICE`` names, or else a working GPU and otherwise the CPU; ``cpu``, ``cuda``,
-            ``cuda:N`` and ``mps`` insist. Of several processes on a computer each takes a card of its own.
+            ``cuda:N`` and ``mps`` insist. Of several processes on a computer each takes a GPU of its own.
 
     Raises:
         DeviceError: What was asked for is not there or does not work.
@@ -42,7 +42,7 @@ def choose_device(request: str, feedback: Feedback) -> torch.device:
         if device.type == "cuda" and (device.index is None or _shares_computer()):
             own = torch.device("cuda", _card_of_this_process())
             if device.index is not None:
-                feedback.info(f"{named} was named, but each process takes a card of its own, the first one {own}.")
+                feedback.info(f"{named} was named, but each process takes a GPU of its own, the first one {own}.")
             device = own
         problem = _problem(device)
         if problem:

@@ -28,6 +28,9 @@ GDAL_SETTINGS = {
 # It counts only where it is set before torch and numpy are imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# What PyTorch cannot do on Apple's GPUs it does on the CPU instead of giving up: systems of equations before 2.7, and for
+# longer the gradients of features at points, which pretraining asks for. It looks once, when it is imported.
+os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
 allow_by_list()
 
 

@@ -1,7 +1,7 @@
 """The numbers that networks compute with: short ones where the device was built for them.
 
-A network is trained, and makes maps and features, in bfloat16 on NVIDIA cards since Ampere (compute capability 8.0), in
-float16 on older ones with tensor cores (Volta, and of Turing RTX and T4), and in float32 elsewhere. Older cards take
+A network is trained, and makes maps and features, in bfloat16 on NVIDIA GPUs since Ampere (compute capability 8.0), in
+float16 on older ones with tensor cores (Volta, and of Turing RTX and T4), and in float32 elsewhere. Older GPUs take
 bfloat16 too, but only emulate it: convolutions fail, or take longer than in float32. Turing without tensor cores (GTX 16) is
 known for convolutions in float16 that give no numbers (github.com/pytorch/pytorch, issues 58123 and 77955).
 What is computed in float32 is not rounded on the way: deviations and scores are what remains of numbers that nearly cancel.
@@ -17,7 +17,7 @@ import torch
 from torch.amp import GradScaler
 
 BFLOAT16_SINCE, FLOAT16_SINCE, TURING = (8, 0), (7, 0), (7, 5)
-"""The compute capability of the first cards that were built for bfloat16, that of the first with tensor cores, and the one
+"""The compute capability of the first GPUs that were built for bfloat16, that of the first with tensor cores, and the one
 of which only some have them."""
 TENSOR_CORES_OF_TURING = re.compile(r"\b(RTX|T4G?)\b")
 """The word in the names of those that have them."""
@@ -40,7 +40,7 @@ def precision_of(device: torch.device) -> torch.dtype:
 
 
 def forbid_tf32() -> None:
-    """Have cuDNN convolve float32 as it is. By itself it rounds that to 11 binary digits on cards since Ampere."""
+    """Have cuDNN convolve float32 as it is. By itself it rounds that to 11 binary digits on GPUs since Ampere."""
     torch.backends.cudnn.allow_tf32 = False
 
 

@@ -135,7 +135,7 @@ class FinetuneSettings:
         learning_rate: Highest rate of the decoder.
         decays, mixed_precision: Settings as in ``PretrainSettings``.
         encoder_rate: Rate of the encoder, as a share of the decoder's.
-        refit: Steps on all labels, once those kept back have scored the model, as a share of ``steps``.
+        refit: Steps on all labels, once those held out have scored the model, as a share of ``steps``.
         average: Decay of the running average of the weights, which is what is kept; 0: the weights of the last step are.
         most_pixels: Number as in ``PretrainSettings``, where no encoder file is given.
     """

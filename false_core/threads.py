@@ -16,10 +16,10 @@ Item = TypeVar("Item")
 def thread_pool(threads: int, name: str = "") -> ThreadPoolExecutor:
     """Return threads that compute on the GPU that the present thread computes on.
 
-    CUDA keeps for each thread which card is its current one, and begins with the first. To that one belongs what names no
+    CUDA keeps for each thread which GPU is its current one, and begins with the first. To that one belongs what names no
     other: pinned memory, the streams on which events are recorded, kernels.
     """
-    # Not imported: where nothing has, there is no card in use either.
+    # Not imported: where nothing has, there is no GPU in use either.
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return ThreadPoolExecutor(threads, name)

@@ -23,7 +23,6 @@ from qgis.core import (
     QgsProcessing,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
-    QgsProcessingException,
     QgsProcessingFeatureSource,
     QgsProcessingFeedback,
     QgsProcessingMultiStepFeedback,
@@ -41,6 +40,8 @@ from qgis.core import (
     QgsReferencedRectangle,
     QgsVectorLayer,
 )
+
+from qgis_false.translation import failure, tr
 
 CODE = "class_code"
 PRETRAINED, UNTRAINED = "pretrained", "untrained"
@@ -69,7 +70,7 @@ class LabelBudgetCurve(QgsProcessingAlgorithm):
         return "label_budget_curve"
 
     def displayName(self) -> str:
-        return "Accuracy against the share of labels used"
+        return tr("Accuracy against the share of labels used")
 
     def group(self) -> str:
         return "FALSE"
@@ -78,7 +79,7 @@ class LabelBudgetCurve(QgsProcessingAlgorithm):
         return "false"
 
     def shortHelpString(self) -> str:
-        return (
+        return tr(
             "Trains models on growing shares of your polygons and scores each on polygons set aside, so that you see "
             "whether more labels would help. Every class needs two polygons at least, better ten. Polygons next to each "
             "other look alike: where yours lie in clumps, the curve is too high.\n\n"
@@ -94,31 +95,33 @@ class LabelBudgetCurve(QgsProcessingAlgorithm):
         double = QgsProcessingParameterNumber.Type.Double
         polygons = [QgsProcessing.SourceType.TypeVectorPolygon]
         encoder = "FALSE encoder (*.safetensors);;All files (*)"
-        self.addParameter(QgsProcessingParameterRasterLayer("RASTER", "Raster"))
-        self.addParameter(QgsProcessingParameterFeatureSource("LABELS", "Labels (polygons)", polygons))
-        self.addParameter(QgsProcessingParameterField("FIELD", "Class field", parentLayerParameterName="LABELS"))
-        self.addParameter(QgsProcessingParameterFile("ENCODER", "Encoder", optional=True, fileFilter=encoder))
-        self.addParameter(QgsProcessingParameterBoolean("COMPARE", "Compare with an encoder that was not pretrained", False))
-        self.addParameter(QgsProcessingParameterString("SHARES", "Shares of the labels", "0.1,0.25,0.5,1"))
-        self.addParameter(QgsProcessingParameterNumber("REPEATS", "Repeats", integer, 3, minValue=1, maxValue=100))
+        self.addParameter(QgsProcessingParameterRasterLayer("RASTER", tr("Raster")))
+        self.addParameter(QgsProcessingParameterFeatureSource("LABELS", tr("Labels (polygons)"), polygons))
+        self.addParameter(QgsProcessingParameterField("FIELD", tr("Class field"), parentLayerParameterName="LABELS"))
+        self.addParameter(QgsProcessingParameterFile("ENCODER", tr("Encoder"), optional=True, fileFilter=encoder))
+        self.addParameter(
+            QgsProcessingParameterBoolean("COMPARE", tr("Compare with an encoder that was not pretrained"), False)
+        )
+        self.addParameter(QgsProcessingParameterString("SHARES", tr("Shares of the labels"), "0.1,0.25,0.5,1"))
+        self.addParameter(QgsProcessingParameterNumber("REPEATS", tr("Repeats"), integer, 3, minValue=1, maxValue=100))
         self.addParameter(
             QgsProcessingParameterEnum(
-                "PRESET", "Preset", ["auto", "quick", "standard", "paper"], defaultValue="auto", usesStaticStrings=True
+                "PRESET", tr("Preset"), ["auto", "quick", "standard", "paper"], defaultValue="auto", usesStaticStrings=True
             )
         )
         advanced = [
             QgsProcessingParameterNumber(
-                "SET_ASIDE", "Share of polygons set aside for scoring", double, 0.3, minValue=0.05, maxValue=0.9
+                "SET_ASIDE", tr("Share of polygons set aside for scoring"), double, 0.3, minValue=0.05, maxValue=0.9
             ),
-            QgsProcessingParameterNumber("STEPS", "Training steps", integer, optional=True, minValue=1),
-            QgsProcessingParameterNumber("SEED", "Seed", integer, 0, minValue=0),
-            QgsProcessingParameterString("DEVICE", "Device", "auto"),
+            QgsProcessingParameterNumber("STEPS", tr("Training steps"), integer, optional=True, minValue=1),
+            QgsProcessingParameterNumber("SEED", tr("Seed"), integer, 0, minValue=0),
+            QgsProcessingParameterString("DEVICE", tr("Device"), "auto"),
         ]
         for definition in advanced:
             definition.setFlags(definition.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
             self.addParameter(definition)
-        self.addParameter(QgsProcessingParameterFileDestination("TABLE", "Table", "CSV files (*.csv)"))
-        self.addParameter(QgsProcessingParameterFileDestination("CHART", "Chart", "HTML files (*.html)"))
+        self.addParameter(QgsProcessingParameterFileDestination("TABLE", tr("Table"), "CSV files (*.csv)"))
+        self.addParameter(QgsProcessingParameterFileDestination("CHART", tr("Chart"), "HTML files (*.html)"))
 
     def processAlgorithm(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
@@ -142,10 +145,12 @@ class LabelBudgetCurve(QgsProcessingAlgorithm):
         with tempfile.TemporaryDirectory(prefix="false-", dir=QgsProcessingUtils.tempFolder()) as folder:
             for number, (repeat, share, encoder) in enumerate(steps):
                 if feedback.isCanceled():
-                    raise QgsProcessingException("Cancelled.")
+                    raise failure("Cancelled.")
                 bar.setCurrentStep(number)
                 training, test = split(polygons, share, aside, random.Random(f"{seed} {repeat}"))
-                feedback.pushInfo(f"Model {number + 1} of {len(steps)}: {len(training)} polygons, {encoder}")
+                told = tr("Model {number} of {total}: {polygons} polygons, {encoder}",
+                          number=number + 1, total=len(steps), polygons=len(training), encoder=name_of(encoder))  # fmt: skip
+                feedback.pushInfo(told)
                 model = os.path.join(folder, "model.safetensors")
                 run(
                     "false:finetune", context, bar, RASTER=parameters["RASTER"], LABELS=layer(training, source), FIELD=CODE,
@@ -166,9 +171,7 @@ class LabelBudgetCurve(QgsProcessingAlgorithm):
         encoder = self.parameterAsFile(parameters, "ENCODER", context)
         compare = self.parameterAsBoolean(parameters, "COMPARE", context)
         if compare and not encoder:
-            raise QgsProcessingException(
-                "There is no encoder to compare with an untrained one. Name one, or do not compare."
-            )
+            raise failure("There is no encoder to compare with an untrained one. Name one, or do not compare.")
         return {**({PRETRAINED: encoder} if encoder else {}), **({} if encoder and not compare else {UNTRAINED: None})}
 
     def _score(
@@ -195,7 +198,7 @@ class LabelBudgetCurve(QgsProcessingAlgorithm):
                     cell = (feature[CODE], mapped)
                     confusion[cell] = confusion.get(cell, 0) + int(feature[name])
         if not confusion:
-            raise QgsProcessingException("No pixel lies in the polygons set aside. Do the labels lie over the raster?")
+            raise failure("No pixel lies in the polygons set aside. Do the labels lie over the raster?")
         return confusion
 
 
@@ -215,7 +218,7 @@ def shares_in(text: str) -> List[float]:
     except ValueError:
         shares = []
     if not shares or not all(0 < share <= 1 for share in shares):
-        raise QgsProcessingException(f"The shares {text!r} cannot be read. Write numbers above 0 and up to 1, as 0.1,0.5,1.")
+        raise failure("The shares {text} cannot be read. Write numbers above 0 and up to 1, as 0.1,0.5,1.", text=repr(text))
     return shares
 
 
@@ -230,10 +233,11 @@ def polygons_of(source: QgsProcessingFeatureSource, field: str) -> Tuple[List[st
     classes = sorted({value for _, value in found})
     lonely = [name for name in classes if sum(value == name for _, value in found) < 2]
     if len(classes) < 2 or len(classes) > 254:
-        raise QgsProcessingException(f"The field {field} holds {len(classes)} classes; it takes 2 to 254.")
+        raise failure("The field {field} holds {number} classes; it takes 2 to 254.", field=field, number=len(classes))
     if lonely:
-        raise QgsProcessingException(
-            f"Only one polygon each: {', '.join(lonely)}. A class needs two: one to learn from, one to score with."
+        raise failure(
+            "Only one polygon each: {names}. A class needs two: one to learn from, one to score with.",
+            names=", ".join(lonely),
         )
     return classes, [(flat(geometry), classes.index(value) + 1) for geometry, value in found]
 
@@ -306,26 +310,38 @@ WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 440, 300, 40, 24, 44, 12
 COLOURS = {PRETRAINED: "#3b82c4", UNTRAINED: "#c8553d"}
 
 
+def name_of(encoder: str) -> str:
+    """Return in words which encoder a model had."""
+    return tr("pretrained encoder") if encoder == PRETRAINED else tr("untrained encoder")
+
+
 def page(runs: Sequence[Run], classes: Sequence[str]) -> str:
     """Return an HTML page with the chart and the means, complete in itself."""
     rows = "".join(
-        f"<tr><td>{encoder}<td>{share:.0%}<td>{mean([r.polygons for r in of]):.0f}<td>{len(of)}"
+        f"<tr><td>{name_of(encoder)}<td>{share:.0%}<td>{mean([r.polygons for r in of]):.0f}<td>{len(of)}"
         f"<td>{mean([r.oa for r in of]):.3f}<td>{mean([r.miou for r in of]):.3f}"
         for (encoder, share), of in grouped(runs).items()
     )
     encoders = [name for name in COLOURS if any(r.encoder == name for r in runs)]
-    legend = " ".join(f'<b style="color:{COLOURS[name]}">&#9679; {name} encoder</b>' for name in encoders)
-    charts = "".join(chart(runs, score, title) for score, title in (("oa", "Overall accuracy"), ("miou", "Mean IoU")))
+    legend = " ".join(f'<b style="color:{COLOURS[name]}">&#9679; {name_of(name)}</b>' for name in encoders)
+    charts = "".join(
+        chart(runs, score, title) for score, title in (("oa", tr("Overall accuracy")), ("miou", tr("Mean IoU")))
+    )
+    title = tr("Accuracy against the share of labels")
+    how = tr(
+        "Points are single models, lines their means. All were scored on polygons that none of the models of the same "
+        "repeat had seen."
+    )
+    columns = (tr("Encoder"), tr("Share"), tr("Polygons"), tr("Models"), "OA", "mIoU")
+    head = "".join(f"<th>{escape(name)}" for name in columns)
+    named = tr("Classes: {names}", names=", ".join(classes))
     return (
-        '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Accuracy against the share of labels</title>'
+        f'<!DOCTYPE html><html><meta charset="utf-8"><title>{escape(title)}</title>'
         "<style>body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222;background:#fff}"
         "table{border-collapse:collapse}td,th{padding:.2em .8em;text-align:right;border-bottom:1px solid #ddd}"
         "td:first-child,th:first-child{text-align:left}svg{max-width:100%}</style>"
-        "<h1>Accuracy against the share of labels</h1>"
-        "<p>Points are single models, lines their means. All were scored on polygons that none of the models of the same "
-        f"repeat had seen.</p><p>{legend}</p>{charts}"
-        "<table><tr><th>Encoder<th>Share<th>Polygons<th>Models<th>OA<th>mIoU</tr>"
-        f"{rows}</table><p>Classes: {escape(', '.join(classes))}</p></html>"
+        f"<h1>{escape(title)}</h1><p>{escape(how)}</p><p>{legend}</p>{charts}"
+        f"<table><tr>{head}</tr>{rows}</table><p>{escape(named)}</p></html>"
     )
 
 
@@ -350,7 +366,8 @@ def chart(runs: Sequence[Run], score: str, title: str) -> str:
         if x(share) - last > 34:  # Names would run into each other.
             parts.append(f'<text x="{x(share):.1f}" y="{HEIGHT - 26}" text-anchor="middle">{share:.0%}</text>')
             last = x(share)
-    parts.append(f'<text x="{x(0.5):.1f}" y="{HEIGHT - 8}" text-anchor="middle">{title}, by share of the labels used</text>')
+    by = tr("by share of the labels used")
+    parts.append(f'<text x="{x(0.5):.1f}" y="{HEIGHT - 8}" text-anchor="middle">{title}, {by}</text>')
     for encoder, colour in COLOURS.items():
         means = [(s, mean([getattr(r, score) for r in of])) for (e, s), of in grouped(runs).items() if e == encoder]
         if means:

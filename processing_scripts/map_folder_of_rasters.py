@@ -15,7 +15,6 @@ from qgis.core import (
     QgsProcessing,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
-    QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingMultiStepFeedback,
     QgsProcessingOutputNumber,
@@ -29,6 +28,8 @@ from qgis.core import (
     QgsProcessingParameterRasterLayer,
 )
 
+from qgis_false.translation import failure, tr
+
 PATTERNS = ("*.tif", "*.tiff", "*.vrt", "*.img", "*.jp2")
 
 
@@ -39,7 +40,7 @@ class MapFolderOfRasters(QgsProcessingAlgorithm):
         return "map_folder_of_rasters"
 
     def displayName(self) -> str:
-        return "Map a folder of rasters"
+        return tr("Map a folder of rasters")
 
     def group(self) -> str:
         return "FALSE"
@@ -48,7 +49,7 @@ class MapFolderOfRasters(QgsProcessingAlgorithm):
         return "false"
 
     def shortHelpString(self) -> str:
-        return (
+        return tr(
             "Makes a land-cover map of every raster in a folder. All of them are used for learning without labels; the "
             "labels lie on one of them. The rasters must come from the same sensor: same bands in the same order."
         )
@@ -58,23 +59,23 @@ class MapFolderOfRasters(QgsProcessingAlgorithm):
 
     def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:
         self.addParameter(
-            QgsProcessingParameterFile("FOLDER", "Folder with rasters", QgsProcessingParameterFile.Behavior.Folder)
+            QgsProcessingParameterFile("FOLDER", tr("Folder with rasters"), QgsProcessingParameterFile.Behavior.Folder)
         )
-        self.addParameter(QgsProcessingParameterRasterLayer("LABELLED", "Raster with labels"))
+        self.addParameter(QgsProcessingParameterRasterLayer("LABELLED", tr("Raster with labels")))
         self.addParameter(
-            QgsProcessingParameterFeatureSource("LABELS", "Labels", [QgsProcessing.SourceType.TypeVectorAnyGeometry])
+            QgsProcessingParameterFeatureSource("LABELS", tr("Labels"), [QgsProcessing.SourceType.TypeVectorAnyGeometry])
         )
-        self.addParameter(QgsProcessingParameterField("FIELD", "Class field", parentLayerParameterName="LABELS"))
+        self.addParameter(QgsProcessingParameterField("FIELD", tr("Class field"), parentLayerParameterName="LABELS"))
         self.addParameter(
             QgsProcessingParameterEnum(
-                "PRESET", "Preset", ["auto", "quick", "standard", "paper"], defaultValue="auto", usesStaticStrings=True
+                "PRESET", tr("Preset"), ["auto", "quick", "standard", "paper"], defaultValue="auto", usesStaticStrings=True
             )
         )
-        steps = QgsProcessingParameterNumber("STEPS", "Training steps", minValue=1, optional=True)
+        steps = QgsProcessingParameterNumber("STEPS", tr("Training steps"), minValue=1, optional=True)
         steps.setFlags(steps.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
         self.addParameter(steps)
-        self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", "Folder for the maps"))
-        self.addOutput(QgsProcessingOutputNumber("MAPS", "Number of maps"))
+        self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", tr("Folder for the maps")))
+        self.addOutput(QgsProcessingOutputNumber("MAPS", tr("Number of maps")))
 
     def processAlgorithm(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
@@ -83,7 +84,7 @@ class MapFolderOfRasters(QgsProcessingAlgorithm):
         rasters = rasters_in(folder)
         output = self.parameterAsFileOutput(parameters, "OUTPUT", context)
         if os.path.realpath(output) == os.path.realpath(folder):
-            raise QgsProcessingException("The maps would mix with the rasters. Choose another folder for the maps.")
+            raise failure("The maps would mix with the rasters. Choose another folder for the maps.")
         os.makedirs(output, exist_ok=True)
         settings = {"PRESET": self.parameterAsEnumString(parameters, "PRESET", context)}
         if parameters.get("STEPS") is not None:
@@ -92,7 +93,7 @@ class MapFolderOfRasters(QgsProcessingAlgorithm):
 
         def run(step: int, algorithm: str, **values: Any) -> Dict[str, Any]:
             if feedback.isCanceled():
-                raise QgsProcessingException("Cancelled.")
+                raise failure("Cancelled.")
             bar.setCurrentStep(step)
             return processing.run(algorithm, values, context=context, feedback=bar, is_child_algorithm=True)
 
@@ -115,5 +116,5 @@ def rasters_in(folder: str) -> List[str]:
     """
     found = sorted({path for pattern in PATTERNS for path in Path(folder).glob(pattern)})
     if not found:
-        raise QgsProcessingException(f"There is no raster in {folder}. Looked for {', '.join(PATTERNS)}.")
+        raise failure("There is no raster in {folder}. Looked for {patterns}.", folder=folder, patterns=", ".join(PATTERNS))
     return [str(path) for path in found]

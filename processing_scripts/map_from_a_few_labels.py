@@ -14,7 +14,6 @@ from qgis.core import (
     QgsProcessing,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
-    QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingMultiStepFeedback,
     QgsProcessingOutputNumber,
@@ -28,6 +27,8 @@ from qgis.core import (
     QgsProcessingParameterRasterLayer,
 )
 
+from qgis_false.translation import failure, tr
+
 
 class MapFromAFewLabels(QgsProcessingAlgorithm):
     """Pretrains, fine-tunes and classifies, and keeps all that was made in one folder."""
@@ -36,7 +37,7 @@ class MapFromAFewLabels(QgsProcessingAlgorithm):
         return "map_from_a_few_labels"
 
     def displayName(self) -> str:
-        return "Map from a few labels (script)"
+        return tr("Map from a few labels (script)")
 
     def group(self) -> str:
         return "FALSE"
@@ -45,7 +46,7 @@ class MapFromAFewLabels(QgsProcessingAlgorithm):
         return "false"
 
     def shortHelpString(self) -> str:
-        return (
+        return tr(
             "Makes a land-cover map of a raster from a few labels. Encoder, model, reports and map go to one folder. An "
             "encoder that is there already is used again, so that only the first run takes long."
         )
@@ -55,20 +56,20 @@ class MapFromAFewLabels(QgsProcessingAlgorithm):
 
     def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:
         any_geometry = [QgsProcessing.SourceType.TypeVectorAnyGeometry]
-        self.addParameter(QgsProcessingParameterRasterLayer("RASTER", "Raster"))
-        self.addParameter(QgsProcessingParameterFeatureSource("LABELS", "Labels", any_geometry))
-        self.addParameter(QgsProcessingParameterField("FIELD", "Class field", parentLayerParameterName="LABELS"))
+        self.addParameter(QgsProcessingParameterRasterLayer("RASTER", tr("Raster")))
+        self.addParameter(QgsProcessingParameterFeatureSource("LABELS", tr("Labels"), any_geometry))
+        self.addParameter(QgsProcessingParameterField("FIELD", tr("Class field"), parentLayerParameterName="LABELS"))
         self.addParameter(
             QgsProcessingParameterEnum(
-                "PRESET", "Preset", ["auto", "quick", "standard", "paper"], defaultValue="auto", usesStaticStrings=True
+                "PRESET", tr("Preset"), ["auto", "quick", "standard", "paper"], defaultValue="auto", usesStaticStrings=True
             )
         )
-        steps = QgsProcessingParameterNumber("STEPS", "Training steps", minValue=1, optional=True)
+        steps = QgsProcessingParameterNumber("STEPS", tr("Training steps"), minValue=1, optional=True)
         steps.setFlags(steps.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
         self.addParameter(steps)
-        self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", "Folder for the results"))
-        self.addOutput(QgsProcessingOutputString("ACCURACY", "Overall accuracy and its limits, or: unknown"))
-        self.addOutput(QgsProcessingOutputNumber("MIOU", "Mean intersection over union"))
+        self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", tr("Folder for the results")))
+        self.addOutput(QgsProcessingOutputString("ACCURACY", tr("Overall accuracy and its limits, or: unknown")))
+        self.addOutput(QgsProcessingOutputNumber("MIOU", tr("Mean intersection over union")))
 
     def processAlgorithm(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
@@ -83,13 +84,13 @@ class MapFromAFewLabels(QgsProcessingAlgorithm):
 
         def run(step: int, algorithm: str, **values: Any) -> Dict[str, Any]:
             if feedback.isCanceled():
-                raise QgsProcessingException("Cancelled.")
+                raise failure("Cancelled.")
             bar.setCurrentStep(step)
             return processing.run(algorithm, values, context=context, feedback=bar, is_child_algorithm=True)
 
         encoder = os.path.join(folder, "encoder.safetensors")
         if os.path.exists(encoder):
-            feedback.pushInfo(f"Using the encoder that is there: {encoder}")
+            feedback.pushInfo(tr("Using the encoder that is there: {path}", path=encoder))
         else:
             run(
                 0, "false:pretrain", RASTERS=[raster], ENCODER=encoder, REPORT=os.path.join(folder, "pretrain.html"),

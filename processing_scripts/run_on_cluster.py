@@ -17,7 +17,6 @@ from qgis.core import (
     QgsProcessing,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
-    QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
@@ -31,6 +30,7 @@ from qgis.core import (
 
 from false_core import jobs
 from qgis_false import label_layers, layers, legend
+from qgis_false.translation import failure, tr
 
 SCRIPT, LABELS_FILE = "land_cover.slurm", "labels.gpkg"
 FILES = (SCRIPT, "1_pretrain.json", "2_finetune.json", "3_classify.json", LABELS_FILE, legend.LEGEND_FILE)
@@ -69,7 +69,7 @@ class RunOnCluster(QgsProcessingAlgorithm):
         return "run_on_cluster"
 
     def displayName(self) -> str:
-        return "Prepare a run on a cluster"
+        return tr("Prepare a run on a cluster")
 
     def group(self) -> str:
         return "FALSE"
@@ -78,11 +78,12 @@ class RunOnCluster(QgsProcessingAlgorithm):
         return "false"
 
     def shortHelpString(self) -> str:
-        return (
+        return tr(
             "Writes what a Slurm cluster needs to make a land-cover map: the labels, one JSON file per step, and a Slurm "
             "script. Nothing is submitted. Copy the folder to the cluster, unless both share a file system, and "
-            f"run sbatch {SCRIPT} there.\n\n"
-            "On the cluster, an environment with false_core must be there: pip install PLUGIN/library."
+            "run sbatch {script} there.\n\n"
+            "On the cluster, an environment with false_core must be there: pip install PLUGIN/library.",
+            script=SCRIPT,
         )
 
     def createInstance(self) -> QgsProcessingAlgorithm:
@@ -91,36 +92,38 @@ class RunOnCluster(QgsProcessingAlgorithm):
     def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:
         integer = QgsProcessingParameterNumber.Type.Integer
         any_geometry = [QgsProcessing.SourceType.TypeVectorAnyGeometry]
-        self.addParameter(QgsProcessingParameterRasterLayer("RASTER", "Raster"))
-        self.addParameter(QgsProcessingParameterFeatureSource("LABELS", "Labels", any_geometry))
-        self.addParameter(QgsProcessingParameterField("FIELD", "Class field", parentLayerParameterName="LABELS"))
+        self.addParameter(QgsProcessingParameterRasterLayer("RASTER", tr("Raster")))
+        self.addParameter(QgsProcessingParameterFeatureSource("LABELS", tr("Labels"), any_geometry))
+        self.addParameter(QgsProcessingParameterField("FIELD", tr("Class field"), parentLayerParameterName="LABELS"))
         self.addParameter(
-            QgsProcessingParameterEnum("PRESET", "Preset", list(jobs.PRESETS), defaultValue="paper", usesStaticStrings=True)
-        )
-        self.addParameter(
-            QgsProcessingParameterString("REMOTE_RASTER", "The raster's path on the cluster, if another", optional=True)
-        )
-        self.addParameter(
-            QgsProcessingParameterString("REMOTE_FOLDER", "The folder's path on the cluster, if another", optional=True)
-        )
-        self.addParameter(
-            QgsProcessingParameterString(
-                "ACTIVATE", "Commands that make the environment available", "source ~/false/bin/activate", multiLine=True
+            QgsProcessingParameterEnum(
+                "PRESET", tr("Preset"), list(jobs.PRESETS), defaultValue="paper", usesStaticStrings=True
             )
         )
-        self.addParameter(QgsProcessingParameterNumber("HOURS", "Hours", integer, 12, minValue=1, maxValue=1000))
-        advanced = [
-            QgsProcessingParameterNumber("GPUS", "GPUs", integer, 1, minValue=0, maxValue=1),
-            QgsProcessingParameterNumber("CPUS", "CPU cores", integer, 8, minValue=1, maxValue=1024),
+        self.addParameter(
+            QgsProcessingParameterString("REMOTE_RASTER", tr("The raster's path on the cluster, if another"), optional=True)
+        )
+        self.addParameter(
+            QgsProcessingParameterString("REMOTE_FOLDER", tr("The folder's path on the cluster, if another"), optional=True)
+        )
+        self.addParameter(
             QgsProcessingParameterString(
-                "OPTIONS", "More options for sbatch, as --partition=gpu --account=me", optional=True
+                "ACTIVATE", tr("Commands that make the environment available"), "source ~/false/bin/activate", multiLine=True
+            )
+        )
+        self.addParameter(QgsProcessingParameterNumber("HOURS", tr("Hours"), integer, 12, minValue=1, maxValue=1000))
+        advanced = [
+            QgsProcessingParameterNumber("GPUS", tr("GPUs"), integer, 1, minValue=0, maxValue=1),
+            QgsProcessingParameterNumber("CPUS", tr("CPU cores"), integer, 8, minValue=1, maxValue=1024),
+            QgsProcessingParameterString(
+                "OPTIONS", tr("More options for sbatch, as --partition=gpu --account=me"), optional=True
             ),
-            QgsProcessingParameterNumber("STEPS", "Training steps", integer, optional=True, minValue=1),
+            QgsProcessingParameterNumber("STEPS", tr("Training steps"), integer, optional=True, minValue=1),
         ]
         for definition in advanced:
             definition.setFlags(definition.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
             self.addParameter(definition)
-        self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", "Folder for the job"))
+        self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", tr("Folder for the job")))
 
     def prepareAlgorithm(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
@@ -139,7 +142,7 @@ class RunOnCluster(QgsProcessingAlgorithm):
         folder = Path(self.parameterAsFileOutput(parameters, "OUTPUT", context))
         there = [name for name in FILES if (folder / name).exists()]
         if there:
-            raise QgsProcessingException(f"{folder} holds {', '.join(there)} already. Choose another folder.")
+            raise failure("{folder} holds {files} already. Choose another folder.", folder=folder, files=", ".join(there))
         shown = self.parameterAsRasterLayer(parameters, "RASTER", context)
         raster = text("REMOTE_RASTER") or layers.name_in_job(shown, feedback)
         place = text("REMOTE_FOLDER") or str(folder)
@@ -166,7 +169,7 @@ class RunOnCluster(QgsProcessingAlgorithm):
         with open(folder / SCRIPT, "w", encoding="utf-8", newline="\n") as stream:
             stream.write(script)
         submit = shlex.join(["sbatch", posixpath.join(place, SCRIPT)])
-        feedback.pushInfo(f"The job is in {folder}. On the cluster: {submit}")
+        feedback.pushInfo(tr("The job is in {folder}. On the cluster: {command}", folder=folder, command=submit))
         return {"OUTPUT": str(folder)}
 
 
@@ -208,5 +211,5 @@ def sbatch_options(text: str) -> List[str]:
     options = text.split()
     wrong = [option for option in options if not re.fullmatch(r"--?[\w-]+(=[\w.,:/+@%-]+)?", option)]
     if wrong:
-        raise QgsProcessingException(f"{', '.join(wrong)} is no option for sbatch. Write it as --name=value.")
+        raise failure("{options} is no option for sbatch. Write it as --name=value.", options=", ".join(wrong))
     return options

@@ -62,6 +62,12 @@ def raster_path(layer: QgsRasterLayer) -> str:
     return os.path.abspath(source) if os.path.exists(source) else source
 
 
+def is_temporary(path: str) -> bool:
+    """Return whether a file lies in the folder that QGIS removes when it ends."""
+    folder, file = (os.path.normcase(os.path.realpath(one)) for one in (QgsProcessingUtils.tempFolder(), path))
+    return file.startswith(os.path.join(folder, ""))
+
+
 def name_in_job(layer: QgsRasterLayer, feedback: QgsProcessingFeedback) -> str:
     """Return what a job is told of ``layer``: its path, and what the user has set in QGIS that the file does not say.
 

@@ -1,4 +1,4 @@
-"""Lengths in dialogs and results: in the unit of the CRS along whose axes they are."""
+"""Lengths and areas in dialogs and results: in the unit of the CRS along whose axes they are."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ from qgis_false.translation import tr
 
 
 def in_unit_of(crs: Optional[QgsCoordinateReferenceSystem], text: str) -> str:
-    """Return a text that speaks of CRS units with the name of the unit, where there is a CRS."""
-    known = crs is not None and crs.isValid()
-    return text.replace(tr("CRS units"), QgsUnitTypes.toString(crs.mapUnits())) if known else text
+    """Return a text that speaks of CRS units with the name of the unit, where there is a CRS.
+
+    Areas are in square metres also where the CRS counts degrees.
+    """
+    if crs is None or not crs.isValid():
+        return text
+    unit = crs.mapUnits()
+    area = QgsUnitTypes.AreaUnit.AreaSquareMeters if crs.isGeographic() else QgsUnitTypes.distanceToAreaUnit(unit)
+    text = text.replace(tr("square CRS units"), QgsUnitTypes.toAbbreviatedString(area))
+    return text.replace(tr("CRS units"), QgsUnitTypes.toString(unit))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
-from qgis.core import QgsProcessingContext, QgsProcessingUtils
+from qgis.core import QgsProcessingContext
 
 from false_core import jobs
+from qgis_false.layers import is_temporary
 from qgis_false.result_metadata import ResultLayer, metadata_of
 from qgis_false.translation import tr
 
@@ -53,5 +53,4 @@ def subject_of(job: jobs.Job) -> str:
 
 def stem_of(path: str) -> str:
     """Return the name of a file without folder and ending; nothing for a temporary one, whose name says nothing."""
-    temporary = os.path.normcase(os.path.realpath(QgsProcessingUtils.tempFolder()))
-    return "" if os.path.normcase(os.path.realpath(path)).startswith(temporary) else Path(path.rstrip("/\\")).stem
+    return "" if is_temporary(path) else Path(path.rstrip("/\\")).stem

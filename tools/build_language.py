@@ -96,7 +96,8 @@ def problems_of(language: str, texts: list[Found]) -> Iterator[str]:
     everything = every_string()
     for template, text in wanted.items():
         if not known.get(template):
-            yield f"{language}: {text.file}:{text.line} has no translation: {template}"
+            file = (FOLDER / language / f"{room_of(text.file)}.json").relative_to(ROOT)
+            yield f"{text.file}:{text.line} has no translation in {file}, where make generate puts it: {template}"
     of_the_system = files(language)[OF_THE_SYSTEM]
     for template, translation in known.items():
         if template not in wanted and template not in everything and template not in of_the_system:

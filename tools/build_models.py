@@ -143,7 +143,9 @@ def map_a_folder_of_rasters() -> QgsProcessingModelAlgorithm:
 
 def improve_a_map() -> QgsProcessingModelAlgorithm:
     """Return the model of one turn: fine-tuning with all labels so far, classifying, and suggesting the next ones."""
-    encoder = QgsProcessingParameterFile("encoder", "Encoder", fileFilter=f"FALSE encoder (*.{jobs.MODEL_FILES})")
+    encoder = QgsProcessingParameterFile(
+        "encoder", "Encoder", optional=True, fileFilter=f"FALSE encoder (*.{jobs.MODEL_FILES})"
+    )
     count = QgsProcessingParameterNumber("count", "Number of places", defaultValue=10, minValue=1, maxValue=1000)
     helps = {
         **helps_of_labels(),

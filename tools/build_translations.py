@@ -3,9 +3,9 @@
     python tools/build_translations.py           after a text has changed: brings the .ts files up to date, compiles them
     python tools/build_translations.py --check   writes nothing; fails where something would be written or is not translated
 
-Texts come from the declarations of the jobs, from the calls of ``tr``, ``failure`` and ``Setting`` in the plugin, from the
-titles of its algorithms and from its models. A text that is gone stays in the .ts as ``vanished``, and its translation
-comes back with it. Write the missing translations into the .ts, with Qt Linguist or an editor, and run this again.
+Texts come from the declarations of the jobs, from the calls of ``tr``, ``failure`` and ``Setting`` in the plugin and its
+scripts, from the titles of its algorithms and from its models. A text that is gone stays in the .ts as ``vanished``, and its
+translation comes back with it. Write what is missing into the .ts, with Qt Linguist or an editor, and run this again.
 
 The .qm files that QGIS loads are compiled with Qt's ``lrelease`` and are kept in the repository beside the .ts. They are
 small, and a checkout that is linked into a QGIS profile, as the demo and the tests do it, speaks German without Qt's tools.
@@ -32,6 +32,7 @@ from qgis_false.tasks import EXPORT, TASKS  # noqa: E402
 
 PLUGIN = ROOT / "qgis_false"
 FOLDER = PLUGIN / "i18n"
+SCRIPTS = ROOT / "processing_scripts"
 HELP = ROOT / "tools" / "build_help.py"
 LANGUAGES = ("de",)
 CONTEXT = "FALSE"
@@ -75,8 +76,8 @@ def texts_of_jobs() -> Iterator[str]:
 
 
 def texts_of_plugin() -> Iterator[str]:
-    """Yield the texts that the plugin gives to ``tr``, and those that it keeps in constants first."""
-    for file in sorted(PLUGIN.rglob("*.py")):
+    """Yield the texts that the plugin and its scripts give to ``tr``, and those that it keeps in constants first."""
+    for file in (*sorted(PLUGIN.rglob("*.py")), *sorted(SCRIPTS.glob("*.py"))):
         tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
         constants = {name: value for node in ast.walk(tree) for name, value in _constants(node)}
         if constants.get("TITLE"):
@@ -172,9 +173,10 @@ def _message(source: str, translation: str, kind: str) -> list[str]:
 
 def check(language: str) -> Iterator[str]:
     """Yield what is wrong with the files of a language."""
-    yield from (f"{language}: not translated: {text}" for text in missing(language))
+    file = path_of(language).relative_to(ROOT)
+    yield from (f"not translated in {file}, where make generate puts it: {text}" for text in missing(language))
     if not path_of(language).is_file() or path_of(language).read_text(encoding="utf-8") != as_ts(language):
-        yield f"{path_of(language).relative_to(ROOT)} is stale. Run tools/build_translations.py."
+        yield f"{file} is stale. Run make generate."
 
 
 def compile_all() -> int:

@@ -54,6 +54,9 @@ class Desktop(QMainWindow):
         """Return the window, as ``iface`` does."""
         return self
 
+    def messageBar(self) -> None:  # noqa: N802 - as QGIS calls it.
+        """Return the message bar, as ``iface`` does: there is none here."""
+
     def mapCanvas(self) -> QgsMapCanvas:  # noqa: N802 - as QGIS calls it.
         """Return the map view, as ``iface`` does."""
         return self.canvas

@@ -69,7 +69,8 @@ def main() -> int:
                      "ENCODER": f"{results}/encoder.safetensors", "MODEL": f"{results}/model.safetensors"},
         "classify": {"RASTER": image.id(), "MODEL": f"{results}/model.safetensors", "OUTPUT": f"{results}/map.tif"},
     }.items():  # fmt: skip
-        _save(_dialog(name, values), f"dialog_{name}.png")
+        report = {"REPORT": f"{results}/{name}_report.html"}
+        _save(_dialog(name, {**values, **report}), f"dialog_{name}.png")
     return 0
 
 
@@ -168,13 +169,12 @@ def _with_legend(picture: QImage, classes: Sequence[Any]) -> QImage:
 def _dialog(name: str, values: dict[str, Any]) -> QImage:
     """Return a picture of the dialog of ``false:name`` with ``values`` entered."""
     import processing.gui.ParametersPanel
-    from processing.gui.AlgorithmDialog import AlgorithmDialog
 
     processing.gui.ParametersPanel.iface = None  # There is no main window.
     # Kept as long as the dialog: the algorithm owns its parameters.
     algorithm = QgsApplication.processingRegistry().algorithmById(f"false:{name}").create()
     parent = QWidget()
-    dialog = AlgorithmDialog(algorithm, False, parent)
+    dialog = algorithm.createCustomParametersWidget(parent)
     dialog.show()  # First: showing it restores the size it had last.
     dialog.resize(900, {"pretrain": 580, "finetune": 780, "classify": 680}[name])
     QCoreApplication.processEvents()

@@ -94,10 +94,10 @@ def estimate_accuracy(
     return AccuracyEstimate(value, min(low for low, _ in limits), max(high for _, high in limits), len(held), missing)
 
 
-def accuracy_of_held_back(
+def accuracy_of_held_out(
     confusion: npt.NDArray[np.integer], pixels_of_shapes: npt.NDArray[np.floating]
 ) -> AccuracyEstimate | None:
-    """Return the accuracy within shapes that were kept back once, and its interval; None where no pixel was compared.
+    """Return the accuracy within shapes that were held out once, and its interval; None where no pixel was compared.
 
     Args:
         confusion: Counts of their pixels, true classes in rows.

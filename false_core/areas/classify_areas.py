@@ -172,8 +172,11 @@ def _fitted(
     if not used.all():
         feedback.warn(f"{int((~used).sum())} labelled areas hold no valid pixel, and teach nothing.")
     numbers, targets = examples.numbers[used], examples.targets[used]
-    if len(np.unique(targets)) < len(examples.classes):
-        raise InputError("The labelled areas of a class hold no valid pixel.", "Label others of this class.")
+    unseen = [c.name for target, c in enumerate(examples.classes) if target not in targets]
+    if unseen:
+        raise InputError(
+            f"No labelled area of {', '.join(unseen)} holds a valid pixel.", "Label others of it, or leave it out."
+        )
     chosen = np.flatnonzero(valid)
     chosen = np.sort(np.random.default_rng(job.seed).permutation(chosen)[:SAMPLED_AREAS])
     size = source.width, source.height

@@ -1,12 +1,17 @@
 """The likeness of areas to examples: a cosine among the principal components of what an encoder sees in them.
 
 The components are standardised half way, by the fourth root of their variance: as they are, the first of them, often
-brightness, outweighs all others; with a variance of 1 each, the last ones bring noise. docs/performance.md has the numbers.
+brightness, outweighs all others; with a variance of 1 each, the last ones bring noise.
+
+Who searches with one example says little of what varies among the places of a kind. The raster says more: ``Surroundings``
+move each area towards those that look most like it and that it looks most like, and the best places found are examples of a
+second search, as in query expansion (Chum et al. 2007). docs/performance.md has the numbers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +23,22 @@ FloatArray = npt.NDArray[np.float32]
 LIKENESS_COMPONENTS = 64
 LEAST_VARIANCE = 1e-3
 """Variance of a component, as a share of that of the first, below which it is taken for noise."""
+MOST_NEIGHBOURS, NEIGHBOURS_SHARE = 10, 0.01
+"""Areas that an area is moved towards: at most so many, and at most this share of those that there are."""
+FOUND_TO_LEARN_FROM = 5
+"""The best areas of a first search, which are examples of the second one, or half as many as there are neighbours."""
+SHARPNESS = 3
+"""The power of a cosine that says how much a neighbour counts."""
+FEWEST_LOOKED_AT_AGAIN, MOST_LOOKED_AT_AGAIN = 2_000, 10_000
+"""Areas that are looked at again, where there are so many."""
+SURROUNDING_AREAS = 8_192
+"""Areas among which these are seen, beside themselves."""
+REACHED = 0.97
+"""The part of the cosine with the last of its neighbours from which on another area is near to an area."""
+SAME_COSINE = 1 - 1e-5
+"""The cosine from which on an area is another one's copy, and no neighbour."""
+COMPARED_AT_ONCE = 4_000_000
+"""Cosines that are computed together."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +47,7 @@ class LikenessToExamples:
 
     Attributes:
         space: Space in which they are compared.
-        wanted: The mean direction of the examples, of shape (components,).
+        wanted: The directions of the examples, of shape (n, components).
         unwanted: The directions of those that are no examples, of shape (n, components); n may be 0.
     """
 
@@ -47,20 +68,98 @@ class LikenessToExamples:
     @classmethod
     def within(cls, space: Space, wanted: FloatArray, unwanted: FloatArray) -> LikenessToExamples:
         """Return the likeness to examples in a space that is known already, as ``space_of_likeness`` gives it."""
-        mean = _directions(space.of(wanted, alone=True)).mean(axis=0, keepdims=True)
-        return cls(space, _directions(mean)[0], _directions(space.of(unwanted, alone=True)))
+        return cls(space, _directions(space.of(wanted, alone=True)), _directions(space.of(unwanted, alone=True)))
 
     def of(self, features: FloatArray) -> FloatArray:
         """Return the likeness of areas, at most 1, given their features (n, width); NaN for NaN.
 
         It is the cosine with the examples. What is more like one that is no example loses as much as it is more like that.
         """
-        directions = _directions(self.space.of(features, alone=True))
-        likeness: FloatArray = directions @ self.wanted
+        return self._of(_directions(self.space.of(features, alone=True)))
+
+    def looked_at_again(self, features: npt.NDArray[np.floating], likeness: FloatArray, count: int) -> FloatArray:
+        """Return the likeness of areas after a closer look at those that are most alike. All others stay behind these.
+
+        Args:
+            features: Features of all areas, of shape (n, width), NaN where one has none.
+            likeness: Their likeness, as ``of`` gives it, of shape (n,); minus infinity where one is not to be found.
+            count: Number of areas that are looked for.
+        """
+        number = min(int(np.isfinite(likeness).sum()), MOST_LOOKED_AT_AGAIN, max(FEWEST_LOOKED_AT_AGAIN, 4 * count))
+        best = np.argsort(-likeness, kind="stable")[:number]
+        some = np.setdiff1d(np.random.default_rng(0).permutation(len(features))[:SURROUNDING_AREAS], best)
+        others = features[some].astype(np.float32)
+        others = others[np.isfinite(others[:, 0])]
+        again = likeness.copy()
+        again[best] = self._among(features[best].astype(np.float32), others)
+        behind = np.ones(len(likeness), bool)
+        behind[best] = False
+        last = np.nextafter(again[best].min(initial=np.float32(1.0)), np.float32(-np.inf))
+        again[behind] = np.minimum(again[behind], last)
+        return again
+
+    def _among(self, features: FloatArray, others: FloatArray) -> FloatArray:
+        """Return the likeness of areas as neighbours, and the best of them, show it."""
+        directions, more = (_directions(self.space.of(some, alone=True)) for some in (features, others))
+        surroundings = Surroundings.of(np.concatenate([directions, more]))
+        seen = surroundings.around(directions)
+        first = replace(self, wanted=surroundings.around(self.wanted), unwanted=surroundings.around(self.unwanted))
+        likeness = first._of(seen)
+        best = np.argsort(-likeness, kind="stable")[: min(FOUND_TO_LEARN_FROM, (surroundings.neighbours + 1) // 2)]
+        weights = likeness[best].clip(min=0)[:, None] ** SHARPNESS
+        return replace(first, wanted=np.concatenate([first.wanted, weights * seen[best]]))._of(seen)
+
+    def _of(self, directions: FloatArray) -> FloatArray:
+        likeness: FloatArray = directions @ _directions(self.wanted.sum(axis=0, keepdims=True))[0]
         if len(self.unwanted):
             closest = (directions @ self.unwanted.T).max(axis=1)
             likeness = likeness - np.maximum(closest - likeness, 0)
         return likeness
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Areas among which others are seen: each is moved towards those that look most like it.
+
+    What two areas of a kind do not share, such as where a road crosses them, is another one in each neighbour. A neighbour
+    counts where both are near to each other: what is like many kinds is near to areas of all of them.
+
+    Attributes:
+        directions: Their directions, of shape (n, components).
+        neighbours: Number of areas that each is moved towards.
+        reach: The cosine of each with the last of its own neighbours, of shape (n,).
+    """
+
+    directions: FloatArray
+    neighbours: int
+    reach: FloatArray
+
+    @classmethod
+    def of(cls, directions: FloatArray) -> Surroundings:
+        """Return the surroundings that areas with these directions are."""
+        neighbours = min(MOST_NEIGHBOURS, int(NEIGHBOURS_SHARE * len(directions)))
+        alone = cls(directions, neighbours, np.zeros(len(directions), np.float32))
+        reach = [cosines.min(axis=1) for cosines, _ in alone._nearest(directions)] if neighbours else []
+        return cls(directions, neighbours, np.concatenate(reach) if reach else alone.reach)
+
+    def around(self, directions: FloatArray) -> FloatArray:
+        """Return areas moved towards their neighbours, as directions of shape (n, components)."""
+        if not self.neighbours or not len(directions):
+            return directions
+        towards = []
+        for cosines, nearest in self._nearest(directions):
+            weights = np.where(cosines >= REACHED * self.reach[nearest], cosines.clip(min=0) ** SHARPNESS, np.float32(0))
+            towards.append(np.einsum("nk,nkc->nc", weights, self.directions[nearest]))
+        return _directions(directions + np.concatenate(towards))
+
+    def _nearest(self, directions: FloatArray) -> Iterator[tuple[FloatArray, npt.NDArray[np.int64]]]:
+        """Yield the cosines of some areas with their neighbours, and the numbers of these, of shape (n, neighbours)."""
+        step = max(1, COMPARED_AT_ONCE // len(self.directions))
+        for start in range(0, len(directions), step):
+            cosines = directions[start : start + step] @ self.directions.T
+            cosines[cosines > SAME_COSINE] = 0
+            nearest = np.argpartition(-cosines, self.neighbours - 1, axis=1)[:, : self.neighbours]
+            yield np.take_along_axis(cosines, nearest, axis=1), nearest
 
 
 def space_of_likeness(sample: FloatArray) -> Space:

@@ -10,13 +10,13 @@ import rasterio
 import shapely
 
 from false_core.benchmark.tasks import AREAS, CHANGE, LIKENESS, SEGMENTATION, BenchmarkTask
+from false_core.benchmark.two_dates import generate_two_dates
 from false_core.errors import InputError
 from false_core.publish import published
 from false_core.raster.source import moved
 from false_core.synthetic.classes import CLASSES
 from false_core.synthetic.files import write_image, write_scene
 from false_core.synthetic.scene import SCENE_NODATA
-from false_core.synthetic.two_dates import generate_two_dates
 
 SIDE_OF_SCENE, SIDE_IN_SHORT = 1536, 1024
 """Pixels of the generated scene, and of the one that takes less time."""

@@ -114,7 +114,7 @@ def _opened(
     parts = FeatureParts([network.backbone for network in networks], zooms, len(source.bands)).eval()
     for module, network in zip(parts.encoders, networks):
         module.load_state_dict(network.network.state_dict())
-    candidate = candidates_for("auto" if networks else "texture", zooms, len(source.bands))[0]
+    candidate = candidates_for("auto" if networks else "texture", zooms)[0]
     names = names_in([member.parts for member in candidate.members])
     scored_source = source
     if pool.scored_raster != task.raster:

@@ -43,6 +43,12 @@ MOST_CORRELATION = 0.999
 LEAST_SAMPLES = 128
 """Feature pixels below which nothing can be said of a correlation."""
 
+LITTLE_IN_COMMON = -0.5
+"""The median score of places that were not learned from, above which one date says next to nothing of the other.
+
+On aerial images of 2009 and 2020 it is -3, on a generated scene of 512 pixels in two seasons -10. It is 1 and 10 on places
+that have nothing to do with each other, and 177 on a quarter of that scene, which is too small to learn from."""
+
 
 @dataclass(frozen=True)
 class CanonicalPair:
@@ -82,6 +88,29 @@ def fit_canonical(before: FloatArray, after: FloatArray, widths: Sequence[int], 
         second.projection(fit.mean_after, fit.axes_after, device),
         torch.from_numpy(fit.correlations).float().to(device),
     )
+
+
+def held_out_score(before: FloatArray, after: FloatArray, widths: Sequence[int], places: npt.NDArray[np.float64]) -> float:
+    """Return the median score of places by what is learned on the other half of the ground.
+
+    It is negative where one date says something of the other. Otherwise most places look changed, or nothing was learned
+    but chance.
+
+    Args:
+        before, after: Features of shape (n, channels).
+        widths: Number of channels of each level; the last one is that of the bands.
+        places: Positions of them, of shape (n, 2).
+    """
+    axis = int(np.ptp(places, axis=0).argmax())
+    first = places[:, axis] < np.median(places[:, axis])
+    number = min(MOST_VARIATES, max(LEAST_VARIATES, len(before) // (2 * SAMPLES_PER_VARIATE)))
+    components = [_reduced(features, widths, number).components for features in (before, after)]
+    medians = []
+    for learned in (first, ~first):
+        if learned.any() and not learned.all():
+            fit = _Fit.reweighted(*(values[learned] for values in components))
+            medians.append(float(np.median(fit.scores(*(values[~learned] for values in components)))))
+    return float(np.mean(medians)) if medians else 0.0
 
 
 def principal_projection(values: FloatArray, number: int, device: torch.device) -> Projection:

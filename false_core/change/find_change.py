@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from false_core.change.canonical import LEAST_SAMPLES, fit_canonical
+from false_core.change.canonical import LEAST_SAMPLES, LITTLE_IN_COMMON, fit_canonical, held_out_score
 from false_core.change.change_map import ChangeMap, ProbableChange, write_change_map, write_change_polygons
 from false_core.change.change_probability import SCORE_NODATA, ScoreCounts, kept_scores
 from false_core.change.class_tiles import classify_dates
@@ -29,7 +29,7 @@ from false_core.change.registration import measured_shift
 from false_core.change.score_tiles import ScoreOfTiles, edges_of_dates
 from false_core.change.two_dates_report import two_dates_report
 from false_core.device import choose_device
-from false_core.errors import RequestError
+from false_core.errors import ModelFileError, RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import Change
 from false_core.mapping.raster_for_model import check_geotiffs
@@ -42,7 +42,9 @@ from false_core.models.weights import start_from
 from false_core.publish import scratch_folder
 from false_core.raster.areas import unit_in_words
 from false_core.raster.map_file import RasterFile
+from false_core.raster.same_bands import Remarks, ordered_as
 from false_core.raster.source import RasterSource, Window
+from false_core.raster.statistics import number_ranges
 from false_core.reports.page import write_report
 from false_core.training.heads.fit import FrozenEncoder, zooms_for
 
@@ -58,7 +60,10 @@ def find_change(job: Change, feedback: Feedback) -> dict[str, Any]:
         check_geotiffs(job.output, job.confidence)
         device = choose_device(job.device, feedback)
         card = read_card(job.encoder, ENCODER) if job.encoder else None
-        pair = open_pair(job, card or (read_card(job.model, SEGMENTER) if job.model else None), feedback)
+        model = read_card(job.model, SEGMENTER) if job.model else None
+        pair = open_pair(job, card or model, feedback)
+        if card and model:
+            _check_same_bands(job, model, pair)
         encoders = _encoders(job, card, pair, feedback)
     with feedback.stage("Getting used to both dates", 0.07):
         pair = _registered(pair, job, feedback)
@@ -66,6 +71,12 @@ def find_change(job: Change, feedback: Feedback) -> dict[str, Any]:
         encoder = PairedEncoder.used_to(pair, _network(encoders, pair), looks, device)
     with feedback.stage("Comparing samples", 0.1):
         samples = sample_pairs(encoder, LEAST_SAMPLES, job.seed, feedback)
+        if held_out_score(samples.before, samples.after, encoder.widths, samples.places) > LITTLE_IN_COMMON:
+            feedback.warn(
+                f"What {pair.before.name} shows hardly tells what {pair.after.source.name} shows: do not trust the map. "
+                "Choose a larger extent, most of which has not changed, and check that both have the same bands in the same "
+                "order and lie at the same place."
+            )
         canonical = fit_canonical(samples.before, samples.after, encoder.widths, device)
         scores = ScoreOfTiles(canonical, edges_of_dates(samples, len(pair.before.bands), device), encoder.halo, job.shift)
     with scratch_folder(Path(job.output).parent, Path(job.output).name) as scratch:
@@ -112,6 +123,18 @@ def _with_classes(
     with feedback.stage("Classifying both dates", 0.2):
         dates = classify_dates(scratch, pair, classifiers, device, feedback)
     return ProbableChange(found, job.threshold, dates, classifiers)
+
+
+def _check_same_bands(job: Change, model: ModelCard, pair: DatePair) -> None:
+    """Raise ModelFileError where a model wants other bands, or another order of them, than the encoder given too."""
+    bands = pair.before.bands
+    meant = ordered_as(model.reference, pair.before, bands, Remarks(), bool(job.bands))
+    if meant is not None and len(model.bands) == len(bands) and meant.bands != bands:
+        raise ModelFileError(
+            f"{job.encoder} takes bands {number_ranges(bands)} of {pair.before.name} in this order, {job.model} takes bands "
+            f"{number_ranges(meant.bands)}.",
+            "Use a model and an encoder of the same bands, or leave the encoder file out.",
+        )
 
 
 def _registered(pair: DatePair, job: Change, feedback: Feedback) -> DatePair:

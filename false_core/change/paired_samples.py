@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -30,10 +30,12 @@ class PairedSamples:
 
     Attributes:
         before, after: Features of each date, of shape (n, channels).
+        places: Positions of them, in working pixels, x first, of shape (n, 2).
     """
 
     before: FloatArray
     after: FloatArray
+    places: npt.NDArray[np.float64]
 
 
 def sample_pairs(encoder: PairedEncoder, least: int, seed: int, feedback: Feedback) -> PairedSamples:
@@ -56,14 +58,15 @@ def sample_pairs(encoder: PairedEncoder, least: int, seed: int, feedback: Feedba
         first, second = (
             sampled_levels([level[None] for level in levels], pixels.valid.shape, places) for levels in (before, after)
         )
-        return PairedSamples(first, second)
+        return PairedSamples(first, second, places)
 
     tiles = (plan.tile(int(number) % plan.columns, int(number) // plan.columns) for number in order)
     with closing(encoder.over(tiles, take)) as computed:
         for item in computed:
             feedback.advance(len(found), min(len(order), MOST_SAMPLED_TILES), "tiles")
             if item.result is not None:
-                found.append(item.result)
+                corner = item.tile.window.column, item.tile.window.row
+                found.append(replace(item.result, places=item.result.places + corner))
             if len(found) == MOST_SAMPLED_TILES:
                 break
     number = sum(len(some.before) for some in found)
@@ -76,6 +79,7 @@ def sample_pairs(encoder: PairedEncoder, least: int, seed: int, feedback: Feedba
     return PairedSamples(
         np.concatenate([some.before for some in found]),
         np.concatenate([some.after for some in found]),
+        np.concatenate([some.places for some in found]),
     )
 
 

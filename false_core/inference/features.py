@@ -35,20 +35,6 @@ STRETCH = (2.0, 98.0)
 Result = TypeVar("Result")
 
 
-def dense_features(encoder: nn.Module, pixels: Tensor) -> list[Tensor]:
-    """Return the features of each level from stride 4 on, all brought to that stride.
-
-    Args:
-        encoder: A network that ``build_encoder`` made.
-        pixels: Normalised, of shape (batch, bands, height, width), with sides that are multiples of 32.
-
-    Returns:
-        Tensors of shape (batch, channels of the level, height / 4, width / 4).
-    """
-    levels = encoder(pixels)[FINEST_LEVEL:]
-    return [_at_size_of(levels[0], level.float()) for level in levels]
-
-
 def halo_of(encoder: nn.Module, bands: int, device: torch.device) -> int:
     """Return how many working pixels of surroundings make the features of a tile those of the whole raster.
 

@@ -36,7 +36,7 @@ class ReadTile:
 
     Attributes:
         valid: Its valid pixels of the file; None where there are none.
-        pixels: Its pixels, of shape (bands, side, side): normalised, or for a card as the file stores them; None where the
+        pixels: Its pixels, of shape (bands, side, side): normalised, or for a GPU as the file stores them; None where the
             network has nothing to compute.
     """
 

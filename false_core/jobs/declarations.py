@@ -485,7 +485,7 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
     """Train a land-cover model from an encoder and a few labels.
 
     Digitise about 1 % of the raster as polygons, lines or points with a class field. Part of the labels, in whole blocks
-    of space, is kept back to score the model; after that it learns from them too. The result is one model file with
+    of space, is held out to score the model; after that it learns from them too. The result is one model file with
     everything that classifying needs.
     """
 
@@ -509,8 +509,8 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
         "Head",
         "What tells classes apart. linear: a linear classifier on the features of frozen encoders, at several pixel sizes. "
         "texture: one on local means and standard deviations of the bands. network: a decoder that is trained, with the "
-        "encoder; it takes far longer. auto: linear, texture, the pixels' own values and their combinations are compared by "
-        "cross-validation over the labels, and the best is kept.",
+        "encoder; it takes far longer. auto: linear with texture, texture, the pixels' own values and their combinations "
+        "are compared by cross-validation over the labels, and the best is kept.",
         "auto",
         choices=HEADS,
     )
@@ -549,7 +549,7 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
     )
     validation: float = parameter(
         NUMBER,
-        "Share of labels kept back",
+        "Share of labels held out",
         "Share of the labels that score the model before they train it too. 0: no score.",
         0.2,
         minimum=0.0,
@@ -791,6 +791,7 @@ class Polygonise(Job, done_by="false_core.mapping.polygonise:polygonise"):
         "unit). The area is in square map units, or in m² of ground where the map is in degrees or not true to scale, as in "
         "Web Mercator. 0: all regions stay.",
         0.0,
+        unit="square CRS units",
         minimum=0.0,
     )
     smoothing: float = parameter(
@@ -1048,6 +1049,7 @@ class Change(Job, done_by="false_core.change.find_change:find_change"):
         "A change smaller than this is left out, and so is an unchanged gap within one. The area is in square map units, or "
         "in m² of ground where the map is in degrees or not true to scale, as in Web Mercator. Empty: that of 256 pixels.",
         None,
+        unit="square CRS units",
         minimum=0.0,
     )
     threshold: float = parameter(
@@ -1193,6 +1195,7 @@ class HandIn(Job, done_by="false_core.mapping.hand_in:hand_in"):
         "Minimum area",
         "A region smaller than this becomes part of its neighbour among the polygons, as in Map to polygons. The map stays.",
         0.0,
+        unit="square CRS units",
         minimum=0.0,
     )
     title: Optional[str] = parameter(

@@ -98,6 +98,11 @@ def _table(path: str, fields: list[str] | None, feedback: Feedback) -> geopandas
     check_files_beside(file, "The label file")
     check_unpacked(file)
     check_sources(file)
+    if file.lower().endswith((".osm", ".osm.pbf", ".osm.bz2")):
+        raise InputError(
+            f"{file} is a raw extract of OpenStreetMap, which is not read.",
+            "Open it in QGIS, and save the layer with the classes, such as multipolygons, as a GeoPackage.",
+        )
     try:
         with nothing_left_beside(file), _network_closed_for(file), warnings.catch_warnings():
             # Labels lie in a plane.

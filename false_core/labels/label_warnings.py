@@ -15,13 +15,13 @@ CORNER = 0.1
 
 
 def label_warnings(
-    annotation: Annotation, held_back: Annotation | None, scored: bool, width: int, height: int
+    annotation: Annotation, held_out: Annotation | None, scored: bool, width: int, height: int
 ) -> Iterator[str]:
     """Give what may spoil the model or its score, a sentence each.
 
     Args:
         annotation: All labels, in pixel coordinates.
-        held_back: Those that score the model; None where there are none.
+        held_out: Those that score the model; None where there are none.
         scored: True where a score was asked for.
     """
     names = [c.name for c in annotation.classes]
@@ -36,7 +36,7 @@ def label_warnings(
             f"All labels lie in one part of the raster, {100 * spread:.2g} % of it. The map may be poor in the rest: label "
             "places all over it."
         )
-    in_score = set(held_back.targets.tolist()) if held_back else set()
+    in_score = set(held_out.targets.tolist()) if held_out else set()
     unscored = [name for k, name in enumerate(names) if k not in in_score]
     if scored and unscored:
         yield f"No score for {', '.join(unscored)}: too few shapes to keep any back."

@@ -1,4 +1,4 @@
-"""The split of labels into training and scoring. Neighbours look alike, so whole blocks of space are kept back."""
+"""The split of labels into training and scoring. Neighbours look alike, so whole blocks of space are held out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def split(annotation: Annotation, share: float, width: int, height: int, seed: i
     class gives its last shape.
 
     Args:
-        share: Part of each class's labelled pixels to keep back, 0 to 0.5.
+        share: Part of each class's labelled pixels to hold out, 0 to 0.5.
         width, height: Size of the raster in the annotation's pixels.
 
     Returns:
@@ -54,7 +54,7 @@ def _choose(pieces: Annotation, share: float, side: float, seed: int) -> npt.NDA
         if (wanted & involved).any() and ((affordable & (left > number)) | ~involved).all():
             held[members] = True
             taken, left = taken + gives, left - number
-    # Where a class is not scored yet and has shapes to spare, its smallest one is kept back.
+    # Where a class is not scored yet and has shapes to spare, its smallest one is held out.
     for target in np.unique(targets):
         members = np.flatnonzero(targets == target)
         if not held[members].any() and len(members) >= FEWEST_SHAPES:

@@ -124,7 +124,7 @@ def _trust(handed: Handed) -> list[str]:
         said.append("The reference labels were not such points; assessment.html says how far they agree with the map.")
     if handed.card and "oa" in handed.card.provenance.get("scores", {}):
         said.append(
-            f"On its own labels, of which some were kept back, the model has an overall accuracy of "
+            f"On its own labels, of which some were held out, the model has an overall accuracy of "
             f"{accuracy_in_short(handed.card)}."
         )
     elif handed.card and missing_in_words(handed.card):

@@ -31,7 +31,7 @@ from false_core.methods.method import Method, Outcome, Views, average
 from false_core.methods.pictures import MarkedView, MarkedViews
 from false_core.methods.simclr import nt_xent
 from false_core.models.deeplab import CHANNELS, DilatedDecoder
-from false_core.models.encoder import channels_of
+from false_core.models.encoder import channels_of, sampled_at
 from false_core.models.segmenter import build_segmenter
 from false_core.presets import BOTH, IMAGE, POINTS, PretrainSettings
 from false_core.sampling.views import SamplingRequirements
@@ -153,8 +153,7 @@ def window_means(decoded: Tensor, middles: Tensor, side: float) -> Tensor:
     across, down = offsets * (2 / width), offsets * (2 / height)
     grid = torch.stack(torch.meshgrid(across, down, indexing="xy"), dim=-1).flatten(0, 1)
     positions = middles[:, :, None] + grid
-    sampled = torch.nn.functional.grid_sample(decoded, positions, align_corners=False, padding_mode="border")
-    return sampled.mean(dim=3).transpose(1, 2)
+    return sampled_at(decoded, positions).mean(dim=3).transpose(1, 2)
 
 
 def _projector(width: int, settings: PretrainSettings) -> nn.Module:

@@ -34,10 +34,10 @@ class Inpainting(PaintingMethod):
         return inpainting_loss(painted, wanted, shown_around(wanted))
 
 
-def shown_around(pixels: Tensor, side: float = SIDE_OF_HOLE) -> Tensor:
+def shown_around(pixels: Tensor) -> Tensor:
     """Return 1 where a view (batch, bands, size, size) is shown and 0 in the hole in its middle, of shape (size, size)."""
     size = pixels.shape[-1]
-    hole = round(side * size)
+    hole = round(SIDE_OF_HOLE * size)
     start = (size - hole) // 2
     shown = torch.ones(size, size, dtype=pixels.dtype, device=pixels.device)
     shown[start : start + hole, start : start + hole] = 0

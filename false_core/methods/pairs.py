@@ -10,7 +10,7 @@ from torch import Tensor
 SIMILARITIES_AT_A_TIME = 1 << 22
 """Similarities in memory at a time. A batch of up to 2048 embeddings is one block; memory is linear in larger ones."""
 TILE, TILE_OF_A_CARD = (256, 2048), (4096, 4096)
-"""Rows and columns of a tile of similarities: on the CPU what its cache holds, on a card what makes few launches."""
+"""Rows and columns of a tile of similarities: on the CPU what its cache holds, on a GPU what makes few launches."""
 
 
 Others = Callable[[Tensor, slice], Tensor]

@@ -100,6 +100,21 @@ class ImageProjector(nn.Module):
         return embeddings
 
 
+def sampled_at(features: Tensor, positions: Tensor) -> Tensor:
+    """Return features at positions, interpolated bilinearly, of shape (batch, channels, rows, columns).
+
+    Args:
+        features: Features of shape (batch, channels, height, width).
+        positions: Positions of shape (batch, rows, columns, 2), x first, from -1 to 1 across the features. Near the border
+            and beyond it are those of the pixels there.
+    """
+    if features.device.type != "mps":
+        return nn.functional.grid_sample(features, positions, align_corners=False, padding_mode="border")
+    # PyTorch learned only late to do so on Apple's GPUs (github.com/pytorch/pytorch, issue 125098).
+    last = 1 - 1 / positions.new_tensor(features.shape[:-3:-1])
+    return nn.functional.grid_sample(features, positions.clamp(-last, last), align_corners=False)
+
+
 class PointProjector(nn.Module):
     """Maps points of a patch to embeddings: features of all levels at the point, then a perceptron.
 
@@ -124,11 +139,7 @@ class PointProjector(nn.Module):
         Args:
             points: Points, of shape (batch, points, 2), x first, from -1 to 1 across the patch.
         """
-        grid = points[:, :, None]
-        sampled = [
-            torch.nn.functional.grid_sample(features[level], grid, align_corners=False, padding_mode="border")
-            for level in self.levels
-        ]
+        sampled = [sampled_at(features[level], points[:, :, None]) for level in self.levels]
         vectors = torch.cat([s[..., 0] for s in sampled], dim=1).transpose(1, 2).flatten(0, 1)
         embeddings: Tensor = self.layers(vectors)
         return embeddings

@@ -110,7 +110,7 @@ def _scores(card: ModelCard) -> list[Section]:
     rows = [["Overall accuracy", value] for _, value in accuracy_tiles(card)[:1]]
     rows += [[title, f"{scores[name]:.3f}"] for name, title in titles.items() if name in scores]
     title = (
-        "Scores of a cross-validation over the labels" if card.head or card.areas else "Scores on labels that were kept back"
+        "Scores of a cross-validation over the labels" if card.head or card.areas else "Scores on labels that were held out"
     )
     return [Section(title, accuracy_in_words(card), rows=rows)] if rows else []
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from false_core.card_pixels import RawPixels, is_card, normalised_on, to_card
+from false_core.card_pixels import RawPixels, is_card, normalised_on, sent
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.loading import side_stream
@@ -155,7 +155,7 @@ class ChunkSlices:
         """Cut the windows out of chunks (bands, side, side) on a card, all at once; 0 where there is no chunk."""
         device = chunks[0].device if chunks else CPU
         beyond = [torch.zeros_like(chunks[0])] if (self.table < 0).any() else []
-        table, offsets = (to_card(numbers, device) for numbers in (self.table, self.offsets))
+        table, offsets = (sent(torch.from_numpy(numbers), device) for numbers in (self.table, self.offsets))
         x = offsets[:, :1] + torch.arange(self.width, device=device)
         y = offsets[:, 1:] + torch.arange(self.height, device=device)
         window = torch.arange(len(table), device=device)[:, None, None]
@@ -293,8 +293,8 @@ class ChunkCache:
             return _Chunk(self._normalisation.apply(raw).astype(np.float16), None if valid.all() else valid)
         stored = source.read_as_stored(window)
         with side_stream(self.device):
-            sent = RawPixels.of(stored, self.device)
-            pixels = normalised_on(self.device, [sent], self._normalisation)[0].half()
+            on_the_way = RawPixels.of(stored, self.device)
+            pixels = normalised_on(self.device, [on_the_way], self._normalisation)[0].half()
         valid = stored.shows()
         return _Chunk(pixels, None if valid.all() else valid)
 

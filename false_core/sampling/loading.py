@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from false_core.card_pixels import sent
 from false_core.threads import cores, prefetch
 
 Key = TypeVar("Key")
@@ -64,8 +65,7 @@ def on_device(batch: Batch, device: torch.device) -> Batch:
 
     def move(value: Any) -> Any:
         if isinstance(value, Tensor):
-            pins = device.type == "cuda" and value.device.type == "cpu"
-            return (value.pin_memory() if pins else value).to(device, non_blocking=True)
+            return sent(value, device)
         return on_device(value, device) if dataclasses.is_dataclass(value) else value
 
     changed = {field.name: move(getattr(batch, field.name)) for field in _moving(batch)}

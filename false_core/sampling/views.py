@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from false_core.card_pixels import sent
 from false_core.distributed import WHOLE_JOB, Share
 from false_core.presets import IMAGE
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
@@ -228,7 +229,7 @@ class RawViews:
         of_both = partial(_of_both, patches=patches)
         seen = self.seen[patches]
         # The rows are found in memory, so that the CPU need not wait for the device.
-        kept = _kept(torch.from_numpy(seen)).to(self.kept.device, non_blocking=True)
+        kept = sent(_kept(torch.from_numpy(seen)), self.kept.device)
         changes = self.changes.picked(of_both)
         return RawViews(
             windows=self.windows[patches],

@@ -132,7 +132,7 @@ def open_ground(request: Open, feedback: Feedback) -> Ground:
             source, normalisation = measured_raster(start, feedback)
             encoders, origin = frozen_encoders(job, start.base, source, feedback)
     zooms = tuple(encoder.zooms for encoder in encoders)
-    candidate = candidates_for(HEAD, zooms, len(source.bands))[0]
+    candidate = candidates_for(HEAD, zooms)[0]
     names = names_in([member.parts for member in candidate.members])
     parts = FeatureParts([encoder.backbone for encoder in encoders], zooms, len(source.bands)).eval()
     for module, encoder in zip(parts.encoders, encoders):

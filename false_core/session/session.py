@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from false_core.accuracy.cross_validated import MIN_SHAPES_PER_CLASS
 from false_core.errors import FalseError, InputError, RequestError
 from false_core.events import Progress
 from false_core.feedback import Feedback
@@ -197,8 +198,8 @@ class _Room:
         self._grid = GridOfPlaces(ground, self._tiles, self._plan)
         self._changed_by, self._changed_at = 0, time.monotonic()
         """The last request that changed labels or classes, and when it came."""
-        self._fitted_by, self._fitted_with, self._fitted_at = 0, 0, 0.0
-        """The labels that the map has learned from: up to which request, from how many labels, and when."""
+        self._fitted_by, self._fitted_at = 0, 0.0
+        """The labels that the map has learned from: up to which request, and when."""
         self._wants_fit, self._awaits_more = False, False
         self._view: View | None = None
         self._view_at = 0.0
@@ -465,7 +466,7 @@ class _Room:
     def _of_all(self, held_out: HeldOut) -> tuple[ClassScore, ...]:
         """Return the scores of all classes in the order in which they were given, also of those without labels."""
         known = {score.code: score for score in held_out.classes}
-        return tuple(known.get(c.code, ClassScore(c.code, 0, missing=1)) for c in self._classes)
+        return tuple(known.get(c.code, ClassScore(c.code, 0, missing=MIN_SHAPES_PER_CLASS)) for c in self._classes)
 
     def answer_suggest(self, request: Suggest) -> None:
         """Say where a label would teach most."""

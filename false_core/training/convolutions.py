@@ -14,7 +14,7 @@ def fast_convolutions() -> Iterator[None]:
 
     It tries its kernels on each shape that it meets, which pays here, as all crops of a training have one shape. Which one
     wins is not the same every time: maps, whose pixels must not depend on that, are made without. What is trained in float32
-    is rounded to TF32 for the convolution where the card has that, as in the published training.
+    is rounded to TF32 for the convolution where the GPU has that, as in the published training.
     """
     cudnn = torch.backends.cudnn
     before = cudnn.benchmark, cudnn.allow_tf32

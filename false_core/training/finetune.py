@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from false_core.accuracy.cross_validated import accuracy_of_held_back
+from false_core.accuracy.cross_validated import accuracy_of_held_out
 from false_core.cost import is_worth_telling
 from false_core.distributed import ALONE, World
 from false_core.feedback import Feedback
@@ -107,16 +107,16 @@ def _train(start: Start, feedback: Feedback, world: World) -> _Made:
         source, normalisation = measured(job, base, open_raster(job, base, settings, feedback), feedback, world)
         cache = ChunkCache([source], normalisation, memory_for_pixels(), start.device)
         annotation = _labels(job, source, cache, feedback)
-        training, held_back = split(annotation, job.validation, source.width, source.height, job.seed)
-        _warn_of_labels(annotation, held_back, job.validation > 0, source, feedback)
+        training, held_out = split(annotation, job.validation, source.width, source.height, job.seed)
+        _warn_of_labels(annotation, held_out, job.validation > 0, source, feedback)
     raster = LabelledRaster(source, normalisation, annotation)
     if world is ALONE and is_worth_telling(settings.steps * settings.batch_size * settings.crop_size**2):
         feedback.info(decoder_cost(settings, raster, start.device, feedback).told())
-    trained = train_segmenter(job, settings, base, raster, cache, (training, held_back), start.device, feedback, world)
+    trained = train_segmenter(job, settings, base, raster, cache, (training, held_out), start.device, feedback, world)
     method = {"name": "finetune", "head": NETWORK_HEAD, "preset": start.preset, **asdict(settings), "seed": job.seed}
     accuracy = None
-    if held_back is not None and trained.confusion is not None:
-        accuracy = accuracy_of_held_back(trained.confusion, held_back.pixels)
+    if held_out is not None and trained.confusion is not None:
+        accuracy = accuracy_of_held_out(trained.confusion, held_out.pixels)
     card = replace(
         card_of(start, source, normalisation, annotation, accuracy, trained.confusion, settings.encoder, method),
         decoder=settings.decoder,
@@ -200,7 +200,7 @@ def _labels(job: Finetune, source: RasterSource, cache: ChunkCache, feedback: Fe
 
 
 def _warn_of_labels(
-    annotation: Annotation, held_back: Annotation | None, scored: bool, source: RasterSource, feedback: Feedback
+    annotation: Annotation, held_out: Annotation | None, scored: bool, source: RasterSource, feedback: Feedback
 ) -> None:
-    for warning in label_warnings(annotation, held_back, scored, source.width, source.height):
+    for warning in label_warnings(annotation, held_out, scored, source.width, source.height):
         feedback.warn(warning)

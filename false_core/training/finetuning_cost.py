@@ -55,7 +55,7 @@ def fitting_cost(
     program = most_memory()
     source, bands, classes = raster.source, len(raster.source.bands), len(raster.annotation.classes)
     zooms = [encoder.zooms for encoder in encoders]
-    candidates = candidates_for(head, zooms, bands)
+    candidates = candidates_for(head, zooms)
     members = {member.parts for candidate in candidates for member in candidate.members}
     names = names_in(sorted(members))
     parts = FeatureParts([encoder.backbone for encoder in encoders], zooms, bands).eval()

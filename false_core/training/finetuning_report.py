@@ -1,4 +1,4 @@
-"""The report of a fine-tuning run: the scores of the model on labels that were kept back, and its training."""
+"""The report of a fine-tuning run: the scores of the model on labels that were held out, and its training."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def finetuning_report(
     worst = ""
     counted = "Shapes" if card.head else "Pixels"
     if card.head:
-        kept_back = (
+        held_out = (
             "The scores come from a cross-validation: labels in each fifth of the blocks of space were asked of classifiers "
             "that had not learned from them. The model itself has learned from all of them."
         )
     else:
-        kept_back = (
-            "The scores come from labels that were kept back, in whole blocks of space. The model was scored before it "
+        held_out = (
+            "The scores come from labels that were held out, in whole blocks of space. The model was scored before it "
             "learned from these labels too."
         )
     if tiles and not card.provenance.get(MISSING_SHAPES):
@@ -79,7 +79,7 @@ def finetuning_report(
         sections += [
             Section(
                 "Scores per class",
-                f"{kept_back} They hold for places like the labelled ones, and a class with few shapes may be far off. "
+                f"{held_out} They hold for places like the labelled ones, and a class with few shapes may be far off. "
                 "The bars show the IoU.",
                 bars_figure(names, np.nan_to_num(scores.iou).tolist(), colors),
                 header=("Class", "IoU", "Producer's accuracy", "User's accuracy", "F1", counted),

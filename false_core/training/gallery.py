@@ -96,7 +96,8 @@ def collect_galleries(
             if determined:
                 candidates: Others = every_other
                 if settings.apart:
-                    candidates = places_of(level, batch.ground, batch.kept).farther_than(settings.apart)
+                    places = places_of(level, batch.ground.to(z.device), batch.kept.to(z.device))
+                    candidates = places.farther_than(settings.apart)
                 found = determine_false_negatives(z, Calibration.of(settings).search, candidates)
             else:
                 found = _nearest(similarity, positions)

@@ -1,7 +1,7 @@
 """Batch norms over the batch of all processes, where several train together.
 
-PyTorch has one for NVIDIA GPUs (``SyncBatchNorm``), which makes the CPU wait for the card in each of its forward passes, to
-leave processes out that have nothing. Here every process has something. The arithmetic is the same, and on a card so are
+PyTorch has one for NVIDIA GPUs (``SyncBatchNorm``), which makes the CPU wait for the GPU in each of its forward passes, to
+leave processes out that have nothing. Here every process has something. The arithmetic is the same, and on a GPU so are
 the kernels.
 """
 
@@ -109,7 +109,7 @@ class _NormaliseOnCard(torch.autograd.Function):
 
 
 def _dense(values: Tensor) -> Tensor:
-    """Return values as kernels for cards want them: contiguous, channels first or last."""
+    """Return values as kernels for GPUs want them: contiguous, channels first or last."""
     return values if values.is_contiguous(memory_format=torch.channels_last) else values.contiguous()
 
 

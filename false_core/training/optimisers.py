@@ -70,7 +70,7 @@ def clip_each(gradients: list[Tensor], longest: float) -> None:
 
 
 def fused_on(device: torch.device) -> bool | None:
-    """Return whether an optimiser updates all weights in few launches, as NVIDIA cards do; None leaves it to PyTorch.
+    """Return whether an optimiser updates all weights in few launches, as NVIDIA GPUs do; None leaves it to PyTorch.
 
     So it also takes note by itself of gradients that overflowed, and nothing waits for the card.
     """

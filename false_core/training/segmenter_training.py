@@ -44,7 +44,7 @@ LOG_EVERY = 5
 FINETUNE_REMEDY = "Try another seed, and look for extreme values in the raster."
 """The advice to give where the numbers run away."""
 REFIT_RATE = 0.5
-"""Highest learning rate once the labels that were kept back train too, as a share of the first one."""
+"""Highest learning rate once the labels that were held out train too, as a share of the first one."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class TrainedSegmenter:
     Attributes:
         network: The segmenter to keep.
         curves: The curves of the training.
-        confusion: Confusion matrix of the labels that were kept back, true classes in rows; None where none were.
+        confusion: Confusion matrix of the labels that were held out, true classes in rows; None where none were.
         checkpoint: Checkpoint to be removed once the model is written.
         origin: Origin of the encoder's weights, where no encoder file was given.
     """
@@ -77,7 +77,7 @@ def train_segmenter(
     feedback: Feedback,
     world: World,
 ) -> TrainedSegmenter:
-    """Train on some labels, score on those kept back, and train on all.
+    """Train on some labels, score on those held out, and train on all.
 
     Args:
         job: Job that was asked for.
@@ -91,7 +91,7 @@ def train_segmenter(
         world: The processes that train together.
     """
     source, normalisation, annotation = raster.source, raster.normalisation, raster.annotation
-    training, held_back = parts
+    training, held_out = parts
     torch.manual_seed(job.seed)
     trainer = SegmenterTrainer(settings, len(source.bands), len(annotation.classes), job.seed, device, world)
     if base and job.encoder:
@@ -110,15 +110,15 @@ def train_segmenter(
         world.broadcast([*trainer.encoder.parameters(), *trainer.encoder.buffers()])
     checkpoint = Checkpoint(job, settings, device, feedback, world)
     run = _Run(trainer, checkpoint, source, _jitter(settings, normalisation, source.dtype), feedback, world)
-    with feedback.stage("Training on the labels", 0.65 if held_back else 0.89):
+    with feedback.stage("Training on the labels", 0.65 if held_out else 0.89):
         sampler = _sampler(cache, training, settings, job.seed)
         run.train(sampler, settings.steps)
-    if held_back:
-        with feedback.stage("Scoring on the labels kept back", 0.04):
+    if held_out:
+        with feedback.stage("Scoring on the labels held out", 0.04):
             # A run that was interrupted after this point has seen those labels: its score must not be taken again.
             if run.confusion is None:
                 scored = _without_balance(trainer.result, sampler, settings)
-                run.confusion = score_labels(scored, source, normalisation, held_back, device, feedback, world)
+                run.confusion = score_labels(scored, source, normalisation, held_out, device, feedback, world)
         with feedback.stage("Training on all labels", 0.2):
             sampler = _sampler(cache, annotation, settings, job.seed)
             run.train(sampler, settings.steps + settings.refit_steps)
@@ -285,7 +285,7 @@ class _Run:
     """A training run with its curves, able to go on where it was interrupted.
 
     Attributes:
-        confusion: The score on the labels kept back, once it is known; None before, and where none were kept back.
+        confusion: The score on the labels held out, once it is known; None before, and where none were held out.
     """
 
     def __init__(

@@ -5,14 +5,16 @@ Nothing here reads labels, trains or draws, so that a session is there as soon a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from false_core.device import choose_device
 from false_core.distributed import ALONE, World
-from false_core.errors import RequestError
+from false_core.errors import ModelFileError, RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import Finetune
 from false_core.mapping.raster_for_model import open_for_model
@@ -22,7 +24,7 @@ from false_core.models.general import BACKBONE, GENERAL
 from false_core.models.header import ENCODER
 from false_core.models.model_file import ModelCard, read_card
 from false_core.models.record import record_of
-from false_core.models.weights import start_from
+from false_core.models.weights import DEFAULT_OF_TIMM, start_from
 from false_core.presets import FINETUNE, FinetuneSettings
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
@@ -61,6 +63,8 @@ def begin(job: Finetune, feedback: Feedback, is_recorded: bool = True, world: Wo
     preset = choose_preset(job.preset, device, feedback, world)
     base = read_card(job.encoder, ENCODER) if job.encoder else None
     if base and job.encoder:
+        if job.backbone and job.backbone != base.encoder:
+            feedback.warn(f"The encoder file holds a {base.encoder}: the backbone {job.backbone} is not used.")
         check_fits(job.encoder, lambda: build_encoder(base.encoder, len(base.bands)))
     if job.head == LINEAR_HEAD and job.weights != GENERAL and not base:
         raise RequestError(
@@ -109,9 +113,31 @@ def frozen_encoders(
     if base and base.general and job.encoder and job.weights == GENERAL:
         encoders.append(FrozenEncoder(base.general, general_from(job.encoder, base).state_dict(), zooms))
     elif job.weights == GENERAL:
-        encoder = build_encoder(BACKBONE, len(source.bands))
-        origin = start_from(GENERAL, encoder, BACKBONE, source.name, source.colours, feedback)
-        encoders.append(FrozenEncoder(BACKBONE, encoder.state_dict(), zooms))
+        general, weights, origin = _general_encoder("" if base else job.backbone or "", source, feedback)
+        encoders.append(FrozenEncoder(general, weights, zooms))
     if base and job.encoder:
         encoders.append(FrozenEncoder(base.encoder, encoder_from(job.encoder, base).state_dict(), zooms))
     return encoders, origin
+
+
+def _general_encoder(
+    wanted: str, source: RasterSource, feedback: Feedback
+) -> tuple[str, Mapping[str, Tensor], dict[str, Any]]:
+    """Return the name of an encoder in timm, weights of it that others trained, and where they come from.
+
+    Args:
+        wanted: The name; empty: the encoder that comes with the library. That one is taken, too, where timm has no weights
+            of another or cannot download them.
+        source: The raster that it is for.
+        feedback: It is told what it starts from.
+    """
+    if wanted not in ("", BACKBONE):
+        encoder = build_encoder(wanted, len(source.bands))
+        try:
+            origin = start_from(DEFAULT_OF_TIMM, encoder, wanted, source.name, source.colours, feedback)
+            return wanted, encoder.state_dict(), origin
+        except ModelFileError as error:
+            feedback.warn(f"{error.what} The general encoder {BACKBONE} is taken instead.")
+    encoder = build_encoder(BACKBONE, len(source.bands))
+    origin = start_from(GENERAL, encoder, BACKBONE, source.name, source.colours, feedback)
+    return BACKBONE, encoder.state_dict(), origin

@@ -37,37 +37,37 @@ def score_labels(
     network: nn.Module,
     source: RasterSource,
     normalisation: Normalisation,
-    held_back: Annotation,
+    held_out: Annotation,
     device: torch.device,
     feedback: Feedback,
     world: World = ALONE,
 ) -> IntArray:
-    """Compare ``held_back`` labels with what a map of the raster would show there, pixel of the file by pixel.
+    """Compare ``held_out`` labels with what a map of the raster would show there, pixel of the file by pixel.
 
     Computed are the tiles of that map that touch the labels, and those that are blended into them. Several processes do some
     of the tiles each.
 
     Args:
-        held_back: Labels in working pixels.
+        held_out: Labels in working pixels.
 
     Returns:
         Counts of pixels of shape (classes, classes), true classes in rows.
     """
-    classes = len(held_back.classes)
+    classes = len(held_out.classes)
     plan = TilePlan.for_area(source.window_of(None), classes, source.factor)
     optimised = for_inference(network.cpu().eval(), len(source.bands))
     optimised = optimised.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     at_a_time = 1 if device.type == "cpu" else SCORED_AT_A_TIME
     batched = BatchedNetwork(functools.partial(class_probabilities, optimised), device, feedback, at_a_time)
     tiled = TiledNetwork(batched, source, normalisation)
-    cores = _touched(plan, held_back, before=0, after=0)
+    cores = _touched(plan, held_out, before=0, after=0)
     mine = set(cores[world.share.of(len(cores))])
-    needed = [tile for tile in _touched(plan, held_back, REACH, plan.shared + REACH) if _neighbours(tile) & mine]
+    needed = [tile for tile in _touched(plan, held_out, REACH, plan.shared + REACH) if _neighbours(tile) & mine]
     total = torch.zeros((classes, classes), dtype=torch.long)
     indices = torch.arange(classes, dtype=torch.uint8, device=device)
 
     def compare(item: ReadTile, mapped: torch.Tensor) -> None:
-        total.add_(torch.from_numpy(_compared(item, mapped, plan, source, held_back)))
+        total.add_(torch.from_numpy(_compared(item, mapped, plan, source, held_out)))
 
     done = 0
     # Beside the device, which computes the next tiles meanwhile.
@@ -87,13 +87,13 @@ def score_labels(
     return counts
 
 
-def _compared(item: ReadTile, mapped: torch.Tensor, plan: TilePlan, source: RasterSource, held_back: Annotation) -> IntArray:
+def _compared(item: ReadTile, mapped: torch.Tensor, plan: TilePlan, source: RasterSource, held_out: Annotation) -> IntArray:
     """Return the counts in the core of a tile, of which ``mapped`` has the classes at the pixels of the file."""
     assert item.valid is not None
-    factor, classes = source.factor, len(held_back.classes)
+    factor, classes = source.factor, len(held_out.classes)
     core = plan.core(item.tile, factor, source.source_width, source.source_height)
     to_core = Affine.translation(-core.column, -core.row) * Affine.scale(factor)
-    truth = held_back.burn(to_core, core.height, core.width)
+    truth = held_out.burn(to_core, core.height, core.width)
     lead = plan.lead * factor
     truth[~item.valid[lead : lead + core.height, lead : lead + core.width]] = IGNORE
     return confusion_matrix(truth, mapped.cpu().numpy()[: core.height, : core.width], classes)

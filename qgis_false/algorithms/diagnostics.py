@@ -42,7 +42,7 @@ class Diagnostics(FalseAlgorithm):
         self.parameterDefinition(REPORT).setCreateByDefault(True)
 
     def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
-        from qgis_false.environment.diagnosis import diagnose  # Not before: the start of QGIS must not wait for it.
+        from qgis_false.installation.diagnosis import diagnose  # Not before: the start of QGIS must not wait for it.
 
         self.warn_of_unknown(parameters, feedback)
         self._text = text = diagnose(feedback)

@@ -21,13 +21,13 @@ class SetUpEnvironment(FalseAlgorithm):
     TAGS = ("install", "repair", "update", "python", "torch", "cuda", "gpu", "uv", "pip", "environment")
 
     def prepareAlgorithm(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> bool:
-        from qgis_false.environment.network import network_of_qgis  # Not before: the start of QGIS must not wait for it.
+        from qgis_false.installation.network import network_of_qgis  # Not before: the start of QGIS must not wait for it.
 
         self._network = network_of_qgis()  # Here, because this is the main thread.
         return True
 
     def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
-        from qgis_false.environment.install import set_up  # Not before: the start of QGIS must not wait for it.
+        from qgis_false.installation.install import set_up  # Not before: the start of QGIS must not wait for it.
 
         self.warn_of_unknown(parameters, feedback)
         request = tasks.SetUpEnvironment(

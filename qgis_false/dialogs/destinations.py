@@ -11,6 +11,8 @@ from typing import Optional, Tuple
 from qgis.core import QgsProject
 from qgis.PyQt.QtCore import QStandardPaths
 
+from qgis_false.layers import is_temporary
+
 OUTPUT_NAMES = {
     "classify": "map",
     "classifymany": "maps",
@@ -38,7 +40,7 @@ def proposed(source: str, algorithm: str, output: str, ending: str) -> Optional[
         output: The name of the output, in a model behind that of the step.
         ending: Ending of its file, with a dot; empty for a folder.
     """
-    folder, stem = _place(source) if algorithm != "exampledata" else (_documents(), EXAMPLE)
+    folder, stem = _place(source) if algorithm != "exampledata" else (documents(), EXAMPLE)
     if not folder:
         return None
     name = output.lower().rpartition(":")[2]
@@ -61,15 +63,16 @@ def _place(source: str) -> Tuple[Optional[Path], str]:
     path = source.split("|")[0]
     file = Path(path) if os.path.isabs(path) and os.path.isfile(path) else None
     stem = re.sub(r"\W+", "_", Path(path).stem).strip("_")
-    if file is not None and os.access(file.parent, os.W_OK):
+    if file is not None and os.access(file.parent, os.W_OK) and not is_temporary(path):
         return file.parent, file.stem
     home = QgsProject.instance().homePath()
     usable = bool(home) and os.access(home, os.W_OK) and bool(stem)
     return (Path(home) if usable else None), stem
 
 
-def _documents() -> Optional[Path]:
-    home = QgsProject.instance().homePath() or QStandardPaths.writableLocation(
-        QStandardPaths.StandardLocation.DocumentsLocation
-    )
-    return Path(home) if home and os.access(home, os.W_OK) else None
+def documents() -> Optional[Path]:
+    """Return where to keep what belongs to no file: the folder of the project, or else of the user's documents."""
+    places = QStandardPaths.StandardLocation
+    usual = [QStandardPaths.writableLocation(one) for one in (places.DocumentsLocation, places.HomeLocation)]
+    found = [one for one in (QgsProject.instance().homePath(), *usual) if one and os.access(one, os.W_OK)]
+    return Path(found[0]) if found else None

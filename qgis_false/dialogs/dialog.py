@@ -49,8 +49,11 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
         button = QPushButton(text)
         button.setToolTip(tip)
         button.clicked.connect(do)
+        hidden = [one for one in self.buttonBox().buttons() if one.isHidden()]
         # With this role it stands on the left, as that for a batch does.
         self.buttonBox().addButton(button, QDialogButtonBox.ButtonRole.ResetRole)
+        for one in hidden:  # Qt shows all buttons when one is added, such as that which leads back from the log.
+            one.hide()
         return button
 
     def getParametersPanel(self, algorithm: QgsProcessingAlgorithm, parent: QWidget) -> FalsePanel:

@@ -159,7 +159,7 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
 
     def _choose_layers(self) -> None:
         """Choose the map that was made last where a map is wanted, and no map where a raster is."""
-        rasters = [one for one in QgsProject.instance().mapLayers().values() if isinstance(one, QgsRasterLayer)]
+        rasters = [one for one in QgsProject.instance().layerTreeRoot().layerOrder() if isinstance(one, QgsRasterLayer)]
         maps = {one.source() for one in rasters if made_files.is_map(one.source())}
         for definition in self._definitions():
             wrapper = self.wrappers[definition.name()]
@@ -173,8 +173,12 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
             if definition.name() == "MAP":
                 last = made_files.last_made(made_files.MADE_MAP)
                 wanted = [one for one in rasters if one.source() == last]
-            elif definition.name().upper() == "RASTER" and self._source_of(definition.name()) in maps:
-                wanted = [one for one in rasters if one.source() not in maps]
+            elif definition.name().upper() == "RASTER" and self._source_of(definition.name()) in ("", *maps):
+                is_optional = definition.flags() & QgsProcessingParameterDefinition.Flag.FlagOptional
+                wanted = [] if is_optional else [one for one in rasters if one.source() not in maps]
+            elif definition.name() in ("BEFORE", "AFTER"):  # What is newer lies upon what is older.
+                of_kind = [one for one in rasters if (one.source() in maps) == (self.algorithm().name() == "comparemaps")]
+                wanted = of_kind[:1] if definition.name() == "AFTER" else of_kind[1:2]
             else:
                 continue
             if wanted:

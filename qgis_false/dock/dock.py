@@ -6,15 +6,27 @@ import os
 from pathlib import Path
 from typing import Any, Callable, Optional, Sequence
 
-from qgis.core import QgsProcessingException, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.core import Qgis, QgsProcessingException, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgsDockWidget
-from qgis.PyQt.QtCore import Qt, QUrl
+from qgis.PyQt.QtCore import QEvent, QObject, Qt, QUrl
 from qgis.PyQt.QtGui import QDesktopServices
-from qgis.PyQt.QtWidgets import QLabel, QPushButton, QScrollArea, QStackedWidget, QToolButton, QVBoxLayout, QWidget
+from qgis.PyQt.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QSlider,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from qgis_false.dock.first_page import FirstPage
 from qgis_false.dock.keys import CanvasKeys
-from qgis_false.dock.label_file import file_beside, label_layer
+from qgis_false.dock.label_file import label_file_of, label_layer
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.panels.classes import ClassesPanel
 from qgis_false.dock.panels.drawing import DrawingPanel
@@ -54,7 +66,7 @@ class LabelDock(QgsDockWidget):
     ) -> None:
         super().__init__(tr("FALSE: label and map"), iface.mainWindow())
         self.setObjectName("false_label_dock")
-        self._canvas, self._command = iface.mapCanvas(), command
+        self._canvas, self._messages, self._command = iface.mapCanvas(), iface.messageBar(), command
         self.work: Optional[Labelling] = None
         self._keys: Optional[CanvasKeys] = None
         self.first_page = FirstPage(run_algorithm)
@@ -71,6 +83,7 @@ class LabelDock(QgsDockWidget):
         self.classes.chosen.connect(self.drawing.draw_as)
         self.classes.model_chosen.connect(self.looks.take_model)
         self.whole_maps.encoder_made.connect(self.looks.take_encoder)
+        self.whole_maps.map_shown.connect(self.live_map.give_way)
         self.samples.filling_in.connect(self.live_map.hide_map)
         self.pages = QStackedWidget()
         self.pages.addWidget(self.first_page)
@@ -81,10 +94,16 @@ class LabelDock(QgsDockWidget):
         area.setWidget(self.pages)
         area.setMinimumWidth(self.pages.minimumSizeHint().width() + area.verticalScrollBar().sizeHint().width())
         self.setWidget(area)
+        self._scrolls = PageScrolls(self)
+        for kind in (QComboBox, QAbstractSpinBox, QSlider):
+            for widget in self.pages.findChildren(kind):
+                widget.installEventFilter(self._scrolls)
+        self._canvas.currentLayerChanged.connect(self.first_page.propose)
         self.visibilityChanged.connect(self._on_visibility)
         self.closed.connect(self.stop)  # What is open again finds its work in the project.
         QgsProject.instance().readProject.connect(self._on_project)
         QgsProject.instance().cleared.connect(self.stop)
+        self._show_page(FIRST_PAGE)
         self.first_page.show_what_is_missing()
 
     def _work_page(self) -> QWidget:
@@ -141,7 +160,8 @@ class LabelDock(QgsDockWidget):
         for panel in self._panels:
             panel.begin(work)
         self._keys = self._keys_of_canvas()
-        self.pages.setCurrentIndex(WORK_PAGE)
+        work.begin()
+        self._show_page(WORK_PAGE)
 
     def stop(self, *_: object) -> None:
         """End the session. The labels are in their file."""
@@ -154,7 +174,7 @@ class LabelDock(QgsDockWidget):
             self._keys = None
             work.close()
             work.deleteLater()
-        self.pages.setCurrentIndex(FIRST_PAGE)
+        self._show_page(FIRST_PAGE)
         self.first_page.show_what_is_missing()
 
     def shut(self) -> None:
@@ -162,6 +182,7 @@ class LabelDock(QgsDockWidget):
         self.stop()
         QgsProject.instance().readProject.disconnect(self._on_project)
         QgsProject.instance().cleared.disconnect(self.stop)
+        self._canvas.currentLayerChanged.disconnect(self.first_page.propose)
 
     def _keys_of_canvas(self) -> CanvasKeys:
         """Return what the keys do: while sample points are filled in they are for these, else for drawing."""
@@ -182,12 +203,20 @@ class LabelDock(QgsDockWidget):
             self,
         )
 
+    def _show_page(self, shown: int) -> None:
+        """Show a page at its own height, whatever the other one needs."""
+        usual, none = QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored
+        for number in (FIRST_PAGE, WORK_PAGE):
+            self.pages.widget(number).setSizePolicy(usual, usual if number == shown else none)
+        self.pages.setCurrentIndex(shown)
+
     def _leave(self) -> None:
         forget_work()
         self.stop()
 
     def _on_visibility(self, visible: bool) -> None:
         if visible and self.work is None:
+            self.first_page.propose(self._canvas.currentLayer())
             self._go_on()
 
     def _on_project(self, *_: object) -> None:
@@ -202,14 +231,29 @@ class LabelDock(QgsDockWidget):
             self.start(known.raster, known.labels, known.looks)
 
     def _say(self, text: str, attention: bool) -> None:
+        if self.work is None:  # A run has ended for which nobody has waited here.
+            level = Qgis.MessageLevel.Warning if attention else Qgis.MessageLevel.Success
+            self._messages.pushMessage("FALSE", text, level, 0)
+            return
         self.status.setText(text)
         self.status.setStyleSheet("color: #b00020;" if attention else "")
         self.again.setVisible(self.work is not None and self.work.needs_restart)
 
 
+class PageScrolls(QObject):
+    """Has the wheel scroll the page also where it turns over a widget whose value it would change unnoticed."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Leave the wheel to what is around the widget."""
+        if event.type() != QEvent.Type.Wheel:
+            return False
+        event.ignore()
+        return True
+
+
 def _labels_of(raster: QgsRasterLayer) -> QgsVectorLayer:
     """Return the label layer of a raster, in the project. It is made where there is none."""
-    path = file_beside(raster, "_labels.gpkg")
+    path = label_file_of(raster)
     for one in QgsProject.instance().mapLayers().values():
         if isinstance(one, QgsVectorLayer) and Path(one.source().split("|")[0]) == path:
             return one

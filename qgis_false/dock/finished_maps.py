@@ -2,21 +2,62 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Sequence
 
-from qgis.core import QgsProcessingFeatureSourceDefinition, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.core import (
+    QgsLayerTreeLayer,
+    QgsLayerTreeNode,
+    QgsProcessingFeatureSourceDefinition,
+    QgsProject,
+    QgsRasterLayer,
+    QgsVectorLayer,
+)
 
 from qgis_false.dock.label_file import CLASS_FIELD
 from qgis_false.layers import classes_of, raster_path
 
 
+def raster_layers() -> List[QgsRasterLayer]:
+    """Return the rasters of the project, as they lie upon each other."""
+    return [one for one in QgsProject.instance().layerTreeRoot().layerOrder() if isinstance(one, QgsRasterLayer)]
+
+
 def map_layers() -> List[QgsRasterLayer]:
-    """Return the layers of the project that are maps of ours, as they lie upon each other."""
-    return [
-        one
-        for one in QgsProject.instance().layerTreeRoot().layerOrder()
-        if isinstance(one, QgsRasterLayer) and one.providerType() == "gdal" and classes_of(raster_path(one))
-    ]
+    """Return the rasters of the project that are maps of ours, as they lie upon each other."""
+    return [one for one in raster_layers() if one.providerType() == "gdal" and classes_of(raster_path(one))]
+
+
+def hide_layers(layers: Sequence[QgsRasterLayer]) -> List[str]:
+    """Hide the layers that are shown, and return their ids."""
+    nodes = [QgsProject.instance().layerTreeRoot().findLayer(one.id()) for one in layers]
+    shown = [node for node in nodes if node is not None and node.itemVisibilityChecked()]
+    for node in shown:
+        node.setItemVisibilityChecked(False)
+    return [node.layerId() for node in shown]
+
+
+def show_layers(ids: Sequence[str]) -> None:
+    """Show layers again, as far as they are still there."""
+    for node in map(QgsProject.instance().layerTreeRoot().findLayer, ids):
+        if node is not None:
+            node.setItemVisibilityChecked(True)
+
+
+def add_above(layer: QgsRasterLayer, raster: QgsRasterLayer) -> None:
+    """Add a layer to the project, above a raster and all rasters that lie upon it: what is new is what one wants to see."""
+    project = QgsProject.instance()
+    project.addMapLayer(layer, False)
+    node = project.layerTreeRoot().findLayer(raster.id())
+    parent = node.parent() if node is not None else project.layerTreeRoot()
+    beside = parent.children()
+    place = beside.index(node) if node is not None else 0
+    while place and _is_raster(beside[place - 1]):
+        place -= 1
+    parent.insertLayer(place, layer)
+
+
+def _is_raster(node: QgsLayerTreeNode) -> bool:
+    return isinstance(node, QgsLayerTreeLayer) and isinstance(node.layer(), QgsRasterLayer)
 
 
 def corrected_by(labels: QgsVectorLayer, the_map: QgsRasterLayer, output: str) -> Dict[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Callable, Optional
 
-from qgis.core import QgsMapLayerProxyModel, QgsRasterLayer
+from qgis.core import QgsMapLayer, QgsMapLayerProxyModel, QgsRasterLayer
 from qgis.gui import QgsMapLayerComboBox
 from qgis.PyQt.QtCore import QUrl, pyqtSignal
 from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
+from qgis_false.dock.finished_maps import map_layers, raster_layers
 from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
 from qgis_false.help import help_page
 from qgis_false.translation import tr
@@ -38,9 +39,11 @@ class FirstPage(QWidget):
         self._raster = QgsMapLayerComboBox()
         self._raster.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
         self._raster.layerChanged.connect(lambda _: self.show_what_is_missing())
+        self._raster.activated.connect(self._keep_choice)
+        self._is_chosen = False
         layout.addWidget(self._raster)
         self.begin = QPushButton(tr("Label this raster"))
-        self.begin.clicked.connect(lambda: self.begun.emit(self.raster()))
+        self.begin.clicked.connect(self._begin)
         layout.addWidget(self.begin)
         self.example = QPushButton(tr("Try it with example data..."))
         self.example.clicked.connect(lambda: self._open("exampledata"))
@@ -50,6 +53,12 @@ class FirstPage(QWidget):
         self.tutorial.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(help_page("first_steps"))))
         layout.addWidget(self.tutorial)
         layout.addStretch()
+
+    def propose(self, active: Optional[QgsMapLayer]) -> None:
+        """Propose the raster that is active, unless a person has chosen one. A map of ours is not proposed."""
+        images = [one for one in raster_layers() if one not in map_layers()]
+        if not self._is_chosen and images and not (self.raster() in images and active not in images):
+            self._raster.setLayer(active if active in images else images[0])
 
     def raster(self) -> Optional[QgsRasterLayer]:
         """Return the raster that is chosen."""
@@ -61,7 +70,8 @@ class FirstPage(QWidget):
             find_interpreter()
             problem = ""
         except NoEnvironment as error:
-            problem = str(error)
+            needs = tr("Set up... downloads 0.5 GB, or 3 GB where there is an NVIDIA GPU, and takes some minutes.")
+            problem = f"{error}\n\n{needs}"
         has_raster = self.raster() is not None
         self.set_up.setVisible(bool(problem))
         for widget in (self._raster, self.begin):
@@ -80,6 +90,13 @@ class FirstPage(QWidget):
     def say(self, text: str) -> None:
         """Say why a raster cannot be labelled."""
         self.missing.setText(text)
+
+    def _begin(self, *_: object) -> None:
+        self._is_chosen = False
+        self.begun.emit(self.raster())
+
+    def _keep_choice(self, *_: object) -> None:
+        self._is_chosen = True
 
     def _open(self, algorithm: str) -> None:
         self._run_algorithm(algorithm)

@@ -36,9 +36,9 @@ def dock_guide(tr: Callable[[str], str]) -> List[Tuple[str, str]]:
             tr("Where labels are kept"),
             tr(
                 "In a GeoPackage beside the raster, or in the folder of the project where that of the raster is "
-                "read-only. Each label is in the file before you draw the next one. It is a plain layer: you may "
-                "edit it with the tools of QGIS or with another program, and the map follows. The style of the "
-                "layer is the list of classes."
+                "read-only or temporary. Each label is in the file before you draw the next one. While another program "
+                "holds the file, labels are shown in grey and wait. It is a plain layer: you may edit it with the tools of "
+                "QGIS or with another program, and the map follows. The style of the layer is the list of classes."
             ),
         ),
         (
@@ -76,7 +76,7 @@ def dock_guide(tr: Callable[[str], str]) -> List[Tuple[str, str]]:
             tr("Sample points"),
             tr(
                 "Fill in sample points goes through the points that Sample points to assess a map has drawn, with"
-                " the map hidden: 1 to 9 say the class, 0 that nobody can tell, N goes on, Del goes back, Esc "
+                " all maps hidden: 1 to 9 say the class, 0 that nobody can tell, N goes on, Del goes back, Esc "
                 "ends it. A class that is not on the map is added to the list like any other. Below stands how "
                 "much of the map is right by the points so far, and how sure that is."
             ),
@@ -85,8 +85,9 @@ def dock_guide(tr: Callable[[str], str]) -> List[Tuple[str, str]]:
             tr("Make the map, and improve it"),
             tr(
                 "Make the map saves the model beside the raster and runs Classify a raster, which you can cancel."
-                " Improve it pretrains an encoder on this raster while you go on, and goes on with it when it is "
-                "done."
+                " The live map gives way to the new one, until you draw the next label. "
+                "Improve it pretrains an encoder on this raster while you go on, and goes on with it when it is "
+                "done. You may close the dock meanwhile."
             ),
         ),
         (

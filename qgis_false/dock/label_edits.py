@@ -3,17 +3,30 @@
 They go to the provider of the layer and not into the buffer of QGIS's editing, which keeps them in memory until somebody
 saves: what was drawn must outlive the end of QGIS in that very moment. What a person edits with QGIS's own tools stays in
 that buffer, untouched.
+
+While another program holds the file, labels that are drawn wait here, and are written as soon as it lets go.
 """
 
 from __future__ import annotations
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from qgis.core import QgsFeature, QgsFeatureRequest, QgsGeometry, QgsVectorDataProvider, QgsVectorLayer, QgsWkbTypes
-from qgis.PyQt.QtCore import QObject, pyqtSignal
+from qgis.core import (
+    QgsFeature,
+    QgsFeatureRequest,
+    QgsGeometry,
+    QgsProcessingException,
+    QgsVectorDataProvider,
+    QgsVectorLayer,
+    QgsWkbTypes,
+)
+from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
 
+from qgis_false.dock.busy_file import FileIsBusy, check_not_busy
 from qgis_false.dock.label_file import CLASS_FIELD
 from qgis_false.translation import failure, tr
+
+TRY_AGAIN_MS = 1000
 
 
 class LabelEdits(QObject):
@@ -23,16 +36,25 @@ class LabelEdits(QObject):
     """The file is about to be written to."""
     edited = pyqtSignal(list)
     """Ids of the labels that are new, changed or gone."""
+    waiting_changed = pyqtSignal()
+    """Others wait for the file than before, or it has let go; see ``waiting``."""
 
     def __init__(self, layer: QgsVectorLayer, parent: Optional[QObject] = None) -> None:
         super().__init__(parent)
         self.layer = layer
         self._done: List[_Exchange] = []
         self._undone: List[_Exchange] = []
+        self._waiting: List[_Exchange] = []
+        self._try_again = QTimer(self)
+        self._try_again.timeout.connect(self._write_waiting)
+
+    def waiting(self) -> List[QgsGeometry]:
+        """Return the labels that are drawn but not in the file yet, as another program holds it."""
+        return [feature.geometry() for exchange in self._waiting for feature in exchange.after]
 
     def can_undo(self) -> bool:
         """Return whether there is something to undo."""
-        return bool(self._done)
+        return bool(self._done or self._waiting)
 
     def can_redo(self) -> bool:
         """Return whether there is something to do again."""
@@ -44,7 +66,11 @@ class LabelEdits(QObject):
         Raises:
             QgsProcessingException: The file does not take it.
         """
-        if self._done:
+        if self._waiting:
+            self._waiting.pop()
+            self._show_waiting()
+        elif self._done:
+            self._check()
             self.begun.emit()
             self._done[-1].undo()
             self._undone.append(self._done.pop())
@@ -57,6 +83,7 @@ class LabelEdits(QObject):
             QgsProcessingException: The file does not take it.
         """
         if self._undone:
+            self._check()
             self.begun.emit()
             self._undone[-1].do()
             self._done.append(self._undone.pop())
@@ -78,7 +105,15 @@ class LabelEdits(QObject):
                 features.append(feature)
         if not features:
             raise failure("What was drawn encloses no area.")
-        self._push(_Exchange(self.layer, [], features))
+        exchange = _Exchange(self.layer, [], features)
+        try:
+            if not self._waiting:
+                self._push(exchange)
+                return
+        except FileIsBusy:
+            pass
+        self._waiting.append(exchange)
+        self._show_waiting()
 
     def remove(self, ids: Sequence[int]) -> None:
         """Remove labels."""
@@ -103,7 +138,47 @@ class LabelEdits(QObject):
         request.setFlags(QgsFeatureRequest.Flag.NoGeometry)
         return [feature.id() for feature in self.layer.getFeatures(request) if feature.id() > 0]
 
-    def _push(self, exchange: _Exchange) -> None:
+    def close(self) -> None:
+        """Write what waits for the file, however long that takes.
+
+        Raises:
+            QgsProcessingException: The file does not take it.
+        """
+        self._try_again.stop()
+        while self._waiting:
+            self._push(self._waiting.pop(0), checked=True)
+
+    def _write_waiting(self) -> None:
+        try:
+            while self._waiting:
+                self._push(self._waiting[0])
+                del self._waiting[0]
+        except QgsProcessingException:
+            return  # They wait on.
+        self._show_waiting()
+
+    def _show_waiting(self) -> None:
+        if not self._waiting:
+            self._try_again.stop()
+        elif not self._try_again.isActive():
+            self._try_again.start(TRY_AGAIN_MS)
+        self.waiting_changed.emit()
+
+    def _check(self) -> None:
+        """Check that the file takes an edit.
+
+        Raises:
+            QgsProcessingException: It does not.
+        """
+        if self.layer.isEditable() and self.layer.dataProvider().transaction() is not None:
+            raise failure(
+                "The label layer is edited in a transaction, which keeps labels out of the file. End the editing first."
+            )
+        check_not_busy(self.layer.source())
+
+    def _push(self, exchange: _Exchange, checked: bool = False) -> None:
+        if not checked:
+            self._check()
         self.begun.emit()
         exchange.do()
         self._done.append(exchange)
@@ -135,10 +210,6 @@ class _Exchange:
     def _exchange(self, old: List[QgsFeature], new: List[QgsFeature]) -> None:
         layer = self._layer
         provider: QgsVectorDataProvider = layer.dataProvider()
-        if layer.isEditable() and provider.transaction() is not None:
-            raise failure(
-                "The label layer is edited in a transaction, which keeps labels out of the file. End the editing first."
-            )
         kept = {feature.id() for feature in old} & {feature.id() for feature in new}
         gone = [feature.id() for feature in old if feature.id() not in kept]
         fresh = [feature for feature in new if feature.id() not in kept]

@@ -6,8 +6,10 @@ file, in which it is stored, brings it to any other project.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import secrets
 import shutil
 from contextlib import suppress
@@ -23,7 +25,6 @@ from qgis.core import (
     QgsExpressionContext,
     QgsFillSymbol,
     QgsProcessingException,
-    QgsProject,
     QgsRasterLayer,
     QgsRendererCategory,
     QgsVectorFileWriter,
@@ -33,7 +34,9 @@ from qgis.core import (
 from qgis.PyQt.QtGui import QColor
 
 from false_core.session_protocol import MAX_CODE
-from qgis_false.layers import raster_path
+from qgis_false.dialogs.destinations import documents
+from qgis_false.dock.busy_file import check_not_busy
+from qgis_false.layers import is_temporary, raster_path
 from qgis_false.symbol_colour import colour_of
 from qgis_false.translation import failure
 
@@ -63,12 +66,37 @@ class LabelClass:
 
 
 def file_beside(raster: QgsRasterLayer, ending: str) -> Path:
-    """Return the name of a file of a raster: in its folder, or in that of the project where that one is read-only."""
+    """Return the name of a file of a raster: in its folder, or in that of the project where that one is read-only.
+
+    A raster in the folder for temporary files, which QGIS removes when it ends, has its files in that of the project too, or
+    else in that of the user's documents. They are called after its layer.
+    """
     source = raster_path(raster)
-    stem, folder = Path(source).stem or "raster", os.path.dirname(source)
-    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-        folder = QgsProject.instance().homePath() or os.path.expanduser("~")
-    return Path(folder) / f"{stem}{ending}"
+    stem, folder = Path(source).stem or "raster", Path(source).parent
+    is_lost = is_temporary(source)
+    if is_lost:
+        stem = re.sub(r"\W+", "_", raster.name()).strip("_") or "raster"
+    if is_lost or not folder.is_dir() or not os.access(folder, os.W_OK):
+        folder = documents() or Path.home()
+    return folder / f"{stem}{ending}"
+
+
+def label_file_of(raster: QgsRasterLayer) -> Path:
+    """Return the file of the labels of a raster, which may not be there yet. Other labels under its name are left alone."""
+    for number in itertools.count(1):
+        path = file_beside(raster, f"_labels{'' if number == 1 else f'_{number}'}.gpkg")
+        if not path.exists() or _holds_labels(_opened(path)) or not QgsVectorLayer(str(path), "", "ogr").isValid():
+            return path
+    raise AssertionError
+
+
+def _opened(path: Path) -> QgsVectorLayer:
+    return QgsVectorLayer(f"{path}|layername={LABELS_TABLE}", path.stem, "ogr")
+
+
+def _holds_labels(layer: QgsVectorLayer) -> bool:
+    place = layer.fields().lookupField(CLASS_FIELD) if layer.isValid() else -1
+    return place >= 0 and layer.fields().at(place).isNumeric()
 
 
 def label_layer(path: Path, crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer:
@@ -82,8 +110,8 @@ def label_layer(path: Path, crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer
             _make_file(path, crs)
         except OSError as error:
             raise failure("The labels cannot be written to {path}: {reason}.", path=path, reason=error) from error
-    layer = QgsVectorLayer(f"{path}|layername={LABELS_TABLE}", path.stem, "ogr")
-    if not layer.isValid() or layer.fields().lookupField(CLASS_FIELD) < 0:
+    layer = _opened(path)
+    if not _holds_labels(layer):
         raise failure(
             "{path} holds no labels of FALSE: no layer {layer} with a field {field}. Choose another file.",
             path=path, layer=LABELS_TABLE, field=CLASS_FIELD,
@@ -162,6 +190,7 @@ def store_classes(layer: QgsVectorLayer) -> None:
         QgsProcessingException: The file does not take them.
     """
     _offer_classes(layer)
+    check_not_busy(layer.source())
     # Taken away first: QGIS would ask whether it may be written over.
     for number in layer.listStylesInDatabase()[1]:
         is_away, reason = layer.deleteStyleFromDatabase(number)

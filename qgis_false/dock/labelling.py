@@ -22,9 +22,11 @@ from qgis.core import (
     QgsRasterLayer,
     QgsRectangle,
     QgsVectorLayer,
+    QgsWkbTypes,
 )
-from qgis.gui import QgsMapCanvas
-from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
+from qgis.gui import QgsMapCanvas, QgsRubberBand
+from qgis.PyQt.QtCore import QObject, Qt, QTimer, pyqtSignal
+from qgis.PyQt.QtGui import QColor
 
 from false_core.events import WARNING, Failed, Message, Progress
 from false_core.line_protocol import ProtocolError
@@ -73,15 +75,15 @@ SCORE_AFTER_MS = 1200
 """Wait after the labels have changed: scores cost more than a picture."""
 RESTART_AFTER_MS = (500, 3000, 10_000)
 """Waits before each new try after the end of a session. A session that lasts begins the count anew."""
-STORE_AGAIN_MS = 15_000
-"""Wait before classes that the file did not take are stored again: a file that is locked holds QGIS up each time."""
+STORE_AGAIN_MS = 2000
+"""Wait before classes that the file did not take are stored again."""
 LASTING_S = 120.0
 SILENCE_S = 60.0
 """Time after which a session that owes an answer is said to be stuck."""
 
 
 class Labelling(QObject):
-    """The work on one raster, until ``close``.
+    """The work on one raster, from ``begin`` to ``close``.
 
     Attributes:
         needs_restart: True where nothing goes on unless ``restart`` is called.
@@ -137,6 +139,11 @@ class Labelling(QObject):
         self.edits.begun.connect(self.watch.look_for_others)
         self.edits.edited.connect(self.watch.look_at)
         self.watch.changed.connect(self._send_labels)
+        self._waiting = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.PolygonGeometry)
+        self._waiting.setStrokeColor(QColor("#808080"))
+        self._waiting.setFillColor(QColor(128, 128, 128, 60))
+        self._waiting.setLineStyle(Qt.PenStyle.DashLine)
+        self.edits.waiting_changed.connect(self._show_waiting)
         self.live = LiveMap(canvas, raster, self)
         self.live.wanted.connect(self.ask_for_view)
         self._score_later = self._timer(self._ask_for_scores, SCORE_AFTER_MS)
@@ -155,6 +162,9 @@ class Labelling(QObject):
         self._silence.timeout.connect(self._look_for_silence)
         self._silence.start(5000)
         remember_work(raster, labels, looks)
+
+    def begin(self) -> None:
+        """Start the session. What it says is heard by those who are connected by now."""
         self._start()
 
     # --- What a person does ---------------------------------------------------------------------------------------------
@@ -281,10 +291,15 @@ class Labelling(QObject):
         if self._is_over:
             return
         self._is_over = True
+        try:
+            self.edits.close()
+        except QgsProcessingException as error:
+            self.said.emit(str(error), True)
         for timer in (self._score_later, self._store_later, self._restart_later, self._silence):
             timer.stop()
         self.live.remove()
         self.watch.stop()
+        self.canvas.scene().removeItem(self._waiting)
         if self._process is not None:
             self._process.close()
             self._process = None
@@ -347,12 +362,12 @@ class Labelling(QObject):
             self._send_classes()
         self.watch.reset()
         self.ask_for_view()
-        self.said.emit(self._state(), False)
+        self._say_state()
 
     def _on_learned(self, answer: Learned) -> None:
         self.learned = answer
         self._score_later.start()
-        self.said.emit(self._state(), False)
+        self._say_state()
 
     def _on_picture(self, answer: Picture) -> None:
         try:
@@ -360,7 +375,7 @@ class Labelling(QObject):
         except ProtocolError as error:
             self._mourn(tr("The computing process said something that is no answer: {error}.", error=error))
             return
-        self.said.emit(self._state(), False)
+        self._say_state()
         self.pictured.emit(answer)
 
     def _on_scores(self, answer: SessionScores) -> None:
@@ -389,11 +404,14 @@ class Labelling(QObject):
         self._give_up(f"{answer.what} {answer.remedy}".strip())
 
     def _on_message(self, answer: Message) -> None:
-        self.said.emit(answer.text, answer.level == WARNING)
+        if answer.level == WARNING:  # The others speak of parameters that a dialog has.
+            self.said.emit(answer.text, True)
 
     def _on_progress(self, answer: Progress) -> None:
-        is_done = answer.fraction >= 1 and self.opened is not None  # What to do next says more than that.
-        self.said.emit(self._state() if is_done else f"{answer.stage} {answer.fraction:.0%}", False)
+        if answer.fraction >= 1 and self.opened is not None:
+            self._say_state()  # What to do next says more than that.
+        else:
+            self.said.emit(f"{answer.stage} {answer.fraction:.0%}", False)
 
     def _give_up(self, why: str) -> None:
         if self._process is not None:
@@ -507,9 +525,30 @@ class Labelling(QObject):
             note_stored_classes(self.labels, found)
             classes_in_file(self.labels, taken_over=True)
 
+    def _show_waiting(self) -> None:
+        self._waiting.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
+        for geometry in self.edits.waiting():
+            self._waiting.addGeometry(geometry, self.labels)
+        self._say_state()
+
     def _lose_layer(self) -> None:
         self.close()
         self.closed.emit()
+
+    def _say_state(self) -> None:
+        text, waiting = self._state(), len(self.edits.waiting())
+        file = Path(self.labels.source().split("|")[0]).name
+        if waiting:
+            told = tr(
+                "{number} labels wait until another program lets go of {file}: a second QGIS that edits it, a database "
+                "browser or a synchronised folder. Save or end the editing there.",
+                number=waiting,
+                file=file,
+            )
+            text = f"{told} {text}"
+        elif self._store_later.isActive():
+            text = tr("The classes are not in {file} yet. It is tried again.", file=file) + f" {text}"
+        self.said.emit(text, bool(waiting) or self._store_later.isActive())
 
     def _state(self) -> str:
         """Return in words what the session is at."""

@@ -1,4 +1,4 @@
-"""The live map: the last picture of a session as a layer of the canvas, between the raster and the labels.
+"""The live map: the last picture of a session as a layer of the canvas, above the raster and its maps, below the labels.
 
 It is a raster layer over a file in memory, so QGIS draws it as it draws any raster: in whatever CRS the canvas has, with
 opacity, in its drawing threads. It belongs to the canvas and not to the project: no project is saved with a layer that the
@@ -156,7 +156,10 @@ class LiveMap(QObject):
             self.layer.triggerRepaint()
 
     def _join(self) -> None:
-        """Take the place above the raster. The canvas gets its layers anew whenever the layer tree changes."""
+        """Take the place above the raster and the rasters upon it, such as a map that was made of it, which would hide it.
+
+        The canvas gets its layers anew whenever the layer tree changes.
+        """
         if self.layer is None:
             return
         now = self._canvas.layers()
@@ -164,6 +167,8 @@ class LiveMap(QObject):
         if self._visible:
             ids = [one.id() for one in wanted]
             place = ids.index(self._raster.id()) if self._raster.id() in ids else len(ids)
+            while place and isinstance(wanted[place - 1], QgsRasterLayer):
+                place -= 1
             wanted.insert(place, self.layer)
         if [one.id() for one in now] != [one.id() for one in wanted]:
             self._canvas.setLayers(wanted)

@@ -14,6 +14,7 @@ from qgis.core import (
     QgsFeatureRequest,
     QgsGeometry,
     QgsProject,
+    QgsRasterLayer,
     QgsRectangle,
     QgsVectorLayer,
     QgsWkbTypes,
@@ -21,10 +22,14 @@ from qgis.core import (
 from qgis.gui import QgsMapCanvas, QgsRubberBand
 from qgis.PyQt.QtGui import QColor
 
+from qgis_false.dock.busy_file import check_not_busy
 from qgis_false.dock.label_file import CLASS_FIELD
+from qgis_false.dock.live_map import in_crs_of_canvas
 from qgis_false.layers import is_null
 from qgis_false.translation import failure
 
+MOST_SEEN_PX = 400
+"""Pixels of the raster across the view in which the first point is shown, or fewer: more would show none of them."""
 POINT_ID = "id"
 """The field by which points are in random order."""
 
@@ -41,14 +46,16 @@ def point_layers() -> List[QgsVectorLayer]:
 
 
 class SampleQueue:
-    """The points of one layer, in their random order.
+    """The points of one layer, in their random order. The first one is zoomed to; then the scale is what a person makes it.
 
     Attributes:
         passed: Ids of the points of which the person could not tell what is there.
     """
 
-    def __init__(self, canvas: QgsMapCanvas, layer: QgsVectorLayer) -> None:
+    def __init__(self, canvas: QgsMapCanvas, layer: QgsVectorLayer, raster: QgsRasterLayer) -> None:
         self._canvas, self.layer = canvas, layer
+        whole = in_crs_of_canvas(raster.extent(), raster.crs(), canvas)
+        self._zoom = min(1.0, MOST_SEEN_PX * whole.width() / max(1, raster.width()) / canvas.extent().width())
         self._field = layer.fields().lookupField(CLASS_FIELD)
         request = QgsFeatureRequest().setFlags(QgsFeatureRequest.Flag.NoGeometry)
         points = sorted(layer.getFeatures(request), key=lambda one: one[POINT_ID])
@@ -108,6 +115,7 @@ class SampleQueue:
     def _write(self, value: Any) -> None:
         if self._now is None:
             return
+        check_not_busy(self.layer.source())
         provider = self.layer.dataProvider()
         if not provider.changeAttributeValues({self._now: {self._field: value}}):
             reason = "; ".join(provider.errors())
@@ -131,6 +139,8 @@ class SampleQueue:
             return True  # It lies where the canvas cannot show it.
         self._mark.setToGeometry(geometry, None)
         centre, extent = geometry.asPoint(), self._canvas.extent()
+        extent.scale(self._zoom)
+        self._zoom = 1.0
         self._canvas.setExtent(QgsRectangle.fromCenterAndSize(centre, extent.width(), extent.height()))
         self._canvas.refresh()
         return True

@@ -14,6 +14,7 @@ from qgis.core import QgsApplication, QgsProcessingFeedback
 from qgis_false import LIBRARY_FOLDER, PLUGIN_FOLDER, settings
 from qgis_false.environment.host import MAC, Host, this_host
 from qgis_false.environment.processes import ask
+from qgis_false.environment.state import STARTED, read_state
 from qgis_false.environment.supervisor import PlainPython
 from qgis_false.environment.variables import compute_variables
 from qgis_false.translation import tr
@@ -60,7 +61,7 @@ def find_interpreter() -> Interpreter:
     """Return the interpreter to compute with. Looks at files only and starts nothing.
 
     Raises:
-        NoEnvironment: None is there, or the one that was named is not.
+        NoEnvironment: None is there, the one that was named is not, or the one that is made here has no packages yet.
     """
     chosen = settings.INTERPRETER.value()
     if chosen:
@@ -76,9 +77,20 @@ def find_interpreter() -> Interpreter:
         return Interpreter(Path(chosen), origin)
     for path, origin in _usual():
         if _is_program(path):
+            state = read_state(managed_folder())
+            if managed_folder() in path.parents and state is not None and state.stage == STARTED:
+                raise NoEnvironment(interrupted())
             return Interpreter(path, origin)
-    problem = tr("FALSE has no compute environment yet: a Python of its own, with PyTorch.")
+    problem = tr("FALSE has no compute environment yet. It is a Python of its own, with PyTorch.")
     raise NoEnvironment(f"{problem} {how_to()}")
+
+
+def interrupted() -> str:
+    """Return what to do where a set-up has not come to its end."""
+    return tr(
+        "The set-up of the compute environment was interrupted. Run Set up the compute environment: it goes on where it "
+        "stopped."
+    )
 
 
 def how_to() -> str:

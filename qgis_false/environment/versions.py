@@ -6,7 +6,7 @@ from pathlib import Path
 
 import false_core
 from qgis_false.environment.host import this_host
-from qgis_false.environment.interpreters import Interpreter, managed_folder
+from qgis_false.environment.interpreters import Interpreter, interrupted, managed_folder
 from qgis_false.environment.state import WORKS, State, read_state
 from qgis_false.translation import tr
 
@@ -33,10 +33,7 @@ def problem_of_state(state: State, plugin: str) -> str:
             new=plugin,
         )
     if state.stage != WORKS:
-        return tr(
-            "The set-up of the compute environment was interrupted. Run Set up the compute environment: it goes on where "
-            "it stopped."
-        )
+        return interrupted()
     return ""
 
 

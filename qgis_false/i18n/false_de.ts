@@ -384,7 +384,7 @@
         <translation>Trainiert ein Landbedeckungsmodell aus einem Encoder und wenigen Trainingsflächen.</translation>
     </message>
     <message>
-        <source>Digitise about 1 % of the raster as polygons, lines or points with a class field. Part of the labels, in whole blocks of space, is kept back to score the model; after that it learns from them too. The result is one model file with everything that classifying needs.</source>
+        <source>Digitise about 1 % of the raster as polygons, lines or points with a class field. Part of the labels, in whole blocks of space, is held out to score the model; after that it learns from them too. The result is one model file with everything that classifying needs.</source>
         <translation>Digitalisieren Sie etwa 1 % des Rasters als Polygone, Linien oder Punkte mit einem Klassenfeld. Ein Teil davon, in ganzen räumlichen Blöcken, wird zurückgehalten, um das Modell zu bewerten; danach lernt es auch daraus. Das Ergebnis ist eine einzige Modelldatei mit allem, was die Klassifikation braucht.</translation>
     </message>
     <message>
@@ -428,8 +428,8 @@
         <translation>Kopf</translation>
     </message>
     <message>
-        <source>What tells classes apart. linear: a linear classifier on the features of frozen encoders, at several pixel sizes. texture: one on local means and standard deviations of the bands. network: a decoder that is trained, with the encoder; it takes far longer. auto: linear, texture, the pixels' own values and their combinations are compared by cross-validation over the labels, and the best is kept.</source>
-        <translation>Was die Klassen unterscheidet. linear: ein linearer Klassifikator auf den Merkmalen eingefrorener Encoder, bei mehreren Pixelgrößen. texture: einer auf örtlichen Mittelwerten und Standardabweichungen der Kanäle. network: ein Decoder, der mit dem Encoder trainiert wird; das dauert weit länger. auto: linear, texture, die Werte der Pixel selbst und ihre Kombinationen werden durch Kreuzvalidierung über die Trainingsflächen verglichen, und das Beste wird behalten.</translation>
+        <source>What tells classes apart. linear: a linear classifier on the features of frozen encoders, at several pixel sizes. texture: one on local means and standard deviations of the bands. network: a decoder that is trained, with the encoder; it takes far longer. auto: linear with texture, texture, the pixels' own values and their combinations are compared by cross-validation over the labels, and the best is kept.</source>
+        <translation>Was die Klassen unterscheidet. linear: ein linearer Klassifikator auf den Merkmalen eingefrorener Encoder, bei mehreren Pixelgrößen. texture: einer auf örtlichen Mittelwerten und Standardabweichungen der Kanäle. network: ein Decoder, der mit dem Encoder trainiert wird; das dauert weit länger. auto: linear mit texture, texture, die Werte der Pixel selbst und ihre Kombinationen werden durch Kreuzvalidierung über die Trainingsflächen verglichen, und das Beste wird behalten.</translation>
     </message>
     <message>
         <source>Bands to use, counted from 1. Empty: those of the encoder, or all but alpha.</source>
@@ -468,7 +468,7 @@
         <translation>Köpfe werden noch einmal angepasst: an die Trainingsflächen und an die Pixel des Rasters, bei denen sie sich am sichersten sind. Mit wenigen Trainingsflächen werden Karten dieses Rasters davon besser. Schalten Sie es aus für ein Modell, das andere Raster kartieren soll, auf denen Klassen häufig sind, die dieses kaum zeigt. Nicht für den Kopf network.</translation>
     </message>
     <message>
-        <source>Share of labels kept back</source>
+        <source>Share of labels held out</source>
         <translation>Zurückgehaltener Anteil</translation>
     </message>
     <message>
@@ -750,6 +750,10 @@
     <message>
         <source>A region smaller than this becomes part of the neighbour with which it shares the longest border (minimum mapping unit). The area is in square map units, or in m² of ground where the map is in degrees or not true to scale, as in Web Mercator. 0: all regions stay.</source>
         <translation>Ein kleineres Gebiet geht in dem Nachbarn auf, mit dem es die längste Grenze teilt (Mindestkartierfläche). Die Fläche ist in Quadrateinheiten der Karte oder in m² am Boden, wenn die Karte in Grad ist oder nicht maßstabstreu, wie in Web Mercator. 0: alle Gebiete bleiben.</translation>
+    </message>
+    <message>
+        <source>square CRS units</source>
+        <translation>Quadrateinheiten des KBS</translation>
     </message>
     <message>
         <source>0: the polygons follow the edges of the pixels. Up to 1: borders run straight across the stairs of the pixels. No border moves by more than a pixel, and the edge of the raster stays as it is.</source>
@@ -1920,6 +1924,10 @@
         <translation>nein</translation>
     </message>
     <message>
+        <source>{file} is held by another program, such as a second QGIS that edits it, a database browser or a synchronised folder. Save or end the editing there.</source>
+        <translation>{file} wird von einem anderen Programm belegt, etwa einem zweiten QGIS, das sie bearbeitet, einem Datenbank-Browser oder einem synchronisierten Ordner. Speichern oder beenden Sie die Bearbeitung dort.</translation>
+    </message>
+    <message>
         <source>unknown, draw {number} more</source>
         <translation>unbekannt, noch {number} zeichnen</translation>
     </message>
@@ -2014,6 +2022,10 @@
     <message>
         <source>From an image to a map, step by step, with pictures.</source>
         <translation>Vom Bild zur Karte, Schritt für Schritt, mit Bildern.</translation>
+    </message>
+    <message>
+        <source>Set up... downloads 0.5 GB, or 3 GB where there is an NVIDIA GPU, and takes some minutes.</source>
+        <translation>Einrichten... lädt 0,5 GB herunter, mit einer NVIDIA-GPU 3 GB, und dauert einige Minuten.</translation>
     </message>
     <message>
         <source>Choose the raster that you want a map of.</source>
@@ -2112,8 +2124,8 @@
         <translation>Wo die Trainingsflächen liegen</translation>
     </message>
     <message>
-        <source>In a GeoPackage beside the raster, or in the folder of the project where that of the raster is read-only. Each label is in the file before you draw the next one. It is a plain layer: you may edit it with the tools of QGIS or with another program, and the map follows. The style of the layer is the list of classes.</source>
-        <translation>In einem GeoPackage neben dem Raster, oder im Ordner des Projekts, wenn der des Rasters schreibgeschützt ist. Jede Trainingsfläche ist in der Datei, bevor Sie die nächste zeichnen. Es ist ein gewöhnlicher Layer: Sie können ihn mit den Werkzeugen von QGIS oder einem anderen Programm bearbeiten, und die Karte folgt. Der Stil des Layers ist die Liste der Klassen.</translation>
+        <source>In a GeoPackage beside the raster, or in the folder of the project where that of the raster is read-only or temporary. Each label is in the file before you draw the next one. While another program holds the file, labels are shown in grey and wait. It is a plain layer: you may edit it with the tools of QGIS or with another program, and the map follows. The style of the layer is the list of classes.</source>
+        <translation>In einem GeoPackage neben dem Raster, oder im Ordner des Projekts, wenn der des Rasters schreibgeschützt oder temporär ist. Jede Trainingsfläche ist in der Datei, bevor Sie die nächste zeichnen. Solange ein anderes Programm die Datei belegt, warten Trainingsflächen und sind grau zu sehen. Es ist ein gewöhnlicher Layer: Sie können ihn mit den Werkzeugen von QGIS oder einem anderen Programm bearbeiten, und die Karte folgt. Der Stil des Layers ist die Liste der Klassen.</translation>
     </message>
     <message>
         <source>Polygon: click each corner; Enter or a right click completes it. Stroke: hold the button and draw. Point: one pixel. Outline: click, and what is like that place is outlined; the wheel says how far, Enter or a click into it accepts it.</source>
@@ -2144,16 +2156,16 @@
         <translation>Dort ist die Karte unsicher, und eine Trainingsfläche lehrt am meisten. Zeichnen Sie, was Sie in dem Quadrat sehen, oder drücken Sie noch einmal N, um es zu übergehen.</translation>
     </message>
     <message>
-        <source>Fill in sample points goes through the points that Sample points to assess a map has drawn, with the map hidden: 1 to 9 say the class, 0 that nobody can tell, N goes on, Del goes back, Esc ends it. A class that is not on the map is added to the list like any other. Below stands how much of the map is right by the points so far, and how sure that is.</source>
-        <translation>Stichprobenpunkte ausfüllen geht die Punkte durch, die der Algorithmus für Stichprobenpunkte gezogen hat; die Karte ist dabei verborgen. 1 bis 9 sagen die Klasse, 0, dass es niemand sagen kann, N geht weiter, Entf zurück, Esc beendet es. Eine Klasse, die nicht auf der Karte ist, wird wie jede andere in die Liste aufgenommen. Darunter steht, wie viel der Karte nach den Punkten bis dahin stimmt und wie sicher das ist.</translation>
+        <source>Fill in sample points goes through the points that Sample points to assess a map has drawn, with all maps hidden: 1 to 9 say the class, 0 that nobody can tell, N goes on, Del goes back, Esc ends it. A class that is not on the map is added to the list like any other. Below stands how much of the map is right by the points so far, and how sure that is.</source>
+        <translation>Stichprobenpunkte ausfüllen geht die Punkte durch, die der Algorithmus für Stichprobenpunkte gezogen hat; alle Karten sind dabei verborgen. 1 bis 9 sagen die Klasse, 0, dass es niemand sagen kann, N geht weiter, Entf zurück, Esc beendet es. Eine Klasse, die nicht auf der Karte ist, wird wie jede andere in die Liste aufgenommen. Darunter steht, wie viel der Karte nach den Punkten bis dahin stimmt und wie sicher das ist.</translation>
     </message>
     <message>
         <source>Make the map, and improve it</source>
         <translation>Karte erstellen und verbessern</translation>
     </message>
     <message>
-        <source>Make the map saves the model beside the raster and runs Classify a raster, which you can cancel. Improve it pretrains an encoder on this raster while you go on, and goes on with it when it is done.</source>
-        <translation>Karte erstellen speichert das Modell neben dem Raster und klassifiziert das ganze Raster; Sie können es abbrechen. Verbessern trainiert einen Encoder auf diesem Raster vor, während Sie weiterzeichnen, und macht mit ihm weiter, wenn er fertig ist.</translation>
+        <source>Make the map saves the model beside the raster and runs Classify a raster, which you can cancel. The live map gives way to the new one, until you draw the next label. Improve it pretrains an encoder on this raster while you go on, and goes on with it when it is done. You may close the dock meanwhile.</source>
+        <translation>Karte erstellen speichert das Modell neben dem Raster und klassifiziert das ganze Raster; Sie können es abbrechen. Die laufende Karte macht der neuen Platz, bis Sie die nächste Trainingsfläche zeichnen. Verbessern trainiert einen Encoder auf diesem Raster vor, während Sie weiterzeichnen, und macht mit ihm weiter, wenn er fertig ist. Das Dock darf dabei geschlossen sein.</translation>
     </message>
     <message>
         <source>A finished map</source>
@@ -2204,6 +2216,10 @@
         <translation>{how} Keine Trainingsfläche ist verloren; sie beginnt neu.</translation>
     </message>
     <message>
+        <source>{number} labels wait until another program lets go of {file}: a second QGIS that edits it, a database browser or a synchronised folder. Save or end the editing there.</source>
+        <translation>{number} Trainingsflächen warten, bis ein anderes Programm {file} freigibt: ein zweites QGIS, das sie bearbeitet, ein Datenbank-Browser oder ein synchronisierter Ordner. Speichern oder beenden Sie die Bearbeitung dort.</translation>
+    </message>
+    <message>
         <source>The raster is open. Draw labels of at least two classes.</source>
         <translation>Das Raster ist geöffnet. Zeichnen Sie Trainingsflächen von mindestens zwei Klassen.</translation>
     </message>
@@ -2238,6 +2254,10 @@
     <message>
         <source>The session has ended several times. Press Start again.</source>
         <translation>Die Sitzung ist mehrmals abgebrochen. Drücken Sie auf Neu starten.</translation>
+    </message>
+    <message>
+        <source>The classes are not in {file} yet. It is tried again.</source>
+        <translation>Die Klassen sind noch nicht in {file}. Es wird erneut versucht.</translation>
     </message>
     <message>
         <source>Take its {number} shapes as labels too?</source>
@@ -2492,6 +2512,10 @@
         <translation>Mit einer anderen vergleichen...</translation>
     </message>
     <message>
+        <source>Open the report</source>
+        <translation>Bericht öffnen</translation>
+    </message>
+    <message>
         <source>Cancel</source>
         <translation>Abbrechen</translation>
     </message>
@@ -2506,6 +2530,10 @@
     <message>
         <source>With which map is it compared?</source>
         <translation>Mit welcher Karte wird sie verglichen?</translation>
+    </message>
+    <message>
+        <source>The encoder is in {path}.</source>
+        <translation>Der Encoder liegt in {path}.</translation>
     </message>
     <message>
         <source>The map is in {path}.</source>
@@ -2538,6 +2566,218 @@
     <message>
         <source>The computing process of the session is gone: {how}.</source>
         <translation>Der Rechenprozess der Sitzung ist weg: {how}.</translation>
+    </message>
+    <message>
+        <source>FALSE has no compute environment yet. It is a Python of its own, with PyTorch.</source>
+        <translation>FALSE hat noch keine Rechenumgebung. Sie ist ein eigenes Python mit PyTorch.</translation>
+    </message>
+    <message>
+        <source>The set-up of the compute environment was interrupted. Run Set up the compute environment: it goes on where it stopped.</source>
+        <translation>Das Einrichten der Rechenumgebung wurde unterbrochen. Führen Sie „Rechenumgebung einrichten“ aus: es macht weiter, wo es aufgehört hat.</translation>
+    </message>
+    <message>
+        <source>Run Set up the compute environment (toolbox: FALSE, or Settings &gt; Options &gt; FALSE). To use a Python that has all it needs already, name it in Settings &gt; Options &gt; FALSE or in the variable {variable}.</source>
+        <translation>Führen Sie „Rechenumgebung einrichten“ aus (Werkzeugkiste: FALSE, oder Einstellungen &gt; Optionen &gt; FALSE). Um ein Python zu verwenden, das schon alles Nötige hat, nennen Sie es unter Einstellungen &gt; Optionen &gt; FALSE oder in der Variablen {variable}.</translation>
+    </message>
+    <message>
+        <source>Install what it needs: {command}</source>
+        <translation>Installieren Sie, was fehlt: {command}</translation>
+    </message>
+    <message>
+        <source>Run Set up the compute environment: it repairs it.</source>
+        <translation>Führen Sie „Rechenumgebung einrichten“ aus: es repariert sie.</translation>
+    </message>
+    <message>
+        <source>is {implementation}, not CPython</source>
+        <translation>ist {implementation}, nicht CPython</translation>
+    </message>
+    <message>
+        <source>is Python {version}, and at least {oldest} is needed</source>
+        <translation>ist Python {version}, und gebraucht wird mindestens {oldest}</translation>
+    </message>
+    <message>
+        <source>is Python {version}, for which there are no packages yet</source>
+        <translation>ist Python {version}, für das es noch keine Pakete gibt</translation>
+    </message>
+    <message>
+        <source>is made for 32 bits</source>
+        <translation>ist für 32 Bit gemacht</translation>
+    </message>
+    <message>
+        <source>is a build without the global lock, for which there are no packages</source>
+        <translation>ist eine Ausgabe ohne globale Sperre, für die es keine Pakete gibt</translation>
+    </message>
+    <message>
+        <source>is made for {platform}, and the packages are for win-amd64</source>
+        <translation>ist für {platform} gemacht, und die Pakete sind für win-amd64</translation>
+    </message>
+    <message>
+        <source>is made for {platform}, and PyTorch is for Apple processors only</source>
+        <translation>ist für {platform} gemacht, und PyTorch gibt es nur für Prozessoren von Apple</translation>
+    </message>
+    <message>
+        <source>cannot import {modules}</source>
+        <translation>kann {modules} nicht importieren</translation>
+    </message>
+    <message>
+        <source>belongs to conda, whose libraries an environment made from it does not find</source>
+        <translation>gehört zu conda, dessen Bibliotheken eine daraus gemachte Umgebung nicht findet</translation>
+    </message>
+    <message>
+        <source>the environment that was set up here</source>
+        <translation>die hier eingerichtete Umgebung</translation>
+    </message>
+    <message>
+        <source>{origin} names {path}, which is not a program. Correct it or clear it.</source>
+        <translation>{origin} nennt {path}, das kein Programm ist. Berichtigen oder löschen Sie es.</translation>
+    </message>
+    <message>
+        <source>the checkout's .venv</source>
+        <translation>.venv des Arbeitsverzeichnisses</translation>
+    </message>
+    <message>
+        <source>Process {number} was killed, but the system has not ended it yet. Most often it waits for a disk or a server that does not answer.</source>
+        <translation>Prozess {number} wurde abgebrochen, aber das System hat ihn noch nicht beendet. Meist wartet er auf ein Laufwerk oder einen Server, der nicht antwortet.</translation>
+    </message>
+    <message>
+        <source>{program} cannot be started: {reason}.</source>
+        <translation>{program} lässt sich nicht starten: {reason}.</translation>
+    </message>
+    <message>
+        <source>{gpu}, driver {driver}</source>
+        <translation>{gpu}, Treiber {driver}</translation>
+    </message>
+    <message>
+        <source>Install the driver {driver} or newer and run this again</source>
+        <translation>Installieren Sie den Treiber {driver} oder neuer, und führen Sie dies noch einmal aus</translation>
+    </message>
+    <message>
+        <source>what the package index has; without uv there is no other choice</source>
+        <translation>was der Paketindex hat; ohne uv gibt es keine andere Wahl</translation>
+    </message>
+    <message>
+        <source>the build for Apple computers, which uses their GPU</source>
+        <translation>die Ausgabe für Apple-Rechner, die deren GPU nutzt</translation>
+    </message>
+    <message>
+        <source>what the package index has, as was asked for</source>
+        <translation>was der Paketindex hat, wie gewünscht</translation>
+    </message>
+    <message>
+        <source>what UV_TORCH_BACKEND says: {build}</source>
+        <translation>was UV_TORCH_BACKEND sagt: {build}</translation>
+    </message>
+    <message>
+        <source>the build for the CPU, as was asked for</source>
+        <translation>die Ausgabe für die CPU, wie gewünscht</translation>
+    </message>
+    <message>
+        <source>the build for the CPU: no NVIDIA GPU with a driver was found</source>
+        <translation>die Ausgabe für die CPU: es wurde keine NVIDIA-Karte mit Treiber gefunden</translation>
+    </message>
+    <message>
+        <source>the CUDA build for {gpu}</source>
+        <translation>die CUDA-Ausgabe für {gpu}</translation>
+    </message>
+    <message>
+        <source>the last CUDA build for {gpu}</source>
+        <translation>die letzte CUDA-Ausgabe für {gpu}</translation>
+    </message>
+    <message>
+        <source>Newer builds need the driver {driver} at least</source>
+        <translation>Neuere Ausgaben brauchen mindestens den Treiber {driver}</translation>
+    </message>
+    <message>
+        <source>Newer builds need a GPU of the generation Turing or later</source>
+        <translation>Neuere Ausgaben brauchen eine Karte ab der Generation Turing</translation>
+    </message>
+    <message>
+        <source>the build for the CPU: {gpu} is too old for PyTorch</source>
+        <translation>die Ausgabe für die CPU: {gpu} ist zu alt für PyTorch</translation>
+    </message>
+    <message>
+        <source>For Windows that is the build without CUDA: the GPU is not used</source>
+        <translation>Für Windows ist das die Ausgabe ohne CUDA: die GPU wird nicht genutzt</translation>
+    </message>
+    <message>
+        <source>the CUDA build, as was asked for, though no NVIDIA GPU was found</source>
+        <translation>die CUDA-Ausgabe, wie gewünscht, obwohl keine NVIDIA-Karte gefunden wurde</translation>
+    </message>
+    <message>
+        <source>the build for the CPU: {gpu}</source>
+        <translation>die Ausgabe für die CPU: {gpu}</translation>
+    </message>
+    <message>
+        <source>The library that computes is of version {library}, the plugin that QGIS has loaded of {plugin}. The plugin was updated while QGIS was running: restart QGIS.</source>
+        <translation>Die Bibliothek, die rechnet, hat die Version {library}, das von QGIS geladene Plugin {plugin}. Das Plugin wurde aktualisiert, während QGIS lief: starten Sie QGIS neu.</translation>
+    </message>
+    <message>
+        <source>Run Set up the compute environment: nothing tells what is in {folder}.</source>
+        <translation>Führen Sie „Rechenumgebung einrichten“ aus: nichts sagt, was in {folder} ist.</translation>
+    </message>
+    <message>
+        <source>The compute environment was set up by version {old} of the plugin, and this is {new}. Run Set up the compute environment: it brings it up to date.</source>
+        <translation>Die Rechenumgebung wurde von Version {old} des Plugins eingerichtet, und dies ist {new}. Führen Sie „Rechenumgebung einrichten“ aus: es bringt sie auf den neuen Stand.</translation>
+    </message>
+    <message>
+        <source>{name} is a temporary file. Name one that stays.</source>
+        <translation>{name} ist eine temporäre Datei. Nennen Sie eine, die bleibt.</translation>
+    </message>
+    <message>
+        <source>A temporary file of QGIS cannot go with an exported job, as it is gone when QGIS ends: {paths}. Save it elsewhere, and choose that.</source>
+        <translation>Eine temporäre Datei von QGIS kann nicht mit einem exportierten Auftrag gehen, denn sie ist weg, wenn QGIS endet: {paths}. Speichern Sie sie anderswo und wählen Sie diese.</translation>
+    </message>
+    <message>
+        <source>{path} is a file of the job itself. Choose another name for the exported job.</source>
+        <translation>{path} ist eine Datei des Auftrags selbst. Wählen Sie einen anderen Namen für den exportierten Auftrag.</translation>
+    </message>
+    <message>
+        <source>The job is in {path}. Nothing was run.</source>
+        <translation>Der Auftrag ist in {path}. Ausgeführt wurde nichts.</translation>
+    </message>
+    <message>
+        <source>Run it with: {command}</source>
+        <translation>Auszuführen mit: {command}</translation>
+    </message>
+    <message>
+        <source>Nothing that the job {path} makes is there.</source>
+        <translation>Nichts von dem, was der Auftrag {path} macht, ist da.</translation>
+    </message>
+    <message>
+        <source>The folder {path} is a link. Choose another name for the exported job.</source>
+        <translation>Der Ordner {path} ist eine Verknüpfung. Wählen Sie einen anderen Namen für den exportierten Auftrag.</translation>
+    </message>
+    <message>
+        <source>The folder {path} cannot be made: {reason}.</source>
+        <translation>Der Ordner {path} kann nicht angelegt werden: {reason}.</translation>
+    </message>
+    <message>
+        <source>The job cannot be written to {path}: {reason}.</source>
+        <translation>Der Auftrag kann nicht nach {path} geschrieben werden: {reason}.</translation>
+    </message>
+    <message>
+        <source>What goes with it is in {folder}: keep the two together.</source>
+        <translation>Was dazugehört, ist in {folder}: lassen Sie die beiden zusammen.</translation>
+    </message>
+    <message>
+        <source>{name} was to be a temporary file. It goes to {path}.</source>
+        <translation>{name} sollte eine temporäre Datei sein. Sie kommt nach {path}.</translation>
+    </message>
+    <message>
+        <source>{name} is not there: {path}. Either the job is not finished, or its files have another path here: say so as path mapping.</source>
+        <translation>{name} ist nicht da: {path}. Entweder ist der Auftrag nicht fertig, oder seine Dateien haben hier einen anderen Pfad: sagen Sie das als Zuordnung der Pfade.</translation>
+    </message>
+    <message>
+        <source>The job {path} makes no files.</source>
+        <translation>Der Auftrag {path} macht keine Dateien.</translation>
+    </message>
+    <message>
+        <source>{path} is older than the job: perhaps another run made it.</source>
+        <translation>{path} ist älter als der Auftrag: vielleicht stammt die Datei von einem anderen Lauf.</translation>
+    </message>
+    <message>
+        <source>{name} is not there: {path}.</source>
+        <translation>{name} ist nicht da: {path}.</translation>
     </message>
     <message>
         <source>Settings &gt; Options &gt; Network</source>
@@ -2764,78 +3004,6 @@
         <translation>was der Paketindex hat</translation>
     </message>
     <message>
-        <source>FALSE has no compute environment yet: a Python of its own, with PyTorch.</source>
-        <translation>FALSE hat noch keine Rechenumgebung: ein eigenes Python mit PyTorch.</translation>
-    </message>
-    <message>
-        <source>Run Set up the compute environment (toolbox: FALSE, or Settings &gt; Options &gt; FALSE). To use a Python that has all it needs already, name it in Settings &gt; Options &gt; FALSE or in the variable {variable}.</source>
-        <translation>Führen Sie „Rechenumgebung einrichten“ aus (Werkzeugkiste: FALSE, oder Einstellungen &gt; Optionen &gt; FALSE). Um ein Python zu verwenden, das schon alles Nötige hat, nennen Sie es unter Einstellungen &gt; Optionen &gt; FALSE oder in der Variablen {variable}.</translation>
-    </message>
-    <message>
-        <source>Install what it needs: {command}</source>
-        <translation>Installieren Sie, was fehlt: {command}</translation>
-    </message>
-    <message>
-        <source>Run Set up the compute environment: it repairs it.</source>
-        <translation>Führen Sie „Rechenumgebung einrichten“ aus: es repariert sie.</translation>
-    </message>
-    <message>
-        <source>is {implementation}, not CPython</source>
-        <translation>ist {implementation}, nicht CPython</translation>
-    </message>
-    <message>
-        <source>is Python {version}, and at least {oldest} is needed</source>
-        <translation>ist Python {version}, und gebraucht wird mindestens {oldest}</translation>
-    </message>
-    <message>
-        <source>is Python {version}, for which there are no packages yet</source>
-        <translation>ist Python {version}, für das es noch keine Pakete gibt</translation>
-    </message>
-    <message>
-        <source>is made for 32 bits</source>
-        <translation>ist für 32 Bit gemacht</translation>
-    </message>
-    <message>
-        <source>is a build without the global lock, for which there are no packages</source>
-        <translation>ist eine Ausgabe ohne globale Sperre, für die es keine Pakete gibt</translation>
-    </message>
-    <message>
-        <source>is made for {platform}, and the packages are for win-amd64</source>
-        <translation>ist für {platform} gemacht, und die Pakete sind für win-amd64</translation>
-    </message>
-    <message>
-        <source>is made for {platform}, and PyTorch is for Apple processors only</source>
-        <translation>ist für {platform} gemacht, und PyTorch gibt es nur für Prozessoren von Apple</translation>
-    </message>
-    <message>
-        <source>cannot import {modules}</source>
-        <translation>kann {modules} nicht importieren</translation>
-    </message>
-    <message>
-        <source>belongs to conda, whose libraries an environment made from it does not find</source>
-        <translation>gehört zu conda, dessen Bibliotheken eine daraus gemachte Umgebung nicht findet</translation>
-    </message>
-    <message>
-        <source>the environment that was set up here</source>
-        <translation>die hier eingerichtete Umgebung</translation>
-    </message>
-    <message>
-        <source>{origin} names {path}, which is not a program. Correct it or clear it.</source>
-        <translation>{origin} nennt {path}, das kein Programm ist. Berichtigen oder löschen Sie es.</translation>
-    </message>
-    <message>
-        <source>the checkout's .venv</source>
-        <translation>.venv des Arbeitsverzeichnisses</translation>
-    </message>
-    <message>
-        <source>Process {number} was killed, but the system has not ended it yet. Most often it waits for a disk or a server that does not answer.</source>
-        <translation>Prozess {number} wurde abgebrochen, aber das System hat ihn noch nicht beendet. Meist wartet er auf ein Laufwerk oder einen Server, der nicht antwortet.</translation>
-    </message>
-    <message>
-        <source>{program} cannot be started: {reason}.</source>
-        <translation>{program} lässt sich nicht starten: {reason}.</translation>
-    </message>
-    <message>
         <source>{stage} ({time} so far)</source>
         <translation>{stage} (seit {time})</translation>
     </message>
@@ -2850,146 +3018,6 @@
     <message>
         <source>{path} cannot be removed: {reason}. It may be in use: close other QGIS windows and runs, then run this again.</source>
         <translation>{path} lässt sich nicht entfernen: {reason}. Vielleicht ist es in Gebrauch: schließen Sie andere Fenster und Läufe von QGIS, und führen Sie dies noch einmal aus.</translation>
-    </message>
-    <message>
-        <source>{gpu}, driver {driver}</source>
-        <translation>{gpu}, Treiber {driver}</translation>
-    </message>
-    <message>
-        <source>Install the driver {driver} or newer and run this again</source>
-        <translation>Installieren Sie den Treiber {driver} oder neuer, und führen Sie dies noch einmal aus</translation>
-    </message>
-    <message>
-        <source>what the package index has; without uv there is no other choice</source>
-        <translation>was der Paketindex hat; ohne uv gibt es keine andere Wahl</translation>
-    </message>
-    <message>
-        <source>the build for Apple computers, which uses their GPU</source>
-        <translation>die Ausgabe für Apple-Rechner, die deren GPU nutzt</translation>
-    </message>
-    <message>
-        <source>what the package index has, as was asked for</source>
-        <translation>was der Paketindex hat, wie gewünscht</translation>
-    </message>
-    <message>
-        <source>what UV_TORCH_BACKEND says: {build}</source>
-        <translation>was UV_TORCH_BACKEND sagt: {build}</translation>
-    </message>
-    <message>
-        <source>the build for the CPU, as was asked for</source>
-        <translation>die Ausgabe für die CPU, wie gewünscht</translation>
-    </message>
-    <message>
-        <source>the build for the CPU: no NVIDIA GPU with a driver was found</source>
-        <translation>die Ausgabe für die CPU: es wurde keine NVIDIA-Karte mit Treiber gefunden</translation>
-    </message>
-    <message>
-        <source>the CUDA build for {gpu}</source>
-        <translation>die CUDA-Ausgabe für {gpu}</translation>
-    </message>
-    <message>
-        <source>the last CUDA build for {gpu}</source>
-        <translation>die letzte CUDA-Ausgabe für {gpu}</translation>
-    </message>
-    <message>
-        <source>Newer builds need the driver {driver} at least</source>
-        <translation>Neuere Ausgaben brauchen mindestens den Treiber {driver}</translation>
-    </message>
-    <message>
-        <source>Newer builds need a GPU of the generation Turing or later</source>
-        <translation>Neuere Ausgaben brauchen eine Karte ab der Generation Turing</translation>
-    </message>
-    <message>
-        <source>the build for the CPU: {gpu} is too old for PyTorch</source>
-        <translation>die Ausgabe für die CPU: {gpu} ist zu alt für PyTorch</translation>
-    </message>
-    <message>
-        <source>For Windows that is the build without CUDA: the GPU is not used</source>
-        <translation>Für Windows ist das die Ausgabe ohne CUDA: die GPU wird nicht genutzt</translation>
-    </message>
-    <message>
-        <source>the CUDA build, as was asked for, though no NVIDIA GPU was found</source>
-        <translation>die CUDA-Ausgabe, wie gewünscht, obwohl keine NVIDIA-Karte gefunden wurde</translation>
-    </message>
-    <message>
-        <source>the build for the CPU: {gpu}</source>
-        <translation>die Ausgabe für die CPU: {gpu}</translation>
-    </message>
-    <message>
-        <source>The library that computes is of version {library}, the plugin that QGIS has loaded of {plugin}. The plugin was updated while QGIS was running: restart QGIS.</source>
-        <translation>Die Bibliothek, die rechnet, hat die Version {library}, das von QGIS geladene Plugin {plugin}. Das Plugin wurde aktualisiert, während QGIS lief: starten Sie QGIS neu.</translation>
-    </message>
-    <message>
-        <source>Run Set up the compute environment: nothing tells what is in {folder}.</source>
-        <translation>Führen Sie „Rechenumgebung einrichten“ aus: nichts sagt, was in {folder} ist.</translation>
-    </message>
-    <message>
-        <source>The compute environment was set up by version {old} of the plugin, and this is {new}. Run Set up the compute environment: it brings it up to date.</source>
-        <translation>Die Rechenumgebung wurde von Version {old} des Plugins eingerichtet, und dies ist {new}. Führen Sie „Rechenumgebung einrichten“ aus: es bringt sie auf den neuen Stand.</translation>
-    </message>
-    <message>
-        <source>The set-up of the compute environment was interrupted. Run Set up the compute environment: it goes on where it stopped.</source>
-        <translation>Das Einrichten der Rechenumgebung wurde unterbrochen. Führen Sie „Rechenumgebung einrichten“ aus: es macht weiter, wo es aufgehört hat.</translation>
-    </message>
-    <message>
-        <source>{name} is a temporary file. Name one that stays.</source>
-        <translation>{name} ist eine temporäre Datei. Nennen Sie eine, die bleibt.</translation>
-    </message>
-    <message>
-        <source>A temporary file of QGIS cannot go with an exported job, as it is gone when QGIS ends: {paths}. Save it elsewhere, and choose that.</source>
-        <translation>Eine temporäre Datei von QGIS kann nicht mit einem exportierten Auftrag gehen, denn sie ist weg, wenn QGIS endet: {paths}. Speichern Sie sie anderswo und wählen Sie diese.</translation>
-    </message>
-    <message>
-        <source>{path} is a file of the job itself. Choose another name for the exported job.</source>
-        <translation>{path} ist eine Datei des Auftrags selbst. Wählen Sie einen anderen Namen für den exportierten Auftrag.</translation>
-    </message>
-    <message>
-        <source>The job is in {path}. Nothing was run.</source>
-        <translation>Der Auftrag ist in {path}. Ausgeführt wurde nichts.</translation>
-    </message>
-    <message>
-        <source>Run it with: {command}</source>
-        <translation>Auszuführen mit: {command}</translation>
-    </message>
-    <message>
-        <source>Nothing that the job {path} makes is there.</source>
-        <translation>Nichts von dem, was der Auftrag {path} macht, ist da.</translation>
-    </message>
-    <message>
-        <source>The folder {path} is a link. Choose another name for the exported job.</source>
-        <translation>Der Ordner {path} ist eine Verknüpfung. Wählen Sie einen anderen Namen für den exportierten Auftrag.</translation>
-    </message>
-    <message>
-        <source>The folder {path} cannot be made: {reason}.</source>
-        <translation>Der Ordner {path} kann nicht angelegt werden: {reason}.</translation>
-    </message>
-    <message>
-        <source>The job cannot be written to {path}: {reason}.</source>
-        <translation>Der Auftrag kann nicht nach {path} geschrieben werden: {reason}.</translation>
-    </message>
-    <message>
-        <source>What goes with it is in {folder}: keep the two together.</source>
-        <translation>Was dazugehört, ist in {folder}: lassen Sie die beiden zusammen.</translation>
-    </message>
-    <message>
-        <source>{name} was to be a temporary file. It goes to {path}.</source>
-        <translation>{name} sollte eine temporäre Datei sein. Sie kommt nach {path}.</translation>
-    </message>
-    <message>
-        <source>{name} is not there: {path}. Either the job is not finished, or its files have another path here: say so as path mapping.</source>
-        <translation>{name} ist nicht da: {path}. Entweder ist der Auftrag nicht fertig, oder seine Dateien haben hier einen anderen Pfad: sagen Sie das als Zuordnung der Pfade.</translation>
-    </message>
-    <message>
-        <source>The job {path} makes no files.</source>
-        <translation>Der Auftrag {path} macht keine Dateien.</translation>
-    </message>
-    <message>
-        <source>{path} is older than the job: perhaps another run made it.</source>
-        <translation>{path} ist älter als der Auftrag: vielleicht stammt die Datei von einem anderen Lauf.</translation>
-    </message>
-    <message>
-        <source>{name} is not there: {path}.</source>
-        <translation>{name} ist nicht da: {path}.</translation>
     </message>
     <message>
         <source>The label layer has no field {field}. Its fields are: {names}.</source>
@@ -3328,6 +3356,202 @@
         <translation>Der Rechenprozess sagt, er sei fertig, aber {name} ist nicht da: {path}.</translation>
     </message>
     <message>
+        <source>Accuracy against the share of labels</source>
+        <translation>Genauigkeit nach dem Anteil der Trainingsflächen</translation>
+    </message>
+    <message>
+        <source>Points are single models, lines their means. All were scored on polygons that none of the models of the same repeat had seen.</source>
+        <translation>Punkte sind einzelne Modelle, Linien ihre Mittelwerte. Alle wurden an Polygonen bewertet, die keines der Modelle derselben Wiederholung gesehen hatte.</translation>
+    </message>
+    <message>
+        <source>Classes: {names}</source>
+        <translation>Klassen: {names}</translation>
+    </message>
+    <message>
+        <source>by share of the labels used</source>
+        <translation>nach dem Anteil der genutzten Trainingsflächen</translation>
+    </message>
+    <message>
+        <source>Accuracy against the share of labels used</source>
+        <translation>Genauigkeit nach dem Anteil der genutzten Trainingsflächen</translation>
+    </message>
+    <message>
+        <source>Trains models on growing shares of your polygons and scores each on polygons set aside, so that you see whether more labels would help. Every class needs two polygons at least, better ten. Polygons next to each other look alike: where yours lie in clumps, the curve is too high.
+
+It takes as many fine-tunings as shares times repeats. The table has one line per model, the chart shows them all and their mean.</source>
+        <translation>Trainiert Modelle mit wachsenden Anteilen Ihrer Polygone und bewertet jedes an zurückgelegten Polygonen, damit Sie sehen, ob mehr Trainingsflächen helfen würden. Jede Klasse braucht mindestens zwei Polygone, besser zehn. Benachbarte Polygone sehen sich ähnlich: Wo Ihre in Haufen liegen, ist die Kurve zu hoch.
+
+Es sind so viele Feintrainings wie Anteile mal Wiederholungen. Die Tabelle hat eine Zeile je Modell, das Diagramm zeigt alle und ihren Mittelwert.</translation>
+    </message>
+    <message>
+        <source>The shares {text} cannot be read. Write numbers above 0 and up to 1, as 0.1,0.5,1.</source>
+        <translation>Die Anteile {text} sind nicht lesbar. Schreiben Sie Zahlen über 0 und bis 1, etwa 0.1,0.5,1.</translation>
+    </message>
+    <message>
+        <source>The field {field} holds {number} classes; it takes 2 to 254.</source>
+        <translation>Das Feld {field} enthält {number} Klassen; es müssen 2 bis 254 sein.</translation>
+    </message>
+    <message>
+        <source>Only one polygon each: {names}. A class needs two: one to learn from, one to score with.</source>
+        <translation>Nur je ein Polygon: {names}. Eine Klasse braucht zwei: eines zum Lernen, eines zum Bewerten.</translation>
+    </message>
+    <message>
+        <source>pretrained encoder</source>
+        <translation>vortrainierter Encoder</translation>
+    </message>
+    <message>
+        <source>untrained encoder</source>
+        <translation>untrainierter Encoder</translation>
+    </message>
+    <message>
+        <source>Share</source>
+        <translation>Anteil</translation>
+    </message>
+    <message>
+        <source>Models</source>
+        <translation>Modelle</translation>
+    </message>
+    <message>
+        <source>There is no encoder to compare with an untrained one. Name one, or do not compare.</source>
+        <translation>Es gibt keinen Encoder, der sich mit einem untrainierten vergleichen ließe. Nennen Sie einen, oder vergleichen Sie nicht.</translation>
+    </message>
+    <message>
+        <source>No pixel lies in the polygons set aside. Do the labels lie over the raster?</source>
+        <translation>In den zurückgelegten Polygonen liegt kein Pixel. Liegen die Trainingsflächen auf dem Raster?</translation>
+    </message>
+    <message>
+        <source>Labels (polygons)</source>
+        <translation>Trainingsflächen (Polygone)</translation>
+    </message>
+    <message>
+        <source>Compare with an encoder that was not pretrained</source>
+        <translation>Mit einem Encoder vergleichen, der nicht vortrainiert ist</translation>
+    </message>
+    <message>
+        <source>Shares of the labels</source>
+        <translation>Anteile der Trainingsflächen</translation>
+    </message>
+    <message>
+        <source>Repeats</source>
+        <translation>Wiederholungen</translation>
+    </message>
+    <message>
+        <source>Share of polygons set aside for scoring</source>
+        <translation>Anteil der Polygone, die zum Bewerten zurückgelegt werden</translation>
+    </message>
+    <message>
+        <source>Chart</source>
+        <translation>Diagramm</translation>
+    </message>
+    <message>
+        <source>Model {number} of {total}: {polygons} polygons, {encoder}</source>
+        <translation>Modell {number} von {total}: {polygons} Polygone, {encoder}</translation>
+    </message>
+    <message>
+        <source>Mean IoU</source>
+        <translation>Mittlere IoU</translation>
+    </message>
+    <message>
+        <source>Map a folder of rasters</source>
+        <translation>Einen Ordner mit Rastern kartieren</translation>
+    </message>
+    <message>
+        <source>Makes a land-cover map of every raster in a folder. All of them are used for learning without labels; the labels lie on one of them. The rasters must come from the same sensor: same bands in the same order.</source>
+        <translation>Macht von jedem Raster in einem Ordner eine Landbedeckungskarte. Von allen wird ohne Trainingsflächen gelernt; die Trainingsflächen liegen auf einem von ihnen. Die Raster müssen vom selben Sensor stammen: gleiche Kanäle in gleicher Reihenfolge.</translation>
+    </message>
+    <message>
+        <source>There is no raster in {folder}. Looked for {patterns}.</source>
+        <translation>In {folder} ist kein Raster. Gesucht wurde nach {patterns}.</translation>
+    </message>
+    <message>
+        <source>The maps would mix with the rasters. Choose another folder for the maps.</source>
+        <translation>Die Karten lägen zwischen den Rastern. Wählen Sie einen anderen Ordner für die Karten.</translation>
+    </message>
+    <message>
+        <source>Folder with rasters</source>
+        <translation>Ordner mit Rastern</translation>
+    </message>
+    <message>
+        <source>Raster with labels</source>
+        <translation>Raster mit Trainingsflächen</translation>
+    </message>
+    <message>
+        <source>Number of maps</source>
+        <translation>Zahl der Karten</translation>
+    </message>
+    <message>
+        <source>Map from a few labels (script)</source>
+        <translation>Karte aus wenigen Trainingsflächen (Skript)</translation>
+    </message>
+    <message>
+        <source>Makes a land-cover map of a raster from a few labels. Encoder, model, reports and map go to one folder. An encoder that is there already is used again, so that only the first run takes long.</source>
+        <translation>Macht aus wenigen Trainingsflächen eine Landbedeckungskarte eines Rasters. Encoder, Modell, Berichte und Karte kommen in einen Ordner. Ein Encoder, der schon da ist, wird wieder verwendet, sodass nur der erste Lauf lange dauert.</translation>
+    </message>
+    <message>
+        <source>Folder for the results</source>
+        <translation>Ordner für die Ergebnisse</translation>
+    </message>
+    <message>
+        <source>Using the encoder that is there: {path}</source>
+        <translation>Der vorhandene Encoder wird verwendet: {path}</translation>
+    </message>
+    <message>
+        <source>Prepare a run on a cluster</source>
+        <translation>Einen Lauf auf einem Cluster vorbereiten</translation>
+    </message>
+    <message>
+        <source>Writes what a Slurm cluster needs to make a land-cover map: the labels, one JSON file per step, and a Slurm script. Nothing is submitted. Copy the folder to the cluster, unless both share a file system, and run sbatch {script} there.
+
+On the cluster, an environment with false_core must be there: pip install PLUGIN/library.</source>
+        <translation>Schreibt, was ein Slurm-Cluster für eine Landbedeckungskarte braucht: die Trainingsflächen, eine JSON-Datei je Schritt und ein Slurm-Skript. Abgeschickt wird nichts. Kopieren Sie den Ordner auf den Cluster, wenn nicht beide ein Dateisystem teilen, und starten Sie dort sbatch {script}.
+
+Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/library.</translation>
+    </message>
+    <message>
+        <source>{options} is no option for sbatch. Write it as --name=value.</source>
+        <translation>{options} ist keine Option für sbatch. Schreiben Sie sie als --name=wert.</translation>
+    </message>
+    <message>
+        <source>{folder} holds {files} already. Choose another folder.</source>
+        <translation>{folder} enthält schon {files}. Wählen Sie einen anderen Ordner.</translation>
+    </message>
+    <message>
+        <source>The job is in {folder}. On the cluster: {command}</source>
+        <translation>Der Auftrag liegt in {folder}. Auf dem Cluster: {command}</translation>
+    </message>
+    <message>
+        <source>The raster's path on the cluster, if another</source>
+        <translation>Pfad des Rasters auf dem Cluster, wenn er anders ist</translation>
+    </message>
+    <message>
+        <source>The folder's path on the cluster, if another</source>
+        <translation>Pfad des Ordners auf dem Cluster, wenn er anders ist</translation>
+    </message>
+    <message>
+        <source>Commands that make the environment available</source>
+        <translation>Befehle, die die Umgebung bereitstellen</translation>
+    </message>
+    <message>
+        <source>Hours</source>
+        <translation>Stunden</translation>
+    </message>
+    <message>
+        <source>GPUs</source>
+        <translation>GPUs</translation>
+    </message>
+    <message>
+        <source>CPU cores</source>
+        <translation>CPU-Kerne</translation>
+    </message>
+    <message>
+        <source>More options for sbatch, as --partition=gpu --account=me</source>
+        <translation>Weitere Optionen für sbatch, etwa --partition=gpu --account=ich</translation>
+    </message>
+    <message>
+        <source>Folder for the job</source>
+        <translation>Ordner für den Auftrag</translation>
+    </message>
+    <message>
         <source>2. Classify</source>
         <translation>2. Klassifizieren</translation>
     </message>
@@ -3424,14 +3648,6 @@
         <translation>Zahl der Trainingsschritte des Vortrainings. Leer: wie in der Voreinstellung. Wenige zeigen, ob alles läuft.</translation>
     </message>
     <message>
-        <source>Map a folder of rasters</source>
-        <translation>Einen Ordner mit Rastern kartieren</translation>
-    </message>
-    <message>
-        <source>Raster with labels</source>
-        <translation>Raster mit Trainingsflächen</translation>
-    </message>
-    <message>
         <source>Steps of pretraining</source>
         <translation>Schritte des Vortrainings</translation>
     </message>
@@ -3522,6 +3738,10 @@
     <message>
         <source>FALSE computes in a Python of its own, beside QGIS, with PyTorch and what else it needs. This algorithm finds or gets a Python, downloads the packages (1 to 3 GB), computes something with them and says on what device.</source>
         <translation type="vanished">FALSE rechnet in einem eigenen Python neben QGIS, mit PyTorch und was es sonst braucht. Dieser Algorithmus findet oder holt ein Python, lädt die Pakete herunter (1 bis 3 GB), rechnet etwas damit und sagt, auf welchem Gerät.</translation>
+    </message>
+    <message>
+        <source>FALSE has no compute environment yet: a Python of its own, with PyTorch.</source>
+        <translation type="vanished">FALSE hat noch keine Rechenumgebung: ein eigenes Python mit PyTorch.</translation>
     </message>
     <message>
         <source>FALSE is in the menu Raster &gt; FALSE. First, set up what it computes with.</source>

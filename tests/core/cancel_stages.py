@@ -176,7 +176,7 @@ STAGES: dict[str, list[Stage]] = {
         ),
         Stage(_finetune, "Training on the labels"),
         Stage(_finetune, "Training on the labels", steps=3),
-        Stage(lambda w: _finetune(w, 1), "Scoring on the labels kept back", may_finish=True),
+        Stage(lambda w: _finetune(w, 1), "Scoring on the labels held out", may_finish=True),
         Stage(lambda w: _finetune(w, 10), "Training on all labels", may_finish=True),
         Stage(lambda w: _finetune(w, 1), "Writing", may_finish=True),
         Stage(_fit, "Looking at the raster", may_finish=True),

@@ -49,13 +49,13 @@ class TestTheImport:
         assert not {"torch", "numpy", "rasterio", "tyro"} & set(loaded.split())
 
     def test_of_what_runs_jobs_settles_the_threads_before_numpy_and_torch_are_there(self) -> None:
-        names = ("OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS")
+        names = ("OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS", "PYTORCH_ENABLE_MPS_FALLBACK")
         code = "import os, sys, false_core.dispatch; "
         code += f"print(*(os.environ[name] for name in {names}), {{'numpy', 'torch'}} & {{*sys.modules}})"
         unset = {name: value for name, value in os.environ.items() if name not in names}
         command = [sys.executable, "-c", code]
         said = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=unset, check=True).stdout
-        assert said.split() == ["PASSIVE", "1", "set()"]
+        assert said.split() == ["PASSIVE", "1", "1", "set()"]
 
     def test_offers_what_it_says(self) -> None:
         for name in false_core.__all__:

@@ -1,4 +1,4 @@
-"""The rooms of the library stand in layers, and imports point down. ARCHITECTURE.md has the list, and this holds it."""
+"""The rooms of library and plugin stand in layers, and imports point down, as ARCHITECTURE.md lists them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from false_core import jobs
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY, PLUGIN = "false_core", "qgis_false"
+LISTS = {LIBRARY: "layers", PLUGIN: "layers-of-the-plugin"}
+each_package = pytest.mark.parametrize("package", LISTS)
 
 
 @dataclass(frozen=True)
@@ -71,24 +73,28 @@ def room(module: str) -> str:
     return module.split(".")[1]
 
 
-def layers() -> dict[str, int]:
-    """Return the layer of each room, as ARCHITECTURE.md lists them, the lowest first."""
-    block = re.search(r"```layers\n(.*?)```", (ROOT / "ARCHITECTURE.md").read_text("utf-8"), re.DOTALL)
-    assert block, "ARCHITECTURE.md has no list of layers."
+def layers(package: str) -> dict[str, int]:
+    """Return the layer of each room of a package, as ARCHITECTURE.md lists them, the lowest first."""
+    block = re.search(rf"```{LISTS[package]}\n(.*?)```", (ROOT / "ARCHITECTURE.md").read_text("utf-8"), re.DOTALL)
+    assert block, f"ARCHITECTURE.md has no list of the layers of {package}."
     return {name: number for number, line in enumerate(block[1].splitlines()) for name in line.split()}
 
 
-def test_every_room_stands_in_a_layer() -> None:
-    rooms = {room(module) for module in modules(LIBRARY) if module != LIBRARY}
-    assert rooms == set(layers()), "Add what is new to the list of layers in ARCHITECTURE.md, and take out what is gone."
+@each_package
+def test_every_room_stands_in_a_layer(package: str) -> None:
+    rooms = {room(module) for module in modules(package) if module != package}
+    assert rooms == set(layers(package)), (
+        f"Add what is new to the list of layers of {package} in ARCHITECTURE.md, and take out what is gone."
+    )
 
 
-def test_imports_point_down() -> None:
-    layer = layers()
+@each_package
+def test_imports_point_down(package: str) -> None:
+    layer = layers(package)
     up = [
         str(one)
-        for one in imports(LIBRARY)
-        if one.source != LIBRARY
+        for one in imports(package)
+        if one.source != package
         and room(one.source) != room(one.target)
         and layer[room(one.source)] <= layer[room(one.target)]
     ]
@@ -96,7 +102,7 @@ def test_imports_point_down() -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("package", [LIBRARY, PLUGIN])
+@each_package
 def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
     needs: dict[str, set[str]] = {module: set() for module in modules(package)}
     for one in imports(package):
@@ -130,6 +136,18 @@ def test_a_session_waits_for_nothing_that_it_does_not_use() -> None:
                 wanted.append(name)
     assert "false_core.training.heads.fit" in loaded
     assert not heavy, "It would take the first picture of a session longer to be there. Import these where they are used."
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda file: file.stem)
+def test_a_benchmark_limits_the_threads_of_numpy_before_it_loads_it(file: Path) -> None:
+    """Loaded before, numpy takes all cores for matrices of any size, which no job of ours lets it do."""
+    heavy = {"numpy", "torch", "scipy", "pandas", "geopandas", "shapely", "rasterio", "pyogrio", "affine"}
+    for node in ast.parse(file.read_text("utf-8")).body:
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", None)]
+        if {"false_core.native_libraries", "false_core.dispatch"} & set(names):
+            return
+        loaded = [name for name in names if name and name.partition(".")[0] in heavy]
+        assert not loaded, f"Import false_core.native_libraries before {loaded[0]}."
 
 
 def loaded_with(file: Path) -> Iterator[str]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from small_world import write_raster
 
-from false_core.card_pixels import RawPixels, normalised_at, normalised_on
+from false_core import card_pixels
+from false_core.card_pixels import RawPixels, normalised_at, normalised_on, sent
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
+from false_core.sampling.loading import on_device
+from false_core.sampling.style import StyleTransfers
 
 CPU = torch.device("cpu")
 NORMAL = Normalisation((3.0, 1.5), (240.0, 200.0), (100.3, 51.7), (51.1, 23.9))
@@ -53,3 +57,15 @@ def test_of_a_batch_are_those_of_each(tmp_path: Path) -> None:
     assert [one.missing is None for one in raw] == [False, True, False]
     for found, window in zip(normalised_on(CPU, raw, normal), windows, strict=True):
         np.testing.assert_array_equal(found.numpy(), normal.apply(source.read(window)))
+
+
+def test_copies_to_other_devices_than_cards_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One to an Apple GPU that is not could read memory that was given back: it is then pixels of something else."""
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, device, **named: asked.append(named) or tensor)
+    sent(torch.ones(2), torch.device("mps"))
+    on_device(StyleTransfers((), *torch.ones(4, 2)), torch.device("mps"))
+    assert asked == [{}] * 5
+    room = Path(card_pixels.__file__).parent
+    unwaited = {str(path.relative_to(room)) for path in room.rglob("*.py") if "non_blocking" in path.read_text("utf-8")}
+    assert unwaited == {"card_pixels.py", "mapping/classify/compute.py"}, "those for NVIDIA's cards"

@@ -16,7 +16,7 @@ import pytest
 from small_world import Listener
 
 from false_core import cluster
-from false_core.cluster import Tasks, put_if_absent, take_own_card, tasks_on_cluster
+from false_core.cluster import Tasks, put_if_absent, take_own_gpu, tasks_on_cluster
 from false_core.errors import FalseError, ProcessLostError, RequestError
 
 distributed = pytest.importorskip("distributed", reason="dask is missing: pip install -e '.[test]'.")
@@ -183,8 +183,8 @@ def test_workers_of_one_computer_take_a_card_each(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
     monkeypatch.setattr(distributed, "get_worker", lambda: SimpleNamespace(name=6))
-    take_own_card()
+    take_own_gpu()
     assert os.environ["LOCAL_RANK"] == "2"
     monkeypatch.setattr(distributed, "get_worker", lambda: SimpleNamespace(name="SLURMCluster-3"))
-    take_own_card()
+    take_own_gpu()
     assert os.environ["LOCAL_RANK"] == "2"

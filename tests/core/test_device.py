@@ -14,7 +14,17 @@ from false_core.device_limits import WEEK_S, DeviceLimit
 from false_core.dispatch import run
 from false_core.feedback import Feedback
 from false_core.inference.upsample import Mapped
-from false_core.jobs import Classify, Embed, Finetune, Pretrain
+from false_core.jobs import (
+    Change,
+    Classify,
+    ClassifyAreas,
+    CollectPlaces,
+    Embed,
+    FindSimilar,
+    Finetune,
+    Pretrain,
+    SuggestLabels,
+)
 from false_core.mapping.classify.compute import _on_its_way
 from false_core.threads import BackgroundWriter, prefetch
 
@@ -34,7 +44,9 @@ def second_of_two_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class TestTheDeviceOfAJob:
     @pytest.mark.thorough
-    @pytest.mark.parametrize("kind", ["pretrain", "finetune", "classify", "embed"])
+    @pytest.mark.parametrize(
+        "kind", ["pretrain", "finetune", "classify", "embed", "suggest", "areas", "similar", "places", "change"]
+    )
     def test_is_the_current_one_in_every_thread(
         self, kind: str, cards: TwoCards, land: str, labels: str, encoder: str, model: str, tmp_path: Path
     ) -> None:
@@ -54,10 +66,20 @@ class TestTheDeviceOfAJob:
             ),
             "classify": Classify(land, model, str(tmp_path / "map.tif"), device="cuda:1"),
             "embed": Embed(land, encoder, str(tmp_path / "embedded.tif"), device="cuda:1"),
+            "suggest": SuggestLabels(land, model, str(tmp_path / "next.gpkg"), count=2, size=12.0, device="cuda:1"),
+            "areas": ClassifyAreas(
+                land, str(tmp_path / "areas.gpkg"), areas=labels, labels=labels, field="cover", device="cuda:1"
+            ),
+            "similar": FindSimilar((land,), labels, str(tmp_path / "alike.gpkg"), device="cuda:1"),
+            "places": CollectPlaces(
+                (land,), str(tmp_path / "places.gpkg"), size=16.0, count=3, choice="features", device="cuda:1"
+            ),
+            "change": Change(land, land, str(tmp_path / "change.tif"), device="cuda:1"),
         }[kind]
         run(job)
         assert not cards.astray()
-        assert len(cards.threads()) > 1
+        # These two make work for a card in one thread alone.
+        assert (len(cards.threads()) > 1) == (kind not in ("places", "change"))
 
     @pytest.mark.thorough
     @pytest.mark.parametrize("kind", ["pretrain", "finetune"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -41,6 +42,17 @@ def test_rows_are_filled_by_what_a_gpu_showed_and_by_nothing_else(
     found = json.loads((tmp_path / "gpu.json").read_text("utf-8"))
     assert found["tests"] == {"problem": "lost"}
     assert found["device"] == device
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["cards", "tests", "pretraining quick", "peers", "classifying"])
+def test_each_part_can_be_rehearsed_on_the_cpu(part: str, gpu: ModuleType) -> None:
+    """The other one, ``pretraining standard``, is ``pretraining quick`` with a network that takes minutes."""
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "benchmarks")])
+    found = gpu.measured(part, Namespace(device="cpu", short=True), {**os.environ, "PYTHONPATH": paths}, 600.0)
+    missing = set(gpu.ROWS[part]) - found.keys()
+    assert missing <= {"torchgeo, patches/s", "lightly, patches/s"}, found
+    assert not found.get("failed"), found
 
 
 def test_a_part_that_fails_or_has_no_time_says_why(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

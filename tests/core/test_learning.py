@@ -14,10 +14,11 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from torch.nn.functional import interpolate
 
 from false_core import jobs
 from false_core.dispatch import run
-from false_core.inference.features import dense_features
+from false_core.inference.features import FINEST_LEVEL
 from false_core.jobs import Pretrain
 from false_core.models.encoder import build_encoder
 from false_core.models.model_file import load_weights, read_card
@@ -95,9 +96,15 @@ def in_all_lights(path: str, image: str) -> list[torch.Tensor]:
     pixels = torch.from_numpy(card.normalisation.apply(source.read(source.window_of(None))))[None]
     with torch.no_grad():
         return [
-            torch.cat(dense_features(encoder, picture), dim=1)[0]
+            of_all_levels(encoder(picture)[FINEST_LEVEL:])
             for picture in (pixels, *(OTHER_LIGHT(pixels, torch_generator(99, light)) for light in range(LIGHTS)))
         ]
+
+
+def of_all_levels(levels: list[torch.Tensor]) -> torch.Tensor:
+    """Return the features of all levels of one image at the size of the finest of them."""
+    size = levels[0].shape[-2:]
+    return torch.cat([interpolate(level, size, mode="bilinear", align_corners=False)[0] for level in levels])
 
 
 def at_pixels(features: torch.Tensor, shape: tuple[int, int], pixels: np.ndarray) -> np.ndarray:

@@ -138,7 +138,7 @@ class TestFineTuning:
         )  # fmt: skip
         classes = {c.code: (c.name, c.color) for c in read_card(path).classes}
         assert classes[3] == ("Open water", "#0000ff")
-        # Without labels kept back there is no score of a decoder. Other heads need none kept back, but more than 12 shapes.
+        # Without labels held out there is no score of a decoder. Other heads need none held out, but more than 12 shapes.
         assert outputs.keys() == {"model", "report", "accuracy"}
         assert outputs["accuracy"] == "unknown"
         missing = read_card(path).provenance["missing_shapes"]

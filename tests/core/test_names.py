@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("false_core", "qgis_false")
 MEANT = {
@@ -80,7 +82,6 @@ def test_no_two_modules_give_a_name_two_meanings() -> None:
     assert not found, "Say in each name what of what it is, such as MAX_STRIDE_PX."
 
 
-@pytest.mark.thorough
 def test_no_piece_of_a_raster_has_a_word_beside_those_of_the_glossary() -> None:
     found = []
     for file in sorted((ROOT / "false_core").rglob("*.py")):
@@ -90,6 +91,5 @@ def test_no_piece_of_a_raster_has_a_word_beside_those_of_the_glossary() -> None:
     assert not found, "Use one of the eight words of ARCHITECTURE.md."
 
 
-@pytest.mark.thorough
 def test_each_exception_is_still_needed() -> None:
     assert MEANT.keys() <= homonyms().keys()

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+from jobs_on_a_device import finds_change, labels_in_a_session, pretrains, works_with_areas
 from small_jobs import goes_on, interrupt
 
 from false_core.device import choose_device
 from false_core.dispatch import run
 from false_core.feedback import Feedback
-from false_core.jobs import Classify, Finetune, Pretrain
+from false_core.jobs import METHODS, Classify, Finetune, Pretrain
+from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.texture import LocalStatistics
 from false_core.precision import autocast
 
@@ -72,12 +74,9 @@ def test_a_map_is_that_of_the_cpu_but_for_few_pixels(device: str, land: str, mod
         assert (file.read(1) == maps[device]).all(), "all copies from the card were waited for"
 
 
-@pytest.mark.parametrize("method", ["false", "simclr", "pcl", "barlow_twins"])
+@pytest.mark.parametrize("method", METHODS)
 def test_pretraining_goes_through(device: str, method: str, land: str, tmp_path: Path) -> None:
-    encoder = tmp_path / "e.safetensors"
-    settings = {"preset": "quick", "backbone": "resnet10t", "weights": "none", "batch_size": 8}
-    run(Pretrain((land,), str(encoder), method=method, steps=3, device=device, **settings))
-    assert encoder.stat().st_size > 0
+    pretrains(device, method, max(2, METHOD_CLASSES[method].fewest_steps), land, tmp_path)
 
 
 def test_pretraining_goes_on_where_it_was_interrupted(device: str, land: str, tmp_path: Path) -> None:
@@ -89,7 +88,21 @@ def test_pretraining_goes_on_where_it_was_interrupted(device: str, land: str, tm
     assert encoder.stat().st_size > 0
 
 
-def test_fine_tuning_goes_through(device: str, land: str, labels: str, encoder: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("head", ["network", "linear", "texture"])
+def test_fine_tuning_goes_through(device: str, head: str, land: str, labels: str, encoder: str, tmp_path: Path) -> None:
     model = tmp_path / "m.safetensors"
-    run(Finetune(land, labels, "cover", str(model), encoder=encoder, preset="quick", steps=3, device=device))
-    assert model.stat().st_size > 0
+    more = {"preset": "quick", "steps": 3} if head == "network" else {}
+    run(Finetune(land, labels, "cover", str(model), encoder=encoder, head=head, device=device, **more))
+    run(Classify(land, str(model), str(tmp_path / "map.tif"), device=device))
+
+
+def test_areas_are_classified_found_and_collected(device: str, tmp_path: Path) -> None:
+    works_with_areas(device, tmp_path)
+
+
+def test_change_is_found(device: str, tmp_path: Path) -> None:
+    finds_change(device, tmp_path)
+
+
+def test_a_session_shows_the_map_that_its_model_makes(device: str, land: str, tmp_path: Path) -> None:
+    labels_in_a_session(device, land, tmp_path)

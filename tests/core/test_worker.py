@@ -313,7 +313,7 @@ class TestGoingOn:
         assert all(one[key].equal(two[key]) for key in one)
 
     @pytest.mark.thorough
-    def test_labels_kept_back_score_the_model_once_before_they_train_it(
+    def test_labels_held_out_score_the_model_once_before_they_train_it(
         self, jobs: dict[str, Any], out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # Interrupted after the score was taken, the model has seen those labels: a second score would flatter it.
@@ -331,7 +331,7 @@ class TestGoingOn:
 
         with pytest.raises(Cancelled):
             run(job, cancel_after_the_score, cancel)
-        assert "Scoring on the labels kept back" in stages
+        assert "Scoring on the labels held out" in stages
         resumed = run(job)
         assert {**resumed, "model": ""} == {**undisturbed, "model": ""}
         one, two = (safetensors.torch.load_file(out / path) for path in ("undisturbed", "disturbed"))

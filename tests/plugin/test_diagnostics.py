@@ -152,8 +152,8 @@ def test_passwords_and_keys_are_left_out(provider, text, shown):
 
 
 def test_variables_that_may_hold_addresses_are_only_mentioned(provider):
-    from qgis_false.environment.diagnosis import shown_variables
     from qgis_false.environment.variables import compute_variables
+    from qgis_false.installation.diagnosis import shown_variables
 
     host = recorded_host("osgeo4w")
     lines = shown_variables(host.variables, compute_variables(host))
@@ -173,7 +173,7 @@ def test_another_version_of_the_library_is_mentioned_and_what_mends_it(provider)
 
 @pytest.mark.thorough
 def test_the_report_is_plain_text_and_can_be_read_by_a_person(profile, feedback, monkeypatch):
-    from qgis_false.environment.diagnosis import diagnose
+    from qgis_false.installation.diagnosis import diagnose
 
     monkeypatch.setenv("FALSE_CORE_PYTHON", "/gone/python")
     text = diagnose(feedback)
@@ -183,7 +183,7 @@ def test_the_report_is_plain_text_and_can_be_read_by_a_person(profile, feedback,
 
 
 def test_the_name_for_reports_is_not_in_it(monkeypatch):
-    from qgis_false.environment.diagnosis import _settings, shown_variables
+    from qgis_false.installation.diagnosis import _settings, shown_variables
 
     monkeypatch.setenv("FALSE_AUTHOR", "Ada Lovelace")
     said = [*_settings(), *shown_variables({"FALSE_AUTHOR": "Ada Lovelace"}, {})]

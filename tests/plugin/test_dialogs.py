@@ -86,8 +86,9 @@ def test_the_dialog_shows_every_parameter(dialog, tmp_path, name):
         one.flags() & QgsProcessingParameterDefinition.Flag.FlagAdvanced for one in definitions if one.name() != EXPORT
     )
     for definition in definitions:
-        # Lengths are said in the unit of the CRS.
-        labels = {definition.description(), definition.description().replace("CRS units", "meters")}
+        # Lengths and areas are said in the unit of the CRS.
+        said = definition.description()
+        labels = {said, said.replace("square CRS units", "m²").replace("CRS units", "meters")}
         assert any(label in text for text in shown for label in labels), definition.name()
     pictures = Path(os.environ.get("DIALOG_PICTURES", tmp_path))
     assert opened.grab().save(str(pictures / f"{name}.png"))
@@ -229,6 +230,25 @@ class TestWhatADialogProposes:
         wrapper = dialog("assess").mainWidget().wrappers["MAP"]
         assert QgsProject.instance().mapLayer(wrapper.parameterValue()).source() == str(made)
 
+    @pytest.mark.parametrize(("name", "are_maps"), [("comparemaps", True), ("change", False)])
+    def test_two_of_a_kind_are_compared_the_newer_one_last(self, dialog, raster, tmp_path, name, are_maps):
+        from qgis.core import QgsRasterLayer
+        from small_raster import write_raster
+
+        from qgis_false import made_files
+
+        for kind in ("image", "map"):
+            for number in (1, 2):
+                path = write_raster(tmp_path / f"{kind} {number}.tif")
+                if kind == "map":
+                    made_files.remember_file(made_files.MADE_MAP, str(path), [raster.source()])
+                # What is added later lies upon what was there.
+                layer = QgsProject.instance().addMapLayer(QgsRasterLayer(str(path), f"{kind} {number}"), False)
+                QgsProject.instance().layerTreeRoot().insertLayer(0, layer)
+        wrappers = dialog(name).mainWidget().wrappers
+        chosen = [QgsProject.instance().mapLayer(wrappers[one].parameterValue()).name() for one in ("BEFORE", "AFTER")]
+        assert chosen == (["map 1", "map 2"] if are_maps else ["image 1", "image 2"])
+
 
 class TestWhatADialogAsks:
     @pytest.fixture
@@ -323,6 +343,12 @@ def test_what_can_be_estimated_has_a_button_for_it(dialog, monkeypatch, name, la
     monkeypatch.setenv("FALSE_SCHEDULER", "local" if name == "pretrain" else "")
     texts = [one.text() for one in dialog(name).findChildren(QPushButton)]
     assert ("Estimate" in texts) is offered
+
+
+def test_the_button_that_leads_back_from_the_log_is_not_beside_that_which_runs(dialog):
+    made = dialog("pretrain")
+    back = [one for one in made.buttonBox().buttons() if one.text() == "Change Parameters"]
+    assert len(back) == 1 and not back[0].isVisible() and made.runButton().isVisible()
 
 
 class TestATrial:
@@ -475,6 +501,13 @@ class TestAdvancedParameters:
         QgsProject.instance().addMapLayer(other)
         panel.wrappers["RASTER"].setParameterValue(other.id(), panel.processing_context)
         assert label.text() == "Side of a square (degrees) [optional]"
+        panel = dialog("polygonise").mainWidget()
+        label, _ = panel._labels["MINIMUM_AREA"]
+        for code, unit in (("EPSG:2225", "ft²"), ("EPSG:4326", "m²"), ("EPSG:32633", "m²")):
+            other.setCrs(QgsCoordinateReferenceSystem(code))
+            panel.wrappers["MAP"].setParameterValue(other.id(), panel.processing_context)
+            panel.show_units()
+            assert label.text() == f"Minimum area ({unit})"
 
     def test_list_the_devices_of_this_computer_and_take_others(self, dialog, monkeypatch):
         from qgis.PyQt.QtWidgets import QComboBox

@@ -22,6 +22,7 @@ from qgis.core import (
     QgsGeometry,
     QgsPointXY,
     QgsProcessingException,
+    QgsProcessingUtils,
     QgsProject,
     QgsRasterLayer,
     QgsRectangle,
@@ -29,11 +30,12 @@ from qgis.core import (
     QgsSingleSymbolRenderer,
     QgsVectorLayer,
 )
-from qgis.gui import QgsMapCanvas
+from qgis.gui import QgsMapCanvas, QgsMessageBar
 from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QSize, Qt
 from qgis.PyQt.QtGui import QKeyEvent, QWheelEvent
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QAction, QMainWindow
+from small_labels import saved
 from small_raster import write_raster
 
 FAKE = Path(__file__).with_name("fake_session.py")
@@ -55,12 +57,16 @@ class Desktop:
         self.window.setCentralWidget(self.canvas)
         self.canvas.setCachingEnabled(True)
         self.window.resize(700, 500)
+        self.bar = QgsMessageBar()
 
     def mainWindow(self):
         return self.window
 
     def mapCanvas(self):
         return self.canvas
+
+    def messageBar(self):
+        return self.bar
 
     def addDockWidget(self, area, dock):
         self.window.addDockWidget(area, dock)
@@ -124,16 +130,20 @@ for number in range(20):
 """
 
 
+def heard(record: Path) -> list[dict]:
+    """Return all requests that are written down. The last line may be in the midst of it."""
+    text = record.read_text("utf-8") if record.exists() else ""
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
 def requests(record: Path, kind: str) -> list[dict]:
-    lines = record.read_text("utf-8").splitlines() if record.exists() else []
-    return [one for one in map(json.loads, lines) if one["request"] == kind]
+    return [one for one in heard(record) if one["request"] == kind]
 
 
 def told(record: Path) -> dict[int, int]:
     """Return the labels that the session of now knows: id and code."""
     known: dict[int, int] = {}
-    for line in record.read_text("utf-8").splitlines():
-        one = json.loads(line)
+    for one in heard(record):
         if one["request"] == "open":
             known = {}
         elif one["request"] == "changelabels":
@@ -204,6 +214,9 @@ class TestDrawing:
         desk.canvas.setLayers([dock.work.labels, image])
         assert [one.name() for one in desk.canvas.layers()] == ["image_labels", "FALSE", "image"]
         assert dock.work.live.layer.id() not in QgsProject.instance().mapLayers()
+        finished = QgsRasterLayer(image.source(), "map")
+        desk.canvas.setLayers([dock.work.labels, finished, image])
+        assert [one.name() for one in desk.canvas.layers()] == ["image_labels", "FALSE", "map", "image"]
         dock.live_map.opacity.setValue(100)
         colours = [one.color for one in dock.work.classes]
 
@@ -448,6 +461,7 @@ class TestLabelLayer:
         offered = again.editorWidgetSetup(again.fields().lookupField("class")).config()["map"]
         assert offered == [{"way": "1"}, {"roof": "2"}]
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("how", ["rename", "recolour", "layer", "text", "remove", "window of styles"])
     def test_no_change_here_takes_away_what_another_qgis_has_just_added(self, dock, labels, tmp_path, how):
         from qgis_false.dock.class_list import COLOUR_COLUMN, NAME_COLUMN
@@ -485,6 +499,7 @@ class TestLabelLayer:
         assert (2 in names) == (how != "remove") and ("pond" in names.values()) == (how in ("layer", "text"))
         assert (dock.work.classes[0].color == "#010203") == (how == "recolour")
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("call", ["deleteStyleFromDatabase", "saveStyleToDatabase"])
     def test_classes_that_the_file_does_not_take_are_said_kept_and_tried_again(self, dock, monkeypatch, call):
         from qgis_false.dock.label_file import LabelClass, classes_in_file, show_classes, store_classes
@@ -534,6 +549,7 @@ class TestLabelLayer:
 
         labels = label_layer(tmp_path / "degrees.gpkg", QgsCoordinateReferenceSystem("EPSG:4326"))
         work = Labelling(desk.canvas, image, labels, Looks(), lambda: [sys.executable, str(FAKE), "behaves", str(record)])
+        work.begin()
         work.add_label(QgsGeometry.fromRect(image.extent()), image.crs(), 1)
         until(lambda: requests(record, "changelabels"), "the session hears of it")
         (label,) = requests(record, "changelabels")[0]["changed"]
@@ -542,6 +558,103 @@ class TestLabelLayer:
         assert shape.boundingBox().xMinimum() == pytest.approx(500_000, abs=0.01)
         assert labels.extent().xMaximum() < 180
         work.close()
+
+
+HOLDER = """\
+import sqlite3, sys, time
+file = sqlite3.connect(sys.argv[1], isolation_level=None)
+file.execute("BEGIN " + sys.argv[2])
+print("held", flush=True)
+sys.stdin.read(1)
+time.sleep(float(sys.argv[3]))
+"""
+IN_A_MOMENT_S = 3.0
+"""Without asking first QGIS waits for at least 5 s at each statement."""
+
+
+class TestAFileThatAnotherProgramHolds:
+    @pytest.fixture
+    def hold(self):
+        held = []
+
+        def hold_file(path: str, how: str = "IMMEDIATE", longer_s: float = 0) -> subprocess.Popen:
+            command = [sys.executable, "-c", HOLDER, path.split("|")[0], how, str(longer_s)]
+            held.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            assert held[-1].stdout.readline() == "held\n"
+            return held[-1]
+
+        yield hold_file
+        for one in held:
+            one.kill()
+            one.wait()
+
+    @pytest.fixture
+    def quick(self, monkeypatch):
+        monkeypatch.setattr("qgis_false.dock.label_edits.TRY_AGAIN_MS", 50)
+        monkeypatch.setattr("qgis_false.dock.labelling.STORE_AGAIN_MS", 50)
+
+    def test_labels_wait_for_it_and_the_window_does_not(self, quick, dock, desk, record, hold):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        other = hold(dock.work.labels.source())
+        began = time.monotonic()
+        draw_square(desk, 0.3, 0.4)
+        draw_square(desk, 0.6, 0.4)
+        assert time.monotonic() - began < IN_A_MOMENT_S
+        assert "2 labels wait until another program" in dock.status.text() and "image_labels.gpkg" in dock.status.text()
+        assert dock.work._waiting.numberOfVertices() > 4, "they are shown"
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert in_file(dock) == {} and len(dock.work.edits.waiting()) == 1
+        other.stdin.write("x")
+        other.stdin.flush()
+        until(lambda: in_file(dock) == {1: 1}, "it is written")
+        until(lambda: told(record) == {1: 1}, "the session hears of it")
+        assert not dock.work.edits.waiting() and "wait until" not in dock.status.text()
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert in_file(dock) == {}
+
+    def test_nothing_else_is_done_and_it_is_said(self, quick, dock, desk, hold):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.3, 0.4)
+        other = hold(dock.work.labels.source())
+        began = time.monotonic()
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert "is held by another program" in dock.status.text()
+        dock.work.add_class("tree")
+        assert time.monotonic() - began < IN_A_MOMENT_S
+        assert in_file(dock) == {1: 1} and dock.work._store_later.isActive()
+        other.kill()
+        until(lambda: not dock.work._store_later.isActive(), "the classes are stored")
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert in_file(dock) == {}
+
+    def test_the_end_of_the_work_waits_for_it(self, dock, desk, hold):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        source = dock.work.labels.source()
+        other = hold(source, longer_s=1)
+        draw_square(desk, 0.3, 0.4)
+        other.stdin.write("x")
+        other.stdin.flush()
+        dock.stop()
+        assert [one["class"] for one in QgsVectorLayer(source, "", "ogr").getFeatures()] == [1]
+
+    def test_sample_points_are_answered_again(self, dock, desk, tmp_path, hold):
+        from qgis.core import QgsVectorFileWriter
+
+        path = str(tmp_path / "points.gpkg")
+        options = QgsVectorFileWriter.SaveVectorOptions()
+        QgsVectorFileWriter.writeAsVectorFormatV3(sample_points(), path, QgsProject.instance().transformContext(), options)
+        points = QgsVectorLayer(path, "in a file", "ogr")
+        QgsProject.instance().addMapLayer(points)
+        two_classes(dock)
+        dock.samples.fill_in(points)
+        hold(path)
+        began = time.monotonic()
+        press(desk, Qt.Key.Key_1)
+        assert time.monotonic() - began < IN_A_MOMENT_S
+        assert "is held by another program" in dock.status.text() and dock.samples.queue.filled == 0
 
 
 class TestSession:
@@ -837,9 +950,12 @@ class TestProject:
         monkeypatch.setattr("qgis_false.dock.first_page.find_interpreter", none)
         opened = []
         made = LabelDock(desk, opened.append)
+        desk.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, made)
         made.first_page.set_up.click()
         assert opened == ["setupenvironment"]
-        assert made.first_page.missing.text() == "There is none."
+        assert made.first_page.missing.text().startswith("There is none.\n\nSet up... downloads 0.5 GB")
+        QCoreApplication.processEvents()
+        assert made.widget().verticalScrollBar().maximum() == 0, "all of it is seen"
         made.shut()
 
     def test_the_first_page_shows_the_way_to_a_first_map(self, desk, monkeypatch):
@@ -852,6 +968,38 @@ class TestProject:
         FirstPage(lambda name: None).tutorial.click()
         assert Path(opened[0].toLocalFile()).name == "first_steps.html" and Path(opened[0].toLocalFile()).is_file()
 
+    def test_the_first_page_proposes_the_raster_that_is_active_and_no_map(self, dock, desk, image, tmp_path):
+        dock.stop()
+        path = str(write_raster(tmp_path / "a map.tif", bands=1))
+        dataset = gdal.Open(path, gdal.GA_Update)
+        dataset.SetMetadataItem("FALSE_CLASSES", '[{"code": 1, "name": "road", "color": "#112233"}]')
+        dataset = None
+        the_map, other = QgsRasterLayer(path, "a map"), QgsRasterLayer(str(write_raster(tmp_path / "b.tif")), "b")
+        QgsProject.instance().addMapLayers([the_map, other])
+        for active, proposed in ((image, image), (other, other), (the_map, other), (None, other), (image, image)):
+            desk.canvas.setCurrentLayer(active)
+            assert dock.first_page.raster() == proposed
+        chosen = dock.first_page._raster
+        chosen.setLayer(the_map)
+        chosen.activated.emit(chosen.currentIndex())
+        desk.canvas.setCurrentLayer(other)
+        assert dock.first_page.raster() == the_map, "what a person has chosen stays"
+
+    def test_the_wheel_scrolls_the_page_and_changes_nothing(self, dock, desk):
+        for widget in (dock.looks.choice, dock.live_map.shows, dock.live_map.opacity, dock.drawing._stroke_width):
+            before = [widget.currentIndex() if hasattr(widget, "currentIndex") else widget.value()]
+            none, keys, phase = QPoint(0, 0), Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase
+            place = QPointF(widget.rect().center())
+            for steps in (1, -1):
+                event = QWheelEvent(
+                    place, QPointF(widget.mapToGlobal(place.toPoint())), none, QPoint(0, 120 * steps),
+                    Qt.MouseButton.NoButton, keys, phase, False,
+                )  # fmt: skip
+                QCoreApplication.sendEvent(widget, event)
+                assert not event.isAccepted(), "so it goes on to the page"
+            after = [widget.currentIndex() if hasattr(widget, "currentIndex") else widget.value()]
+            assert after == before
+
     def test_a_file_that_holds_something_else_is_refused(self, image, tmp_path):
         from qgis_false.dock.label_file import label_layer
 
@@ -860,6 +1008,33 @@ class TestProject:
             label_layer(tmp_path / "other.gpkg", image.crs())
         with pytest.raises(QgsProcessingException, match="cannot be written"):
             label_layer(tmp_path / "nowhere" / "labels.gpkg", image.crs())
+
+    @pytest.mark.parametrize("in_project", [True, False])
+    def test_labels_of_the_user_under_the_name_of_ours_are_left_alone(
+        self, desk, image, labels, tmp_path, record, in_project
+    ):
+        from qgis_false.dock.dock import LabelDock
+
+        mine = saved(labels, tmp_path / "image_labels.gpkg")  # In a table of the same name, as the example data.
+        before = [one.attributes() for one in mine.getFeatures()]
+        if in_project:
+            QgsProject.instance().addMapLayer(mine)
+        made = LabelDock(desk, lambda name: None, lambda: [sys.executable, str(FAKE), "behaves", str(record)])
+        for _ in range(2):
+            made.start(image)
+            assert made.work.labels.source() == f"{tmp_path / 'image_labels_2.gpkg'}|layername=labels"
+        made.work.add_class("road")
+        made.shut()
+        assert [one.attributes() for one in mine.getFeatures()] == before and not mine.listStylesInDatabase()[1]
+
+    def test_a_label_file_that_is_damaged_is_said_and_not_replaced(self, desk, image, tmp_path):
+        from qgis_false.dock.dock import LabelDock
+
+        (tmp_path / "image_labels.gpkg").write_bytes(b"no database")
+        made = LabelDock(desk, lambda name: None)
+        made.start(image)
+        assert made.work is None and "image_labels.gpkg holds no labels of FALSE" in made.first_page.missing.text()
+        made.shut()
 
     @pytest.mark.parametrize("links", [True, False])
     def test_the_file_of_another_qgis_that_was_quicker_is_taken(self, image, tmp_path, monkeypatch, links):
@@ -991,6 +1166,22 @@ class TestAFolderThatIsReadOnly:
         QgsProject.instance().setFileName(str(home / "work.qgz"))
         return image
 
+    def test_the_one_for_temporary_files_counts_as_one_that_is_lost(self, image, monkeypatch, tmp_path):
+        from qgis_false.dialogs.destinations import proposed
+        from qgis_false.dock.label_file import file_beside
+
+        folder = Path(QgsProcessingUtils.tempFolder()) / "clip"
+        folder.mkdir(exist_ok=True)
+        layer = QgsRasterLayer(str(write_raster(folder / "OUTPUT.tif")), "Clipped (mask)")
+        home = tmp_path / "documents"
+        home.mkdir()
+        assert file_beside(layer, "_labels.gpkg") == tmp_path / "home" / "Clipped_mask_labels.gpkg"
+        assert proposed(layer.source(), "classify", "OUTPUT", ".tif") == str(tmp_path / "home" / "OUTPUT_map.tif")
+        QgsProject.instance().setFileName("")
+        monkeypatch.setattr("qgis_false.dialogs.destinations.QStandardPaths.writableLocation", lambda place: str(home))
+        assert file_beside(layer, "_labels.gpkg") == home / "Clipped_mask_labels.gpkg"
+        assert proposed(layer.source(), "classify", "OUTPUT", ".tif") is None, "as the results of all algorithms of QGIS"
+
     def test_has_labels_model_and_map_in_the_folder_of_the_project(self, dock, desk, monkeypatch, tmp_path):
         runs = Started(monkeypatch)
         assert dock.work.labels.source().split("|")[0] == str(tmp_path / "home" / "image_labels.gpkg")
@@ -1022,6 +1213,28 @@ class TestWholeMaps:
         assert "by Classify a raster of FALSE" in said[0] and said[1:] == ["Raster: image", "Model: image_model.safetensors"]
         assert dock.whole_maps.make_map.isEnabled()
 
+    def test_the_live_map_gives_way_to_a_new_one_until_the_next_label(self, dock, desk, image, monkeypatch, tmp_path):
+        runs, live = Started(monkeypatch), dock.live_map._visible
+        two_classes(dock)
+        dock.whole_maps.make_map.click()
+        until(lambda: runs.started, "the run begins")
+        path = runs.started[0].values["OUTPUT"]
+        write_raster(Path(path), bands=1)
+        dataset = gdal.Open(path, gdal.GA_Update)
+        dataset.SetMetadataItem("FALSE_CLASSES", '[{"code": 1, "name": "road", "color": "#112233"}]')
+        dataset = None
+        runs.started[0].ended.emit(True, {"OUTPUT": path}, "")
+        (made,) = [one for one in QgsProject.instance().mapLayers().values() if one.source() == path]
+        node = QgsProject.instance().layerTreeRoot().findLayer(made.id())
+        assert (live.isChecked(), node.itemVisibilityChecked()) == (False, True)
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.4, 0.4)
+        assert (live.isChecked(), node.itemVisibilityChecked()) == (True, False)
+        node.setItemVisibilityChecked(True)
+        live.setChecked(False)
+        draw_square(desk, 0.6, 0.4)
+        assert (live.isChecked(), node.itemVisibilityChecked()) == (False, True), "what a person has chosen stays"
+
     def test_an_encoder_that_was_pretrained_is_swapped_in(self, dock, monkeypatch, record):
         runs = Started(monkeypatch)
         dock.whole_maps.improve.click()
@@ -1030,6 +1243,54 @@ class TestWholeMaps:
         run.ended.emit(True, {"ENCODER": run.values["ENCODER"]}, "")
         until(lambda: len(requests(record, "open")) == 2, "the session begins anew")
         assert requests(record, "open")[1]["encoder"] == run.values["ENCODER"]
+
+    @pytest.mark.parametrize("how", ["closed", "another raster", "another project"])
+    def test_what_is_done_when_something_else_is_done_in_the_dock_is_not_lost(
+        self, dock, desk, image, monkeypatch, record, tmp_path, how
+    ):
+        from qgis_false.dock.project_state import remembered_work
+        from qgis_false.made_files import MADE_ENCODER, last_made
+
+        other = QgsRasterLayer(str(write_raster(tmp_path / "other.tif")), "other")
+        QgsProject.instance().addMapLayer(other)
+
+        def leave() -> None:
+            if how == "another project":
+                QgsProject.instance().clear()
+            elif how == "another raster":
+                dock.start(other)
+            else:
+                dock.stop()
+
+        runs, source = Started(monkeypatch), image.source()
+        dock.whole_maps.improve.click()
+        leave()
+        (run,) = runs.started
+        Path(run.values["ENCODER"]).touch()
+        run.ended.emit(True, {"ENCODER": run.values["ENCODER"]}, "")
+        assert last_made(MADE_ENCODER, source) == run.values["ENCODER"]
+        said = desk.bar.currentItem().text() if how != "another raster" else dock.status.text()
+        assert run.values["ENCODER"] in said
+        if how == "another raster":
+            assert dock.work.looks.encoder == ""
+        elif how == "closed":
+            assert remembered_work().looks.encoder == run.values["ENCODER"]
+
+    @pytest.mark.parametrize("how", ["closed", "another project"])
+    def test_a_map_that_is_done_when_the_dock_is_closed_is_shown_where_its_raster_is(
+        self, dock, desk, monkeypatch, tmp_path, how
+    ):
+        runs = Started(monkeypatch)
+        dock.whole_maps.make_map.click()
+        until(lambda: runs.started, "the run begins")
+        (run,) = runs.started
+        dock.stop() if how == "closed" else QgsProject.instance().clear()
+        path = run.values["OUTPUT"]
+        write_raster(Path(path), bands=1)
+        run.ended.emit(True, {"OUTPUT": path}, "")
+        shown = [one.source() for one in QgsProject.instance().mapLayers().values()]
+        assert (path in shown) == (how == "closed")
+        assert path in desk.bar.currentItem().text()
 
     def test_a_run_that_fails_says_why(self, dock, monkeypatch):
         runs = Started(monkeypatch)
@@ -1048,6 +1309,8 @@ class TestWholeMaps:
 class TestFinishedMaps:
     @pytest.fixture
     def maps(self, dock, tmp_path) -> list[QgsRasterLayer]:
+        from qgis_false.dock.finished_maps import add_above
+
         made = []
         for name in ("old", "new"):
             path = str(write_raster(tmp_path / f"{name}.tif", bands=1))
@@ -1055,7 +1318,7 @@ class TestFinishedMaps:
             dataset.SetMetadataItem("FALSE_CLASSES", '[{"code": 1, "name": "road", "color": "#112233"}]')
             dataset = None
             layer = QgsRasterLayer(path, name)
-            QgsProject.instance().addMapLayer(layer)
+            add_above(layer, dock.work.raster)
             made.append(layer)
         return made
 
@@ -1081,6 +1344,13 @@ class TestFinishedMaps:
         write_raster(Path(run.values["OUTPUT"]), bands=1)
         run.ended.emit(True, {**run.values, "CHANGED": 0.123, "COMPARED": 100.0}, "")
         assert "12.3% of the pixels changed" in dock.status.text()
+        opened = []
+        monkeypatch.setattr("qgis_false.dock.panels.whole_maps.QDesktopServices.openUrl", opened.append)
+        assert not dock.whole_maps.report.isHidden()
+        dock.whole_maps.report.click()
+        assert opened[0].toLocalFile() == run.values["REPORT"]
+        order = [one.name().partition(":")[0] for one in QgsProject.instance().layerTreeRoot().layerOrder()]
+        assert order == ["image_labels", "Where they differ", "new", "old", "image"], "what is new lies above"
         (made,) = [one for one in QgsProject.instance().mapLayers().values() if one.source() == run.values["OUTPUT"]]
         assert made.metadata().abstract().split("\n")[1:] == ["Map before: old", "Map after: new"]
 
@@ -1096,7 +1366,10 @@ class TestFinishedMaps:
         monkeypatch.setattr("qgis_false.dock.panels.panel.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
         points = sample_points()
         two_classes(dock)
+        QgsProject.instance().layerTreeRoot().findLayer(maps[0].id()).setItemVisibilityChecked(False)
         dock.samples.fill_in(points)
+        nodes = {name: QgsProject.instance().layerTreeRoot().findLayer(one.id()) for name, one in zip(("old", "new"), maps)}
+        assert not any(node.itemVisibilityChecked() for node in nodes.values()), "nobody is led by a map"
         press(desk, Qt.Key.Key_1)
         assert not runs.started
         press(desk, Qt.Key.Key_1)
@@ -1110,6 +1383,7 @@ class TestFinishedMaps:
         assert "two points in each class" in dock.samples.estimate_line.text()
         press(desk, Qt.Key.Key_Escape)
         assert not dock.samples.estimate_line.text()
+        assert [nodes[name].itemVisibilityChecked() for name in ("old", "new")] == [False, True], "as they were before"
 
 
 class TestOpening:
@@ -1118,6 +1392,7 @@ class TestOpening:
 
         made = LabelDock(desk, lambda name: None, lambda: [sys.executable, str(FAKE), "refuses the raster", str(record)])
         made.start(image)
+        assert made.status.text() == "The session starts..."
         until(lambda: "cannot be read" in made.status.text(), "it says so")
         assert len(requests(record, "open")) == 1
         made.shut()
@@ -1146,7 +1421,9 @@ class TestSamplePoints:
             return {one["id"]: one["class"] for one in points.getFeatures() if one["class"]}
 
         two_classes(dock)
+        desk.canvas.setExtent(QgsRectangle(499_000, 5_599_000, 501_000, 5_601_000))
         dock.samples.button.click()
+        assert 300 < desk.canvas.extent().width() < 500, "a person sees what is there"
         assert desk.canvas.extent().center().x() == pytest.approx(500_010, abs=0.01)
         assert not dock.work.live._visible
         press(desk, Qt.Key.Key_2)

@@ -39,7 +39,7 @@ WORDS = {
 def test_the_cause_is_found_among_the_lines(provider, path):
     import re
 
-    from qgis_false.environment.faults import fault_in, told
+    from qgis_false.installation.faults import fault_in, told
 
     cause = path.stem.partition("-")[0].replace("_", " ")
     fault = fault_in(path.read_text("utf-8").splitlines())
@@ -48,7 +48,7 @@ def test_the_cause_is_found_among_the_lines(provider, path):
 
 
 def test_every_cause_is_recorded_and_has_words(provider):
-    from qgis_false.environment import faults
+    from qgis_false.installation import faults
 
     recorded = {path.stem.partition("-")[0].replace("_", " ") for path in RECORDED}
     assert recorded == set(faults.KNOWN) == set(WORDS)
@@ -56,14 +56,14 @@ def test_every_cause_is_recorded_and_has_words(provider):
 
 @pytest.mark.parametrize("lines", [[], ["error: Something new"], ["Downloading torch (500.0MiB)", "Segmentation fault"]])
 def test_what_is_not_known_is_not_guessed(provider, lines):
-    from qgis_false.environment import faults
+    from qgis_false.installation import faults
 
     assert faults.fault_in(lines).cause == faults.UNKNOWN_CAUSE
     assert faults.told(faults.fault_in(lines), "", "/e") == ""
 
 
 def test_what_went_well_at_the_second_attempt_is_no_cause(provider):
-    from qgis_false.environment import faults
+    from qgis_false.installation import faults
 
     retried = (
         "WARNING: Retrying (Retry(total=4, connect=None)) after connection broken by 'ReadTimeoutError(...)': /simple/x/"
@@ -74,7 +74,7 @@ def test_what_went_well_at_the_second_attempt_is_no_cause(provider):
 
 
 def test_a_proxy_that_a_variable_names_is_corrected_there(provider):
-    from qgis_false.environment import faults
+    from qgis_false.installation import faults
 
     assert "in the variable https_proxy" in faults.told(faults.Fault(faults.PROXY_ASKS), "https_proxy", "/e")
 
@@ -134,9 +134,10 @@ def dead_port() -> int:
 @pytest.fixture(params=["pip", "uv"])
 def installer(request, provider, tmp_path, feedback):
     """Return what really runs an installer with a network and an index, and tells the cause and all that was shown."""
-    from qgis_false.environment import faults, network, variables
+    from qgis_false.environment import variables
     from qgis_false.environment.host import this_host
-    from qgis_false.environment.progress import SetUpProgress
+    from qgis_false.installation import faults, network
+    from qgis_false.installation.progress import SetUpProgress
 
     if request.param == "uv" and not UV.exists():
         pytest.skip("there is no uv in .tools: run make setup")
@@ -162,12 +163,12 @@ def installer(request, provider, tmp_path, feedback):
 @pytest.mark.thorough
 class TestReally:
     def test_a_host_without_a_name(self, installer):
-        from qgis_false.environment.network import Network
+        from qgis_false.installation.network import Network
 
         assert installer("https://no-such-host.invalid/simple", Network())[0] == "no network"
 
     def test_a_proxy_that_is_off(self, installer):
-        from qgis_false.environment.network import Network
+        from qgis_false.installation.network import Network
 
         cause, shown = installer("https://pypi.example/simple", Network(f"http://anna:{PASSWORD}@127.0.0.1:{dead_port()}"))
         assert cause == "proxy gone" and PASSWORD not in shown
@@ -175,7 +176,7 @@ class TestReally:
     def test_a_proxy_that_asks_hears_the_password_and_nobody_else(self, installer, office):
         from base64 import b64decode
 
-        from qgis_false.environment.network import Network
+        from qgis_false.installation.network import Network
 
         proxy = f"http://anna:{PASSWORD}@127.0.0.1:{office.server_port}"
         cause, shown = installer("https://pypi.example/simple", Network(proxy))
@@ -183,13 +184,13 @@ class TestReally:
         assert b64decode(office.asked[0].partition(" ")[2]).decode() == f"anna:{PASSWORD}"
 
     def test_a_host_that_is_excluded_is_reached_without_the_proxy(self, installer, office):
-        from qgis_false.environment.network import Network
+        from qgis_false.installation.network import Network
 
         away = Network(f"http://127.0.0.1:{dead_port()}", ("127.0.0.1",))
         assert installer(f"http://127.0.0.1:{office.server_port}/simple", away)[0] == "no package"
 
     def test_a_certificate_of_the_office(self, installer, office, office_certificate):
-        from qgis_false.environment.network import Network
+        from qgis_false.installation.network import Network
 
         index = f"https://localhost:{office.server_port}/simple"
         assert installer(index, Network())[0] == "certificate"

@@ -26,6 +26,10 @@ def every_kind():
 def shown(every_kind, provider):
     """Return the algorithm of the job, as its dialog would make it. It lives as long as the test."""
     from qgis_false.algorithms.base import JobAlgorithm
+    from qgis_false.algorithms.kinds import IN_DIALOG
+
+    missing = [name.upper() for name, kind in jobs.KINDS.items() if kind not in IN_DIALOG]
+    assert not missing, f"Add a row for {', '.join(missing)} to IN_DIALOG in qgis_false/algorithms/kinds.py."
 
     class EveryKind(JobAlgorithm):
         JOB = every_kind
@@ -61,8 +65,7 @@ def test_a_dialog_shows_and_reads_every_kind(kind, shown, entered, every_kind, c
     from qgis_false.algorithms.kinds import Request, job_fields
 
     assert isinstance(shown, QgsProcessingAlgorithm)
-    definition = shown.parameterDefinition(kind.upper())
-    assert definition is not None, f"Add the kind {kind} to IN_DIALOG in qgis_false/algorithms/kinds.py"
+    assert shown.parameterDefinition(kind.upper()) is not None
     given = {name.upper(): list(value) if isinstance(value, tuple) else value for name, value in entered.items()}
     read = job_fields(Request(shown, given, context, feedback, tmp_path), every_kind)[kind]
     if kind == "vector":  # It is written to a file that holds just what the job needs.

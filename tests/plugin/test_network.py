@@ -29,13 +29,13 @@ def qgis_is_set_to(provider):
 
 
 def network():
-    from qgis_false.environment.network import network_of_qgis
+    from qgis_false.installation.network import network_of_qgis
 
     return network_of_qgis()
 
 
 def test_without_a_proxy_nothing_is_told(qgis_is_set_to):
-    from qgis_false.environment.network import Network, network_variables
+    from qgis_false.installation.network import Network, network_variables
 
     qgis_is_set_to()
     assert network() == Network()
@@ -59,7 +59,7 @@ def test_a_proxy_of_every_kind(qgis_is_set_to, kind, address):
 
 
 def test_user_and_password_and_hosts_without_it(qgis_is_set_to):
-    from qgis_false.environment.network import network_variables
+    from qgis_false.installation.network import network_variables
 
     qgis_is_set_to(
         proxyEnabled=True, proxyType="HttpProxy", proxyHost="proxy.example.org", proxyPort="3128", proxyUser="anna",
@@ -93,7 +93,7 @@ def test_a_sign_in_that_was_opened_later_counts(qgis_is_set_to):
 
 
 def test_what_the_user_has_set_as_a_variable_comes_first(provider):
-    from qgis_false.environment.network import Network, network_variables, variable_of_proxy
+    from qgis_false.installation.network import Network, network_variables, variable_of_proxy
 
     of_qgis = Network("http://proxy.example.org:3128", ("intranet",), "PEM")
     own = {"https_proxy": "http://mine:1", "SSL_CERT_FILE": "/mine.pem"}

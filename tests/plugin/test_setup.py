@@ -60,7 +60,7 @@ class Bench:
             shutil.copytree(Bench.template, self.environment, symlinks=True)
 
     def set_up(self, **request: object):
-        from qgis_false.environment.install import set_up
+        from qgis_false.installation.install import set_up
         from qgis_false.tasks import SetUpEnvironment
 
         self.log.unlink(missing_ok=True)
@@ -69,8 +69,8 @@ class Bench:
 
 @pytest.fixture
 def bench(provider, tmp_path, monkeypatch, feedback) -> Bench:
-    from qgis_false.environment import install
     from qgis_false.environment.interpreters import InterpreterCandidate
+    from qgis_false.installation import install
 
     made = Bench(tmp_path, feedback)
     # Not Python's path after the "#!": that takes none with a space.
@@ -125,6 +125,7 @@ def test_progress_rises_to_the_end_and_what_is_done_is_told(bench, feedback):
     assert any("Downloading torch (500.0MiB)" in line for line in feedback.consoles)
 
 
+@pytest.mark.thorough
 def test_once_it_works_a_second_run_only_checks(bench):
     bench.set_up_before()
     bench.set_up()
@@ -144,8 +145,8 @@ def test_dask_is_installed_as_soon_as_a_scheduler_is_set(bench, monkeypatch, sch
 
 @pytest.mark.thorough
 def test_a_build_that_cannot_be_had_is_replaced_by_a_smaller_one(bench, feedback, monkeypatch):
-    from qgis_false.environment import install
     from qgis_false.environment.torch_build import Gpu
+    from qgis_false.installation import install
 
     monkeypatch.setattr(install, "find_gpus", lambda *_: [Gpu("an old GPU", (535, 1), (6, 1))])
     monkeypatch.setenv("FAKE_UV_UNREACHABLE", "cu126")
@@ -217,8 +218,8 @@ def test_without_a_network_no_environment_is_removed_to_mend_it(bench, monkeypat
 
 @pytest.mark.thorough
 def test_the_proxy_and_the_certificates_of_qgis_reach_uv_and_no_log(bench, feedback, monkeypatch):
-    from qgis_false.environment.install import set_up
-    from qgis_false.environment.network import Network
+    from qgis_false.installation.install import set_up
+    from qgis_false.installation.network import Network
     from qgis_false.tasks import SetUpEnvironment
 
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "SSL_CERT_FILE"):
@@ -277,8 +278,9 @@ def hanging(folder: Path, bench: Bench) -> str:
     ["asking for GPUs", "asking uv", "asking a Python", "making the environment", "installing", "checking"],
 )
 def test_every_stage_can_be_cancelled_and_nothing_lives_on(bench, feedback, tmp_path, monkeypatch, stage):
-    from qgis_false.environment import install, torch_build
+    from qgis_false.environment import torch_build
     from qgis_false.environment.interpreters import InterpreterCandidate
+    from qgis_false.installation import install
     from qgis_false.worker import run_job
 
     if stage == "asking for GPUs":
@@ -389,7 +391,7 @@ def test_what_cannot_be_mended_is_made_anew(bench, feedback):
 
 @pytest.mark.thorough
 def test_an_environment_that_is_whole_but_does_not_compute_is_made_anew(bench, feedback, monkeypatch):
-    from qgis_false.environment import install
+    from qgis_false.installation import install
 
     bench.set_up_before()
     answers = iter([QgsProcessingException("The compute environment is broken: a DLL is missing."), {"device": "cpu"}])
@@ -407,7 +409,7 @@ def test_an_environment_that_is_whole_but_does_not_compute_is_made_anew(bench, f
 
 
 def test_a_device_that_is_not_there_is_no_reason_to_install_again(bench, monkeypatch):
-    from qgis_false.environment import install
+    from qgis_false.installation import install
 
     bench.set_up_before()
 
@@ -453,12 +455,18 @@ def test_another_version_of_the_plugin_says_so_and_the_set_up_mends_it(bench, mo
 @pytest.mark.thorough
 def test_an_interrupted_set_up_is_mentioned_until_it_is_finished(bench, monkeypatch):
     from qgis_false.environment import versions
-    from qgis_false.environment.interpreters import Interpreter
+    from qgis_false.environment.interpreters import Interpreter, NoEnvironment, find_interpreter
 
-    monkeypatch.setenv("FAKE_UV_UNREACHABLE", "cpu *")
-    with pytest.raises(QgsProcessingException):
-        bench.set_up()
+    monkeypatch.setattr("qgis_false.environment.interpreters.LIBRARY_FOLDER", bench.profile)
+    with monkeypatch.context() as offline:
+        offline.setenv("FAKE_UV_UNREACHABLE", "cpu *")
+        with pytest.raises(QgsProcessingException):
+            bench.set_up()
     assert "was interrupted" in versions.problem_of_environment(Interpreter(bench.python, "here"))
+    with pytest.raises(NoEnvironment, match="was interrupted"):  # So that dialogs and the dock offer to go on with it.
+        find_interpreter()
+    bench.set_up()
+    assert find_interpreter().path == bench.python
 
 
 def test_another_python_is_never_told_to_be_set_up(bench):
@@ -515,7 +523,7 @@ def test_two_at_a_time_do_not_undo_each_other(bench):
 
 
 def test_without_room_on_the_disk_nothing_is_begun(bench, monkeypatch):
-    from qgis_false.environment import install
+    from qgis_false.installation import install
 
     monkeypatch.setattr(install.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**10, 9 * 10**9, 10**9))
     with pytest.raises(QgsProcessingException, match=r"1\.0 GB free.*Make room"):
@@ -524,7 +532,7 @@ def test_without_room_on_the_disk_nothing_is_begun(bench, monkeypatch):
 
 
 def test_without_a_python_it_says_what_was_looked_at(bench, monkeypatch):
-    from qgis_false.environment import install
+    from qgis_false.installation import install
 
     monkeypatch.setattr(install, "uv_places", lambda host, own: [])
     monkeypatch.setattr(install, "candidates", lambda host: [])
@@ -533,7 +541,7 @@ def test_without_a_python_it_says_what_was_looked_at(bench, monkeypatch):
 
 
 def test_with_uv_a_python_is_not_needed(bench, monkeypatch):
-    from qgis_false.environment import install
+    from qgis_false.installation import install
 
     monkeypatch.setattr(install, "candidates", lambda host: [])
     with pytest.raises(QgsProcessingException):
@@ -543,8 +551,8 @@ def test_with_uv_a_python_is_not_needed(bench, monkeypatch):
 
 def test_a_python_of_one_s_own_is_used_as_it_is_and_remembered(bench, monkeypatch):
     from qgis_false import settings
-    from qgis_false.environment import install
     from qgis_false.environment.interpreters import find_interpreter
+    from qgis_false.installation import install
 
     monkeypatch.setattr(install, "REQUIRED_PACKAGES", ("json",))
     monkeypatch.setattr(install, "run_job", lambda *_: {"device": "cpu"})
@@ -559,7 +567,7 @@ def test_a_python_of_one_s_own_is_used_as_it_is_and_remembered(bench, monkeypatc
 
 def test_nothing_is_installed_into_a_python_that_is_not_ours(bench, monkeypatch):
     from qgis_false import settings
-    from qgis_false.environment import install
+    from qgis_false.installation import install
 
     monkeypatch.setattr(install, "REQUIRED_PACKAGES", ("json", "no_such_package"))
     with pytest.raises(QgsProcessingException, match="has no no_such_package. Install what it needs"):
@@ -599,13 +607,13 @@ def test_a_program_that_is_no_python_is_refused(bench):
     ],
 )  # fmt: skip
 def test_uv_is_told_of_the_index_that_pip_is_set_to(provider, said, told):
-    from qgis_false.environment.package_index import pip_index
+    from qgis_false.installation.package_index import pip_index
 
     assert pip_index(said) == told
 
 
 def test_uv_is_told_of_the_proxy_and_the_certificates_that_pip_is_set_to(provider):
-    from qgis_false.environment.package_index import pip_network
+    from qgis_false.installation.package_index import pip_network
 
     said = (
         "global.cert='/etc/ssl/office.pem'\nglobal.proxy='http://anna:geheim@proxy.example.org:3128'\nglobal.timeout='9'\n"
@@ -627,7 +635,7 @@ def test_uv_is_told_of_the_proxy_and_the_certificates_that_pip_is_set_to(provide
     ],
 )
 def test_how_far_it_is_can_be_told_from_what_uv_and_pip_print(provider, lines, share):
-    from qgis_false.environment.downloads import Downloads
+    from qgis_false.installation.downloads import Downloads
 
     followed = Downloads()
     for line in lines:
@@ -636,8 +644,8 @@ def test_how_far_it_is_can_be_told_from_what_uv_and_pip_print(provider, lines, s
 
 
 def test_other_requirements_or_another_build_mean_installing_again(provider, tmp_path):
-    from qgis_false.environment import plan
     from qgis_false.environment.torch_build import Build, BuildChoice
+    from qgis_false.installation import plan
 
     for name in ("pyproject.toml", "constraints.txt", "false_core/__init__.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -651,8 +659,8 @@ def test_other_requirements_or_another_build_mean_installing_again(provider, tmp
 
 
 def test_an_old_build_of_pytorch_gets_versions_that_exist_for_it(provider):
-    from qgis_false.environment import plan
     from qgis_false.environment.torch_build import Build
+    from qgis_false.installation import plan
 
     text = 'numpy==2.4.6\ntorch==2.15.0 ; python_version >= "3.11"\ntorchmetrics==1.9.0\ntorchvision==0.29.2\n'
     assert plan.constraints_for(text, Build("cuda")) == text
@@ -671,15 +679,15 @@ def test_an_old_build_of_pytorch_gets_versions_that_exist_for_it(provider):
     ],
 )
 def test_only_what_is_needed_is_done(provider, found, steps):
-    from qgis_false.environment import plan
+    from qgis_false.installation import plan
 
     assert plan.steps(plan.Found(**found)) == steps
     assert plan.steps(plan.Found(**found), from_scratch=True) == ("create", "install", "check")
 
 
 def test_pip_does_it_where_there_is_no_uv(provider):
-    from qgis_false.environment import plan
     from qgis_false.environment.torch_build import Build
+    from qgis_false.installation import plan
 
     assert plan.create("", "/p", "/e") == ["/p", "-m", "venv", "/e"]
     command = plan.install_command("", "/e/bin/python", "/c.txt", "/library", Build("cuda"))
@@ -691,8 +699,8 @@ def test_pip_does_it_where_there_is_no_uv(provider):
 def test_no_command_needs_a_shell_or_names_an_index(provider):
     from recorded_hosts import NAMES, recorded_host
 
-    from qgis_false.environment import plan
     from qgis_false.environment.torch_build import Build
+    from qgis_false.installation import plan
 
     for name in NAMES:
         host = recorded_host(name)
@@ -715,6 +723,6 @@ def test_no_command_needs_a_shell_or_names_an_index(provider):
 def test_the_python_that_uv_gets_is_one_for_this_computer(provider, name, python):
     from recorded_hosts import recorded_host
 
-    from qgis_false.environment import plan
+    from qgis_false.installation import plan
 
     assert plan.python_for_uv(recorded_host(name)) == python

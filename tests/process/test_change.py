@@ -13,7 +13,7 @@ TWO_DATES = """
 import sys
 from pathlib import Path
 from false_core.synthetic.files import labels_of, write_image
-from false_core.synthetic.two_dates import generate_two_dates
+from false_core.benchmark.two_dates import generate_two_dates
 folder = Path(sys.argv[1])
 dates = generate_two_dates(384, 384, seed=3, changing=0.1, gsd=0.7)
 write_image(folder / "before.tif", dates.before)

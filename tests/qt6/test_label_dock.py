@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from qgis.core import QgsApplication
 from qgis.PyQt.QtCore import QEvent, QObject, Qt, pyqtSignal
@@ -28,15 +30,28 @@ class Project(QObject):
     def readEntry(self, scope: str, key: str, default: str = "") -> tuple[str, bool]:
         return default, False
 
+    def layerTreeRoot(self) -> SimpleNamespace:
+        return SimpleNamespace(layerOrder=list)
+
+
+class Canvas(QWidget):
+    currentLayerChanged = pyqtSignal(object)  # noqa: N815 - so it is called in QGIS.
+
+    def currentLayer(self) -> None:
+        return None
+
 
 class Desktop(QMainWindow):
     def __init__(self) -> None:
         super().__init__()
-        self.canvas = QWidget()
+        self.canvas = Canvas()
         self.setCentralWidget(self.canvas)
 
     def mainWindow(self) -> QMainWindow:
         return self
+
+    def messageBar(self) -> None:
+        return None
 
     def mapCanvas(self) -> QWidget:
         return self.canvas

@@ -78,7 +78,7 @@ def pretrain_job(folder: Path) -> KilledJob:
 
 
 def finetune_job(folder: Path) -> KilledJob:
-    """Return a fine-tuning of an untrained encoder, with labels kept back for a score."""
+    """Return a fine-tuning of an untrained encoder, with labels held out for a score."""
     image, out = write_scene(folder, LABELLED_SIDE, LABELLED_SIDE).image, folder / "out"
     card, source = _card(ENCODER, image)
     labels = folder / "squares.gpkg"

@@ -14,7 +14,7 @@ from distributed import get_worker
 from torch import nn
 
 from false_core import events, jobs
-from false_core.cluster import DroppedTask, check_version, put_if_absent, take_own_card
+from false_core.cluster import DroppedTask, check_version, put_if_absent, take_own_gpu
 from false_core.device import choose_device
 from false_core.errors import FalseError, InputError, failure_of_code
 from false_core.feedback import Feedback
@@ -41,7 +41,7 @@ def computed(task: StripTask) -> FinishedStrips:
     worker = get_worker()
     try:
         check_version(task.version, "The client")
-        take_own_card()
+        take_own_gpu()
         set_up_gdal()
         with _one_at_a_time:
             return _computed(task, Path(worker.local_directory))

@@ -19,6 +19,7 @@ from false_core.models.fused import SPECTRUM, TEXTURE, Member, encoder_part
 from false_core.training.heads.fits import (
     FitCount,
     answers_of,
+    balanced_counts,
     design,
     designs,
     fit_member,
@@ -31,11 +32,18 @@ from false_core.training.heads.samples import LabelledPoints
 from false_core.training.heads.spaces import Space
 
 FloatArray = npt.NDArray[np.float32]
+MeasureArray = npt.NDArray[np.float64]
 
-STANDARD_ERRORS = 2.0
+STANDARD_ERRORS_TO_CHOOSE = 1.0
 """Standard errors of the mean gain over shapes by which a candidate must beat those before it, which do well elsewhere."""
-MIN_SHAPES_TO_JUDGE = 20
-"""Held-out shapes below which candidates are not told apart at all."""
+STANDARD_ERRORS_OF_HARM = 2.0
+"""Standard errors by which learning from the raster must be worse to be given up."""
+MIN_SHAPES_TO_JUDGE = 12
+"""Held-out shapes below which nothing is told apart at all."""
+MIN_CLASSES_TO_JUDGE = 0.75
+"""Share of the classes that must be among them: what is best for these may take all others for one of them."""
+SHARPENING = (0.2, 0.3, 0.45, 0.65, 0.8, 1.0, 1.25, 1.5)
+"""Factors on the logarithms of probabilities, of which each candidate gets the one that suits it: some are too sure."""
 
 
 @dataclass(frozen=True)
@@ -76,44 +84,35 @@ class HeadComparison:
     on_raster: FloatArray
 
 
-def candidates_for(head: str, zooms: Sequence[Sequence[int]], bands: int) -> tuple[HeadCandidate, ...]:
+def candidates_for(head: str, zooms: Sequence[Sequence[int]]) -> tuple[HeadCandidate, ...]:
     """Return the candidates of a head: ``"linear"``, ``"texture"`` or ``"auto"``, those that do well on most rasters first.
 
     Args:
         head: The name of the head.
         zooms: The zooms at which each encoder sees the image; none where there is no encoder.
-        bands: Number of bands of the raster.
     """
     texture = HeadCandidate("texture", (Member((TEXTURE,), 1.0),))
     if head == "texture":
         return (texture,)
     spectrum = HeadCandidate("spectrum", (Member((SPECTRUM,), 1.0),))
-    without_encoder = HeadCandidate(
+    local = HeadCandidate(
         "texture and spectrum",
         (Member((TEXTURE, SPECTRUM), 0.5), Member((TEXTURE,), 0.25), Member((SPECTRUM,), 0.25)),
     )
     if not zooms:
-        return without_encoder, texture, spectrum
-    linear = HeadCandidate("linear", _alike(*(_of_encoder(n, own, ()) for n, own in enumerate(zooms))))
+        return local, texture, spectrum
     if head == "linear":
-        return (linear,)
+        return (HeadCandidate("linear", _alike(*(_of_encoder(n, own, ()) for n, own in enumerate(zooms)))),)
     fused = HeadCandidate("linear and texture", _alike(*(_of_encoder(n, own, (TEXTURE,)) for n, own in enumerate(zooms))))
-    with_spectrum = HeadCandidate(
-        "linear, texture and spectrum", _alike(*(_of_encoder(n, own, (TEXTURE, SPECTRUM)) for n, own in enumerate(zooms)))
-    )
+    more_local = HeadCandidate("linear, texture and spectrum", _alike(fused.members, fused.members, local.members))
+    alike = HeadCandidate("linear, texture and spectrum alike", _alike(fused.members, texture.members, spectrum.members))
     latest: tuple[HeadCandidate, ...] = ()
     if len(zooms) > 1:
         latest = tuple(
-            HeadCandidate(f"{name}, {which} encoder alone", _of_encoder(number, zooms[number], parts))
+            HeadCandidate(f"linear and texture, {which} encoder alone", _of_encoder(number, zooms[number], (TEXTURE,)))
             for number, which in ((0, "general"), (len(zooms) - 1, "pretrained"))
-            for name, parts in (("linear and texture", (TEXTURE,)),)
         )
-    several_bands = (with_spectrum, without_encoder) if bands > SPECTRAL_BANDS else ()
-    return (fused, *several_bands, *latest, linear, texture, spectrum)
-
-
-SPECTRAL_BANDS = 3
-"""Bands above which the spectrum of a pixel is looked at beside everything else."""
+    return (fused, *latest, more_local, alike, local, texture, spectrum)
 
 
 def _of_encoder(number: int, zooms: Sequence[int], others: tuple[str, ...]) -> tuple[Member, ...]:
@@ -200,10 +199,10 @@ def compare(
             fitted[-1].fitted[parts] = classifier
     answers = [fused_answers(candidate.members, found)[held_out] for candidate in candidates]
     scores = tuple(_mean_iou(answer, held, classes) for answer in answers)
-    hits = [answer.argmax(axis=1) == held.targets for answer in answers]
+    told = [_told_of_truth(answer, held, classes) for answer in answers]
     best = 0
     for number in range(1, len(candidates)):
-        if scores[number] > scores[best] and is_clearly_better(hits[number], hits[best], held, classes):
+        if is_clearly_better(told[number], told[best], held, classes, STANDARD_ERRORS_TO_CHOOSE):
             best = number
     chosen, said = candidates[best], answers[best]
     learns = may_learn_from_raster
@@ -211,13 +210,14 @@ def compare(
         labelled, unlabelled = (designs(chosen.members, spaces, seen) for seen in (features, sample))
         taught = [_taught(chosen.members, fold, labelled, unlabelled, points, classes, at_step, count) for fold in fitted]
         later = _answers(chosen.members, taught, labelled, len(points.owners), classes)[held_out]
-        learns = not is_clearly_better(hits[best], later.argmax(axis=1) == held.targets, held, classes)
+        before, after = ((answer.argmax(axis=1) == held.targets).astype(float) for answer in (said, later))
+        learns = not is_clearly_better(before, after, held, classes, STANDARD_ERRORS_OF_HARM)
         if learns:
             fitted, said = taught, later
     unseen = designs(chosen.members, spaces, others)
     on_raster = [answers_of(chosen.members, fold.fitted, unseen) for fold in fitted]
     none: FloatArray = np.zeros((0, classes), np.float32)
-    checked = may_learn_from_raster and len(np.unique(held.owners)) >= MIN_SHAPES_TO_JUDGE
+    checked = may_learn_from_raster and can_judge(held, classes)
     return HeadComparison(
         tuple(candidates), scores, chosen, learns, checked, held_out, said, np.concatenate([none, *on_raster])
     )
@@ -255,27 +255,57 @@ def _answers(
     return answers
 
 
+def can_judge(points: LabelledPoints, classes: int) -> bool:
+    """Return whether samples that were held out are of enough shapes and classes to tell anything apart."""
+    enough_shapes = len(np.unique(points.owners)) >= MIN_SHAPES_TO_JUDGE
+    return enough_shapes and len(np.unique(points.targets)) >= MIN_CLASSES_TO_JUDGE * classes
+
+
 def is_clearly_better(
-    hits: npt.NDArray[np.bool_], others: npt.NDArray[np.bool_], points: LabelledPoints, classes: int
+    values: MeasureArray, others: MeasureArray, points: LabelledPoints, classes: int, errors: float
 ) -> bool:
     """Return whether one candidate beats another by more than chance explains, shapes counted as what was drawn.
 
     With few shapes the best of many candidates is often the luckiest: then the one that does well on most rasters is kept.
 
     Args:
-        hits, others: Masks of the samples that each of them gets right, of shape (n,).
+        values, others: A measure of how well each of them does with each sample, of shape (n,).
         points: The samples.
         classes: Number of classes.
+        errors: Standard errors of the mean gain that it must exceed.
     """
+    if not can_judge(points, classes):
+        return False
     shapes, owner, samples = np.unique(points.owners, return_inverse=True, return_counts=True)
-    gains = np.bincount(owner, hits.astype(float) - others.astype(float)) / samples
+    gains = np.bincount(owner, values - others) / samples
     target = np.zeros(len(shapes), np.int64)
     target[owner] = points.targets
     share = 1 / np.bincount(target, minlength=classes)[target]
     share /= share.sum()
     gain = float(share @ gains)
     error = float(np.sqrt(np.square(share * (gains - gain)).sum()))
-    return len(shapes) >= MIN_SHAPES_TO_JUDGE and gain > STANDARD_ERRORS * error
+    return gain > errors * error
+
+
+def _told_of_truth(answer: FloatArray, points: LabelledPoints, classes: int) -> MeasureArray:
+    """Return the logarithm of the probability that a candidate gives to the class of each sample, of shape (n,).
+
+    It says more than a count of hits, where there are few shapes. How sure a candidate is of itself must not decide: its
+    answers are made as sharp as suits it best.
+
+    Args:
+        answer: Logarithms of the probabilities but for a common factor, of shape (n, classes).
+        points: The samples.
+        classes: Number of classes.
+    """
+    counts = balanced_counts(points, classes)
+    found = []
+    for factor in SHARPENING:
+        sharpened = factor * answer.astype(np.float64)
+        sharpened -= sharpened.max(axis=1, keepdims=True)
+        whole = np.log(np.exp(sharpened).sum(axis=1))
+        found.append(sharpened[np.arange(len(answer)), points.targets] - whole)
+    return max(found, key=lambda told: float(counts @ told))
 
 
 def _mean_iou(answer: FloatArray, points: LabelledPoints, classes: int) -> float:

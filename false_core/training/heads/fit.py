@@ -157,7 +157,7 @@ def fit_head(
     bands, classes = len(source.bands), len(annotation.classes)
     backbones = tuple(encoder.backbone for encoder in encoders)
     zooms = tuple(encoder.zooms for encoder in encoders)
-    candidates = candidates_for(head, zooms, bands)
+    candidates = candidates_for(head, zooms)
     names = names_in([member.parts for candidate in candidates for member in candidate.members])
     parts = FeatureParts(backbones, zooms, bands).eval()
     for module, encoder in zip(parts.encoders, encoders):

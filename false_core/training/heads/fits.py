@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from false_core.feedback import Feedback
-from false_core.models.fused import Member
+from false_core.models.fused import TEXTURE, Member
 from false_core.training.heads.regression import TOLERANCE, Linear, fit_logistic
 from false_core.training.heads.samples import LabelledPoints
 from false_core.training.heads.spaces import Space
@@ -17,6 +17,8 @@ from false_core.training.heads.sure_pixels import surest_pixels
 
 FloatArray = npt.NDArray[np.float32]
 
+SECOND_OPINION = (TEXTURE,)
+"""Parts of the classifier that is asked apart about pixels without a label: it does not see what encoders agree on."""
 PENALTY = 1 / 60
 """Penalty on the weights, against a mean cross entropy of about 0.5. A factor of 3 more or less hardly matters."""
 
@@ -106,12 +108,12 @@ def learn_from_raster(
     unlabelled: Mapping[tuple[str, ...], FloatArray],
     classes: int,
     at_step: Callable[[], None] = lambda: None,
-    tolerance: float = TOLERANCE,
     before_fit: Callable[[], None] = lambda: None,
 ) -> dict[tuple[str, ...], Linear]:
     """Fit the classifiers once more: to the labels, and to what all of them together are surest about on the raster.
 
-    Labels and pixels of the raster count alike, and so do the classes among each.
+    Where one of them looks at texture alone, it must not contradict the others. Labels and pixels of the raster count alike,
+    and so do the classes among each.
 
     Args:
         members: The members that the classifiers are of.
@@ -121,10 +123,10 @@ def learn_from_raster(
         unlabelled: Features that each sees at random pixels of the raster, by its parts.
         classes: Number of classes.
         at_step: Called at each step of each fit; what it raises ends it.
-        tolerance: See ``fit_logistic``.
         before_fit: Called before each fit; what it raises ends them.
     """
-    sure = surest_pixels(answers_of(members, fitted, unlabelled))
+    said = {parts: fitted[parts].log_probabilities(inputs) for parts, inputs in unlabelled.items()}
+    sure = surest_pixels(fused_answers(members, said), said.get(SECOND_OPINION))
     counts = balanced_counts(points, classes)
     shares = np.concatenate([counts / counts.sum(), sure.counts()])
     targets = np.concatenate([points.targets, sure.targets])
@@ -132,5 +134,5 @@ def learn_from_raster(
     for parts in labelled:
         before_fit()
         inputs = np.concatenate([labelled[parts], unlabelled[parts][sure.rows]])
-        found[parts] = fit_logistic(inputs, targets, shares, classes, PENALTY, fitted[parts], at_step, tolerance)
+        found[parts] = fit_logistic(inputs, targets, shares, classes, PENALTY, fitted[parts], at_step)
     return found

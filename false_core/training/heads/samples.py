@@ -14,13 +14,13 @@ import shapely
 import torch
 from affine import Affine
 from torch import Tensor, nn
-from torch.nn.functional import grid_sample
 
 from false_core.feedback import Feedback
 from false_core.inference.batches import BatchedNetwork
 from false_core.inference.tiled import TiledNetwork
 from false_core.inference.tiles import TilePlan
 from false_core.labels.annotation import Annotation
+from false_core.models.encoder import sampled_at
 from false_core.models.fused import FeatureParts, reduced
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
@@ -277,7 +277,7 @@ def sampled_levels(levels: Sequence[Tensor], size: Sequence[int], places: npt.ND
     height, width = size
     across = torch.from_numpy(2 * places / [width, height] - 1).float().to(levels[0].device)[None, :, None]
     with torch.inference_mode():
-        found = [grid_sample(level.float(), across, align_corners=False, padding_mode="border") for level in levels]
+        found = [sampled_at(level.float(), across) for level in levels]
         return torch.cat([level[0, :, :, 0] for level in found]).T.cpu().numpy()
 
 

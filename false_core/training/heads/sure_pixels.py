@@ -3,7 +3,9 @@
 This is self-training (Scudder, "Probability of error of some adaptive pattern-recognition machines", IEEE Transactions on
 Information Theory 11, 1965), with as large a share of each class that is found as of all others, so that no class crowds out
 another (Zou et al., "Unsupervised Domain Adaptation for Semantic Segmentation via Class-Balanced Self-Training", ECCV 2018,
-Section 4.2). A few polygons show a class at a few places; these pixels show it all over the raster.
+Section 4.2). A few polygons show a class at a few places; these pixels show it all over the raster. Classifiers that share a
+mistake would learn it, so one that looks at something else is heard apart, as in co-training (Blum and Mitchell, "Combining
+Labeled and Unlabeled Data with Co-Training", COLT 1998).
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ IntArray = npt.NDArray[np.int64]
 
 SURE_SHARE = 0.5
 """Share of the pixels taken for a class that are learned from. Shares from 0.2 to 0.7 did about as well."""
+LIKELIEST = 2
+"""Classes that a second opinion finds likeliest, of which a pixel's must be one. With one alone, less was learned."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +42,25 @@ class SurePixels:
         return counts
 
 
-def surest_pixels(log_probabilities: npt.NDArray[np.float32]) -> SurePixels:
+def surest_pixels(
+    log_probabilities: npt.NDArray[np.float32], second_opinion: npt.NDArray[np.float32] | None = None
+) -> SurePixels:
     """Return of the pixels taken for each class those with the highest probability of it, ``SURE_SHARE`` of them.
 
     Args:
         log_probabilities: Log probabilities of a sample of the raster, of shape (n, classes), normalised or not.
+        second_opinion: Those of another classifier. Pixels whose class is not among its ``LIKELIEST`` are left out.
     """
     found = log_probabilities.argmax(axis=1)
     # Less the logarithm of the sum: what several classifiers say together does not add up to 1.
     surest = -np.log(np.exp(log_probabilities - log_probabilities.max(axis=1, keepdims=True)).sum(axis=1))
+    agreed = np.ones(len(found), bool)
+    if second_opinion is not None:
+        of_found = np.take_along_axis(second_opinion, found[:, None], axis=1)
+        agreed = (second_opinion > of_found).sum(axis=1) < LIKELIEST
     rows = []
-    for target in np.unique(found):
-        own = np.flatnonzero(found == target)
+    for target in np.unique(found[agreed]):
+        own = np.flatnonzero(agreed & (found == target))
         order = np.argsort(-surest[own], kind="stable")
         rows.append(own[order[: int(np.ceil(SURE_SHARE * len(own)))]])
     chosen = np.concatenate([np.zeros(0, np.int64), *rows])

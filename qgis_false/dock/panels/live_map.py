@@ -8,6 +8,7 @@ from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QLabel, QSlider, QWidget
 
 from false_core.session_protocol import SHOW_CHANGE, SHOW_CLASSES, SHOW_CONFIDENCE
+from qgis_false.dock.finished_maps import hide_layers, map_layers
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.live_map import CONFIDENCE_COLOURS, DIFFERENCE_COLOUR
 from qgis_false.dock.panels.panel import Panel, row
@@ -15,13 +16,18 @@ from qgis_false.translation import tr
 
 
 class LiveMapPanel(Panel):
-    """Visibility, opacity and contents of the live map, and what its colours mean."""
+    """Visibility, opacity and contents of the live map, and what its colours mean.
+
+    It gives way to a finished map that has just been made, and takes its place again when the next label is drawn: through
+    one of them nobody could read the colours of the other one.
+    """
 
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
         self._visible = QCheckBox(tr("Show"))
         self._visible.setChecked(True)
-        self._visible.toggled.connect(lambda on: self.work and self.work.live.set_visible(on))
+        self._visible.toggled.connect(self._set_visible)
+        self._has_given_way = False
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
         self.opacity.setValue(60)
@@ -36,6 +42,7 @@ class LiveMapPanel(Panel):
         self.shows.currentIndexChanged.connect(lambda _: self.work and self.work.show_as(self.shows.currentData()))
         self.rows.addWidget(self.shows)
         self.colour_key = QLabel()
+        self.colour_key.setWordWrap(True)  # Or the page would be wider than the dock.
         self.rows.addWidget(self.colour_key)
         self.shows.currentIndexChanged.connect(self._show_colour_key)
 
@@ -44,7 +51,24 @@ class LiveMapPanel(Panel):
         super().begin(work)
         work.live.set_opacity(self.opacity.value() / 100)
         work.live.set_visible(self._visible.isChecked())
+        work.edits.edited.connect(self._come_back)
         self.shows.setCurrentIndex(0)
+
+    def give_way(self) -> None:
+        """Show a finished map in place of the live one, until the next label is drawn."""
+        if self._visible.isChecked():
+            self._visible.setChecked(False)
+            self._has_given_way = True
+
+    def _come_back(self, *_: object) -> None:
+        if self._has_given_way:
+            hide_layers(map_layers())
+            self._visible.setChecked(True)
+
+    def _set_visible(self, on: bool) -> None:
+        self._has_given_way = False
+        if self.work is not None:
+            self.work.live.set_visible(on)
 
     def hide_map(self, hidden: bool) -> None:
         """Hide the map whatever is chosen, or show it again where that is chosen."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from qgis.core import QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgsMapCanvas
@@ -10,7 +10,7 @@ from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtWidgets import QLabel, QPushButton, QWidget
 
 from qgis_false.dock.background_run import BackgroundRun
-from qgis_false.dock.finished_maps import assessed_by, map_layers
+from qgis_false.dock.finished_maps import assessed_by, hide_layers, map_layers, show_layers
 from qgis_false.dock.panels.panel import Panel
 from qgis_false.dock.sample_queue import SampleQueue, point_layers
 from qgis_false.translation import tr
@@ -34,6 +34,8 @@ class SamplesPanel(Panel):
         self._canvas = canvas
         self.queue: Optional[SampleQueue] = None
         self._map: Optional[QgsRasterLayer] = None
+        self._hidden: List[str] = []
+        """Ids of the layers that are shown again when all is filled in: nobody should be led by a map."""
         self._estimate: Optional[BackgroundRun] = None
         self.button = QPushButton(tr("Fill in sample points..."))
         self.button.setToolTip(
@@ -55,10 +57,12 @@ class SamplesPanel(Panel):
         """Go through the sample points of a layer."""
         if self.work is None:
             return
+        self.leave()
         self.filling_in.emit(True)
-        self.queue = SampleQueue(self._canvas, layer)
+        self.queue = SampleQueue(self._canvas, layer, self.work.raster)
         self.button.setText(tr("Stop filling in"))
         maps = map_layers()
+        self._hidden = hide_layers(maps)
         self._map = self.ask_for_map(tr("Of which map are these points?"), maps) if maps else None
         self._estimate_accuracy()
         self._canvas.setFocus()
@@ -104,6 +108,8 @@ class SamplesPanel(Panel):
             return
         self.queue.dispose()
         self.queue = None
+        show_layers(self._hidden)
+        self._hidden = []
         self.estimate_line.clear()
         self.button.setText(tr("Fill in sample points..."))
         self.filling_in.emit(False)

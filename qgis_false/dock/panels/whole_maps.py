@@ -1,23 +1,25 @@
 """Whole maps: they are made with the model of the labels, bettered by pretraining, corrected and compared.
 
-One run at a time goes on in the background, beside the labelling.
+One run at a time goes on in the background, beside the labelling, and also where the dock is closed meanwhile.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, NamedTuple, Optional
 
 from qgis.core import QgsPalettedRasterRenderer, QgsProject, QgsRasterLayer
-from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtCore import QUrl, pyqtSignal
+from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QMenu, QProgressBar, QPushButton, QToolButton, QWidget
 
 from qgis_false.dialogs.destinations import proposed
 from qgis_false.dock.background_run import BackgroundRun
-from qgis_false.dock.finished_maps import compared_with, corrected_by, map_layers
+from qgis_false.dock.finished_maps import add_above, compared_with, corrected_by, map_layers
 from qgis_false.dock.label_file import file_beside
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.panels.panel import Panel, row
+from qgis_false.dock.project_state import Looks, remember_work, remembered_work
 from qgis_false.layers import as_it_is, classes_of, raster_path
 from qgis_false.made_files import MADE_ENCODER, MADE_SEGMENTER, remember_file
 from qgis_false.result_metadata import layer_metadata
@@ -25,15 +27,25 @@ from qgis_false.result_names import name_of_layer
 from qgis_false.translation import tr
 
 
+class _Subject(NamedTuple):
+    """The raster that a run is about. Its layer may be gone when the run ends."""
+
+    layer: str
+    path: str
+
+
 class WholeMapsPanel(Panel):
     """The buttons that map the whole raster, and what becomes of finished maps."""
 
     encoder_made = pyqtSignal(str)
     """The file of an encoder that was pretrained on the raster."""
+    map_shown = pyqtSignal()
+    """A new map lies upon the raster."""
 
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
         self._run: Optional[BackgroundRun] = None
+        self._subject = _Subject("", "")
         self.make_map, self.improve = QPushButton(tr("Make the map")), QPushButton(tr("Improve it"))
         self.make_map.setToolTip(tr("Saves the model beside the raster, and maps the whole raster with it."))
         self.make_map.clicked.connect(self._save_model)
@@ -50,7 +62,13 @@ class WholeMapsPanel(Panel):
         menu.addAction(tr("Overwrite it by the labels..."), self._correct)
         menu.addAction(tr("Compare it with another one..."), self._compare)
         self.finished.setMenu(menu)
+        self.report = QPushButton(tr("Open the report"))
+        self.report.clicked.connect(lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(self._report)))
+        self.report.hide()
+        self._report = ""
+        """The file of the last comparison."""
         self.rows.addWidget(self.finished)
+        self.rows.addWidget(self.report)
         self._progress = QProgressBar()
         self._progress.hide()
         self._cancel = QPushButton(tr("Cancel"))
@@ -61,6 +79,7 @@ class WholeMapsPanel(Panel):
     def begin(self, work: Labelling) -> None:
         """Map with the models that are saved from now on."""
         super().begin(work)
+        self.report.hide()
         work.saved.connect(self._map_with)
 
     def _save_model(self) -> None:
@@ -113,6 +132,9 @@ class WholeMapsPanel(Panel):
         return proposed(source, algorithm, output, ending) or str(file_beside(self.work.raster, f"_{output}{ending}"))
 
     def _begin_run(self, name: str, values: Dict[str, Any]) -> None:
+        if self.work is not None:
+            raster = self.work.raster
+            self._subject = _Subject(raster.id(), raster_path(raster))
         self._run = BackgroundRun(name, values, self)
         self._run.progressed.connect(lambda percent: self._progress.setValue(round(percent)))
         self._run.ended.connect(self._on_end)
@@ -129,36 +151,48 @@ class WholeMapsPanel(Panel):
     def _on_end(self, successful: bool, results: Dict[str, Any], said: str) -> None:
         run, self._run = self._run, None
         self._show_run()
-        if run is None or self.work is None:
+        if run is None:
             return
         if not successful:
             last_line = said.rpartition("\n")[2]
             text = tr("Cancelled.") if run.is_cancelled else last_line or tr("It has failed.")
             self.said.emit(text, not run.is_cancelled)
         elif run.name == "pretrain":
-            remember_file(MADE_ENCODER, results["ENCODER"], [raster_path(self.work.raster)])
-            self.encoder_made.emit(results["ENCODER"])
+            self._take_encoder(results["ENCODER"])
         elif run.name == "comparemaps":
             self._load_map(results["OUTPUT"], tr("Where they differ"), run)
             told = tr("{percent} of the pixels changed. The report is in {path}.",
                       percent=f"{results['CHANGED']:.1%}", path=results["REPORT"])  # fmt: skip
             self.said.emit(told, False)
+            self._report = results["REPORT"]
+            self.report.show()
         else:
             what = tr("Classified raster") if run.name == "classify" else tr("Corrected map")
             self._load_map(results["OUTPUT"], what, run)
 
-    def _load_map(self, path: str, what: str, run: BackgroundRun) -> None:
-        if self.work is None:
+    def _take_encoder(self, path: str) -> None:
+        """Go on with an encoder; where something else is labelled by now, when its raster is labelled again."""
+        remember_file(MADE_ENCODER, path, [self._subject.path])
+        if self.work is not None and self.work.raster.id() == self._subject.layer:
+            self.encoder_made.emit(path)
             return
+        known = remembered_work()
+        if known is not None and known.raster.id() == self._subject.layer:
+            remember_work(known.raster, known.labels, Looks(encoder=path))
+        self.said.emit(tr("The encoder is in {path}.", path=path), False)
+
+    def _load_map(self, path: str, what: str, run: BackgroundRun) -> None:
+        raster = QgsProject.instance().mapLayer(self._subject.layer)
+        if isinstance(raster, QgsRasterLayer):  # Another project may be open by now, of which it is no part.
+            self._add_map(path, what, run, raster)
+        self.said.emit(tr("The map is in {path}.", path=path), False)
+
+    def _add_map(self, path: str, what: str, run: BackgroundRun, raster: QgsRasterLayer) -> None:
         with as_it_is(path):
-            layer = QgsRasterLayer(path, name_of_layer(what, self.work.raster.name()))
+            layer = QgsRasterLayer(path, name_of_layer(what, raster.name()))
         layer.setMetadata(layer_metadata(run.name, run.inputs()))
         classes = classes_of(path)
         if classes:
             layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))
-        project = QgsProject.instance()
-        project.addMapLayer(layer, False)
-        node = project.layerTreeRoot().findLayer(self.work.raster.id())
-        parent = node.parent() if node is not None else project.layerTreeRoot()
-        parent.insertLayer(parent.children().index(node) if node is not None else 0, layer)
-        self.said.emit(tr("The map is in {path}.", path=path), False)
+        add_above(layer, raster)
+        self.map_shown.emit()

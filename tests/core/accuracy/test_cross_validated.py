@@ -12,7 +12,7 @@ from false_core.accuracy import cross_validated
 from false_core.accuracy.cross_validated import (
     MIN_SHAPES,
     MIN_SHAPES_PER_CLASS,
-    accuracy_of_held_back,
+    accuracy_of_held_out,
     confusion_of_shapes,
     estimate_accuracy,
     missing_shapes,
@@ -137,14 +137,14 @@ def test_the_confusion_matrix_of_shapes_is_that_of_samples_that_count_as_a_part_
 
 def test_the_interval_of_equal_shapes_is_wilsons(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cross_validated, "stdtrit", lambda _, share: norm.ppf(share))
-    found = accuracy_of_held_back(np.array([[300, 100], [0, 100]]), np.full(20, 25.0))
+    found = accuracy_of_held_out(np.array([[300, 100], [0, 100]]), np.full(20, 25.0))
     wanted = binomtest(16, 20).proportion_ci(method="wilson")
     assert found is not None and found.value == 0.8
     assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high))
 
 
-def test_few_large_shapes_kept_back_say_less_than_as_many_alike() -> None:
+def test_few_large_shapes_held_out_say_less_than_as_many_alike() -> None:
     confusion = np.array([[90, 10], [10, 90]])
-    alike, unlike = (accuracy_of_held_back(confusion, np.array(p)) for p in ([20.0] * 10, [110.0] + [10.0] * 9))
+    alike, unlike = (accuracy_of_held_out(confusion, np.array(p)) for p in ([20.0] * 10, [110.0] + [10.0] * 9))
     assert alike and unlike and alike.low and unlike.low and unlike.low < alike.low - 0.1
-    assert accuracy_of_held_back(np.zeros((2, 2), np.int64), np.ones(3)) is None
+    assert accuracy_of_held_out(np.zeros((2, 2), np.int64), np.ones(3)) is None

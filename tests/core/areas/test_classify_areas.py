@@ -200,7 +200,7 @@ class TestWhatIsAsked:
             (["a", "a"], [cell(0, 0), cell(1, 0)], "of one class, 'a'"),
             (["a", "b"], [cell(500, 0), cell(501, 0)], "No label of .* lies on"),
             ([None], [cell(0, 0)], "holds no value"),
-            (["a", "b"], [cell(0, 0), cell(7, 5)], "of a class hold no valid pixel"),
+            (["a", "b"], [cell(0, 0), cell(7, 5)], "No labelled area of b holds a valid pixel"),
         ],
     )
     def test_needs_labels_that_say_something(

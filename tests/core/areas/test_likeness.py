@@ -1,10 +1,11 @@
-"""Likeness is a cosine with the examples, less what is more like something else."""
+"""Likeness is a cosine with the examples, less what is more like something else; the best are looked at again."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from false_core.areas import likeness as likeness_module
 from false_core.areas.likeness import LIKENESS_COMPONENTS, LikenessToExamples
 
 
@@ -45,3 +46,92 @@ def test_an_example_is_like_itself_and_nothing_is_like_no_number() -> None:
 def test_areas_that_are_all_alike_differ_in_nothing() -> None:
     same = np.ones((5, 80), np.float32)
     assert (LikenessToExamples.to(same[:1], same[:0], same).of(same) == 0).all()
+
+
+def kinds(number: int, scatter: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the features of areas of eight kinds, which differ in a few of many directions in which all vary."""
+    chance = np.random.default_rng(2)
+    kind = chance.integers(8, size=number)
+    features = chance.normal(0, 1, (8, 100))[kind] + scatter * chance.normal(0, 1, (number, 100))
+    return features.astype(np.float32), kind
+
+
+def first_likeness(features: np.ndarray, wanted: np.ndarray, unwanted: np.ndarray) -> tuple[LikenessToExamples, np.ndarray]:
+    """Return the likeness to some areas by number, and that of all others; the examples are not to be found."""
+    sample = features[np.isfinite(features[:, 0])]
+    likeness = LikenessToExamples.to(features[wanted], features[unwanted], sample)
+    found = np.nan_to_num(likeness.of(features), nan=-np.inf)
+    found[[*wanted, *unwanted]] = -np.inf
+    return likeness, found
+
+
+class TestASecondLook:
+    @pytest.mark.parametrize("unwanted", [[], [5, 9]])
+    def test_is_as_defined(self, unwanted: list[int]) -> None:
+        """By loops in double precision: neighbours of each area, the best of all, and their mean with the examples."""
+        features, _ = kinds(600, 1.5)
+        likeness, found = first_likeness(features, np.array([0, 1]), np.array(unwanted, int))
+        neighbours, best, power = 6, 3, 3
+
+        def unit(vector: np.ndarray) -> np.ndarray:
+            return vector / np.linalg.norm(vector)
+
+        seen = [unit(row) for row in likeness.space.of(features, alone=True).astype(np.float64)]
+
+        def nearest(own: np.ndarray) -> list[tuple[float, int]]:
+            every = ((own @ one, n) for n, one in enumerate(seen) if own @ one < 1 - 1e-5)
+            return sorted(every, reverse=True)[:neighbours]
+
+        reach = [nearest(one)[-1][0] for one in seen]
+
+        def around(own: np.ndarray) -> np.ndarray:
+            mutual = [(cosine, n) for cosine, n in nearest(own) if cosine >= 0.97 * reach[n]]
+            return unit(own + sum((max(cosine, 0) ** power * seen[n] for cosine, n in mutual), np.zeros(len(own))))
+
+        moved = [around(one) for one in seen]
+
+        def like(area: np.ndarray, wanted: np.ndarray) -> float:
+            cosine = area @ unit(wanted)
+            return cosine - max([0.0, *(area @ moved[n] - cosine for n in unwanted)])
+
+        wanted = moved[0] + moved[1]
+        candidates = [n for n in range(len(features)) if n not in (0, 1, *unwanted)]
+        first = sorted(((like(moved[n], wanted), n) for n in candidates), reverse=True)[:best]
+        wanted = wanted + sum(max(value, 0) ** power * moved[n] for value, n in first)
+        again = likeness.looked_at_again(features, found, 10)
+        assert again[candidates] == pytest.approx([like(moved[n], wanted) for n in candidates], abs=2e-4)
+        assert (again[[0, 1, *unwanted]] == -np.inf).all()
+
+    def test_finds_more_of_a_kind(self) -> None:
+        features, kind = kinds(1200, 2.5)
+        shares = []
+        for query in range(40):
+            likeness, found = first_likeness(features, np.array([query]), np.array([], int))
+            again = likeness.looked_at_again(features, found, 10)
+            shares.append([(kind[np.argsort(-one)[:10]] == kind[query]).mean() for one in (found, again)])
+        before, after = np.mean(shares, axis=0)
+        assert after > before + 0.05
+
+    def test_is_the_first_one_where_few_areas_say_what_is_near(self) -> None:
+        features, _ = kinds(60, 1.0)
+        likeness, found = first_likeness(features, np.array([0]), np.array([1]))
+        assert likeness.looked_at_again(features, found, 10) == pytest.approx(found, abs=1e-6)
+
+    def test_leaves_all_others_behind_those_that_it_looks_at(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(likeness_module, "FEWEST_LOOKED_AT_AGAIN", 20)
+        features, _ = kinds(500, 1.0)
+        features[400:420] = np.nan
+        likeness, found = first_likeness(features, np.array([0]), np.array([], int))
+        again = likeness.looked_at_again(features, found, 10)
+        order = np.argsort(-found, kind="stable")
+        assert set(np.argsort(-again, kind="stable")[:40]) == set(order[:40])
+        assert (np.diff(again[order[40:479]]) <= 0).all()
+        assert (again[400:420] == -np.inf).all() and again[0] == -np.inf
+        assert (again[order[:479]] <= 1 + 1e-5).all()
+
+    def test_of_places_that_are_all_alike_or_none_at_all_says_nothing_new(self) -> None:
+        same = np.ones((300, 80), np.float32)
+        likeness, found = first_likeness(same, np.array([0]), np.array([], int))
+        assert (likeness.looked_at_again(same, found, 5)[1:] == 0).all()
+        nothing = np.full(300, -np.inf, np.float32)
+        assert (likeness.looked_at_again(same, nothing, 5) == -np.inf).all()

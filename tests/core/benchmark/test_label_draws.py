@@ -92,7 +92,7 @@ class TestAPool:
         assert len(under) == 500 and not under.any()
         assert (truth[pool.scored.rows, pool.scored.columns] == pool.scored.targets + 1).all()
 
-    def test_of_labels_alone_is_scored_on_labels_that_are_kept_back(self, world: dict[str, str]) -> None:
+    def test_of_labels_alone_is_scored_on_labels_that_are_held_out(self, world: dict[str, str]) -> None:
         pool = pool_of(task(world, labels=world["labels"], field="cover"), 100, Feedback())
         shapes = pool.outlines(np.arange(len(pool.targets)))
         under = shapely.contains_xy(shapely.union_all(shapes), *pool.scored.middles.T)

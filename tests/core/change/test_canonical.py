@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal, norm
 
-from false_core.change.canonical import CanonicalPair, fit_canonical
+from false_core.change.canonical import LITTLE_IN_COMMON, CanonicalPair, fit_canonical, held_out_score
 from false_core.inference.features import Projection
 
 CPU = torch.device("cpu")
@@ -51,6 +51,17 @@ def test_places_that_show_the_same_thing_score_low_and_others_high() -> None:
     same, other = scores_of(pair, before, after), scores_of(pair, before, np.roll(after, 1, axis=0))
     assert (same < 0).mean() > 0.97
     assert (other > 0).mean() > 0.97
+
+
+@pytest.mark.parametrize("number", [300, 3000])
+def test_half_of_the_ground_tells_whether_a_date_says_anything_of_the_other(number: int) -> None:
+    before, after = places(number, 5)
+    ground = np.random.default_rng(1).uniform(0, [900, 300], (number, 2))
+    assert held_out_score(before, after, [CHANNELS], ground) < 3 * LITTLE_IN_COMMON
+    changed = np.where(np.arange(number)[:, None] % 10 == 0, np.roll(after, 1, axis=0), after)
+    assert held_out_score(before, changed, [CHANNELS], ground) < 3 * LITTLE_IN_COMMON
+    assert held_out_score(before, np.roll(after, 1, axis=0), [CHANNELS], ground) > LITTLE_IN_COMMON
+    assert held_out_score(before, after, [CHANNELS], np.zeros((number, 2))) > LITTLE_IN_COMMON  # It has no halves.
 
 
 def test_a_date_may_be_in_other_numbers() -> None:

@@ -14,15 +14,15 @@ import rasterio
 import rasterio.warp
 from affine import Affine
 from rasterio.transform import array_bounds
-from small_world import write_raster
+from small_world import Listener, write_raster
 
+from false_core.benchmark.two_dates import TwoDates, generate_two_dates
 from false_core.change import paired_encoder
 from false_core.change.change_scores import ChangeScores, change_scores
 from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError, OutputError, RequestError
 from false_core.events import Event, Progress
 from false_core.jobs import Change
-from false_core.synthetic.two_dates import TwoDates, generate_two_dates
 
 pytestmark = pytest.mark.thorough
 
@@ -59,8 +59,11 @@ def find(place: Place, output: Path, **more: Any) -> tuple[dict[str, Any], np.nd
 @pytest.fixture(scope="module")
 def found(place: Place, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("found")
-    results, codes = find(place, folder / "change.tif", confidence=str(folder / "sure.tif"))
-    return {"results": results, "codes": codes, "map": folder / "change.tif", "sure": folder / "sure.tif"}
+    listener, sure = Listener(), folder / "sure.tif"
+    results = run(Change(place.before, place.after, str(folder / "change.tif"), confidence=str(sure)), listener)
+    with rasterio.open(folder / "change.tif") as file:
+        codes = file.read(1)
+    return {"results": results, "codes": codes, "map": folder / "change.tif", "sure": sure, "warned": listener.warnings}
 
 
 def scores(place: Place, codes: np.ndarray) -> ChangeScores:
@@ -75,6 +78,15 @@ class TestTwoSeasons:
     def test_what_is_nodata_at_one_date_is_unknown_and_all_else_is_known(self, place: Place, found: dict[str, Any]) -> None:
         both = (place.dates.before.truth > 0) & (place.dates.after.truth > 0)
         assert np.array_equal(found["codes"] > 0, both)
+
+    def test_of_dates_that_say_nothing_of_each_other_it_warns(
+        self, place: Place, found: dict[str, Any], tmp_path: Path, listener: Listener
+    ) -> None:
+        assert "hardly tells what" not in found["warned"]
+        other = place.dates.after.image[:, ::-1, ::-1]
+        elsewhere = write(tmp_path / "elsewhere.tif", np.roll(other, 200, axis=2))
+        run(Change(place.before, elsewhere, str(tmp_path / "c.tif")), listener)
+        assert "What before.tif shows hardly tells what elsewhere.tif shows" in listener.warnings
 
     def test_the_results_say_how_much(self, found: dict[str, Any]) -> None:
         codes = found["codes"]

@@ -15,17 +15,17 @@ import torch
 from shapely.geometry import box
 from small_world import CRS, Listener
 
+from false_core.benchmark.two_dates import TwoDates, generate_two_dates
 from false_core.change.change_scores import change_scores
 from false_core.change.class_tiles import likeliest_pair, same_class
 from false_core.change.date_classes import check_tells_classes_apart, moved_labels
 from false_core.change.from_to import MOST_PAIRS_OF_CLASSES, NO_CHANGE_CODE, changes_between
 from false_core.dispatch import run
 from false_core.errors import InputError, ModelFileError, RequestError
-from false_core.jobs import Change, Finetune, from_mapping
+from false_core.jobs import Change, Finetune, Pretrain, from_mapping
 from false_core.labels.annotation import Annotation
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.synthetic.files import LAND_COVER, labels_of, write_image
-from false_core.synthetic.two_dates import TwoDates, generate_two_dates
 
 SIDE = 640
 CLASSES = ClassTable(
@@ -195,6 +195,19 @@ class TestModel:
         codes, _ = world.find(tmp_path / "c.tif", before=mixed[0], after=mixed[1], model=model)
         same, _ = world.find(tmp_path / "same.tif", model=model)
         assert (codes == same).mean() > 0.99
+
+    def test_takes_the_bands_in_the_order_of_an_encoder_given_too(self, world: World, model: str, tmp_path: Path) -> None:
+        """The general look and the model see one list of bands: another order would feed the model infrared for red."""
+        with rasterio.open(world.before) as file:
+            pixels, profile, names = file.read(), file.profile, file.descriptions
+        with rasterio.open(tmp_path / "mixed.tif", "w", **profile) as file:
+            file.write(pixels[::-1])
+            file.descriptions = names[::-1]
+        for number, raster in enumerate((world.before, str(tmp_path / "mixed.tif"))):
+            run(Pretrain((raster,), str(tmp_path / f"encoder_{number}.safetensors"), preset="quick", method="random"))
+        world.find(tmp_path / "c.tif", model=model, encoder=str(tmp_path / "encoder_0.safetensors"))
+        with pytest.raises(ModelFileError, match=r"takes bands 4, 3, 2, 1 .* takes bands 1 to 4"):
+            world.find(tmp_path / "c.tif", model=model, encoder=str(tmp_path / "encoder_1.safetensors"))
 
     def test_and_labels_are_not_given_both(self, world: World, model: str, tmp_path: Path) -> None:
         given = {"job": "change", "before": world.before, "after": world.after, "output": str(tmp_path / "c.tif")}

@@ -254,3 +254,11 @@ def test_no_other_file_is_read_than_the_one_that_is_named(
 def test_two_slashes_at_the_start_are_no_server(tmp_path: Path, read: Any) -> None:
     with pytest.raises(InputError, match="cannot be opened under this name"):
         read("/" + write_labels(tmp_path / "l.gpkg", ["field", "water"], [A, C]))
+
+
+@pytest.mark.parametrize("name", ["town.osm", "town.osm.pbf", "TOWN.OSM"])
+def test_a_raw_extract_of_openstreetmap_is_to_be_saved_as_a_layer(name: str, tmp_path: Path, listener: Listener) -> None:
+    (tmp_path / name).write_text('<?xml version="1.0"?><osm version="0.6"><node id="1" lat="49" lon="13"/></osm>', "utf-8")
+    with pytest.raises(InputError, match="is a raw extract of OpenStreetMap") as refused:
+        read_table(str(tmp_path / name), None, listener.feedback)
+    assert "as a GeoPackage" in str(refused.value)

@@ -1,4 +1,4 @@
-"""Labels as people digitise them, and how they end up on the pixels: classes, shapes, burning, and what is kept back."""
+"""Labels as people digitise them, and how they end up on the pixels: classes, shapes, burning, and what is held out."""
 
 from __future__ import annotations
 
@@ -294,8 +294,8 @@ class TestWhereLabelsLie:
 
     def test_a_polygon_as_large_as_a_country_is_no_burden(self, read: Any) -> None:
         annotation = read(["a", "b"], [pixel_box(-4e5, -4e5, 8e5, 8e5), A])
-        training, held_back = split(annotation, 0.2, WIDTH, HEIGHT, 0)
-        assert len(training.shapes) + len(held_back.shapes if held_back else ()) < 2 * BLOCKS_ALONG_SIDE**2
+        training, held_out = split(annotation, 0.2, WIDTH, HEIGHT, 0)
+        assert len(training.shapes) + len(held_out.shapes if held_out else ()) < 2 * BLOCKS_ALONG_SIDE**2
 
     def test_some_outside_are_left_out_and_counted(self, read: Any, listener: Listener) -> None:
         annotation = read(["a", "b", "b", "c"], [A, B, pixel_box(500, 500, 5, 5), pixel_box(-50, 0, 5, 5)])
@@ -651,59 +651,59 @@ class TestTheSplit:
 
     @pytest.mark.parametrize("seed", range(5))
     def test_parts_the_labels_and_loses_none(self, scattered: Annotation, seed: int) -> None:
-        training, held_back = split(scattered, 0.2, WIDTH, HEIGHT, seed)
-        assert held_back is not None
-        assert training.classes == held_back.classes == scattered.classes
-        kept, held = ({shape.wkb for shape in part.shapes} for part in (training, held_back))
+        training, held_out = split(scattered, 0.2, WIDTH, HEIGHT, seed)
+        assert held_out is not None
+        assert training.classes == held_out.classes == scattered.classes
+        kept, held = ({shape.wkb for shape in part.shapes} for part in (training, held_out))
         assert not kept & held
         for target in range(3):
-            area = [shapely.area(part.shapes[part.targets == target]).sum() for part in (scattered, training, held_back)]
+            area = [shapely.area(part.shapes[part.targets == target]).sum() for part in (scattered, training, held_out)]
             assert area[1] + area[2] == pytest.approx(area[0])
             assert 0 < area[2] < area[1]
 
     @pytest.mark.parametrize("seed", range(5))
     def test_keeps_back_whole_blocks(self, scattered: Annotation, seed: int) -> None:
-        training, held_back = split(scattered, 0.2, WIDTH, HEIGHT, seed)
-        assert held_back is not None
+        training, held_out = split(scattered, 0.2, WIDTH, HEIGHT, seed)
+        assert held_out is not None
         side = WIDTH / BLOCKS_ALONG_SIDE
 
         def blocks(part: Annotation) -> set[tuple[int, int]]:
             return {(int(s.centroid.x // side), int(s.centroid.y // side)) for s in part.shapes}
 
-        assert not blocks(training) & blocks(held_back)
-        assert len(blocks(held_back)) >= 3
+        assert not blocks(training) & blocks(held_out)
+        assert len(blocks(held_out)) >= 3
 
     @pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
     def test_keeps_back_about_the_share_asked_for(self, scattered: Annotation, share: float) -> None:
-        _, held_back = split(scattered, share, WIDTH, HEIGHT, 0)
-        assert held_back is not None
-        assert held_back.pixels.sum() / scattered.pixels.sum() == pytest.approx(share, rel=0.6)
+        _, held_out = split(scattered, share, WIDTH, HEIGHT, 0)
+        assert held_out is not None
+        assert held_out.pixels.sum() / scattered.pixels.sum() == pytest.approx(share, rel=0.6)
 
     def test_never_takes_the_last_shape_of_a_class(self, read: Any) -> None:
         annotation = read(["a", "a", "b"], [A, C, shapely.Point(60.5, 20.5)])
         for seed in range(20):
-            training, held_back = split(annotation, 0.5, WIDTH, HEIGHT, seed)
+            training, held_out = split(annotation, 0.5, WIDTH, HEIGHT, seed)
             assert set(training.targets.tolist()) == {0, 1}
-            assert held_back is not None
-            assert held_back.targets.tolist() == [0]
+            assert held_out is not None
+            assert held_out.targets.tolist() == [0]
 
     def test_cuts_a_polygon_larger_than_half_a_block_and_keeps_its_area(self, read: Any) -> None:
         annotation = read(["a", "b"], [pixel_box(3, 3, 90, 60), A])
-        training, held_back = split(annotation, 0.3, WIDTH, HEIGHT, 1)
-        assert held_back is not None
-        assert (held_back.targets == 0).sum() > 5
+        training, held_out = split(annotation, 0.3, WIDTH, HEIGHT, 1)
+        assert held_out is not None
+        assert (held_out.targets == 0).sum() > 5
         assert (training.targets == 0).sum() > 5
         np.testing.assert_array_equal(burnt(annotation.cut(10)), burnt(annotation))
 
     def test_with_one_shape_per_class_keeps_nothing_back(self, read: Any) -> None:
-        training, held_back = split(read(["a", "b"], [A, C]), 0.2, WIDTH, HEIGHT, 0)
-        assert held_back is None
+        training, held_out = split(read(["a", "b"], [A, C]), 0.2, WIDTH, HEIGHT, 0)
+        assert held_out is None
         assert len(training.shapes) == 2
 
     def test_without_a_share_keeps_nothing_back(self, scattered: Annotation) -> None:
-        training, held_back = split(scattered, 0.0, WIDTH, HEIGHT, 0)
+        training, held_out = split(scattered, 0.0, WIDTH, HEIGHT, 0)
         assert training is scattered
-        assert held_back is None
+        assert held_out is None
 
     def test_the_same_seed_parts_in_the_same_way(self, scattered: Annotation) -> None:
         one, two, other = (split(scattered, 0.2, WIDTH, HEIGHT, seed)[1] for seed in (3, 3, 4))
@@ -717,8 +717,8 @@ class TestTheSplit:
 class TestDoubts:
     """What the user is told before the training, when it can still be mended."""
 
-    def said(self, annotation: Annotation, held_back: Annotation | None = None, scored: bool = False) -> str:
-        return " ".join(label_warnings(annotation, held_back, scored, WIDTH, HEIGHT))
+    def said(self, annotation: Annotation, held_out: Annotation | None = None, scored: bool = False) -> str:
+        return " ".join(label_warnings(annotation, held_out, scored, WIDTH, HEIGHT))
 
     def test_there_are_none_about_good_labels(self, read: Any) -> None:
         good = read(["a", "a", "b", "b"], [pixel_box(x, y, 20, 20) for x in (2, 70) for y in (2, 60)])
@@ -734,6 +734,6 @@ class TestDoubts:
 
     def test_classes_without_a_score_where_one_was_asked_for(self, read: Any) -> None:
         every = read(["a", "a", "b"], [pixel_box(2, 2, 20, 20), pixel_box(70, 60, 20, 20), pixel_box(70, 2, 20, 20)])
-        held_back = every.subset(np.array([1]))
-        assert "No score for b: too few shapes" in self.said(every, held_back, scored=True)
+        held_out = every.subset(np.array([1]))
+        assert "No score for b: too few shapes" in self.said(every, held_out, scored=True)
         assert "No score" not in self.said(every, None, scored=False)

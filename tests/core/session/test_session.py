@@ -12,8 +12,8 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
-from session.session_here import SessionHere
 from session_client import codes_of
+from session_here import SessionHere
 from small_world import GRID, on_map, pixel_box, textured_land, write_raster
 
 from false_core.dispatch import run
@@ -369,6 +369,12 @@ class TestScores:
         assert [(score.code, score.labels, score.accuracy, score.missing) for score in scores.classes] == [
             (1, 2, None, 2), (2, 2, None, 2), (3, 2, None, 2)
         ]  # fmt: skip
+
+    def test_a_class_without_labels_needs_as_many_as_any_other(self, labelled: SessionHere) -> None:
+        named = (*CLASSES, (9, "bridge"))
+        labelled.ask(SetClasses, classes=tuple(ClassEntry(code, name, "#000000") for code, name in named))
+        scores = labelled.answer(SessionScores, number=labelled.ask(Score))
+        assert (scores.classes[-1].code, scores.classes[-1].labels, scores.classes[-1].missing) == (9, 0, 4)
 
     @pytest.mark.thorough
     def test_with_enough_labels_they_have_an_interval(self, opened: SessionHere) -> None:

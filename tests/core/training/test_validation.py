@@ -33,16 +33,16 @@ def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, "MIN_STRIDE_PX", 64)
 
 
-def shown(path: Path, held_back: Annotation, factor: int) -> np.ndarray:
+def shown(path: Path, held_out: Annotation, factor: int) -> np.ndarray:
     """Return the confusion matrix of labels and a map as it lies in its file."""
     with rasterio.open(path) as file:
         codes = file.read(1)
-    truth = held_back.burn(Affine.scale(factor), *codes.shape)
+    truth = held_out.burn(Affine.scale(factor), *codes.shape)
     indices = np.full(256, 255)
-    for index, c in enumerate(held_back.classes):
+    for index, c in enumerate(held_out.classes):
         indices[c.code] = index
     known = (truth != IGNORE) & (codes > 0)
-    return confusion_matrix(truth[known], indices[codes[known]], len(held_back.classes))
+    return confusion_matrix(truth[known], indices[codes[known]], len(held_out.classes))
 
 
 @pytest.mark.thorough
@@ -70,14 +70,14 @@ def test_the_pixels_that_score_a_model_are_those_that_its_map_shows(
             raster, labels, "cover", path, encoder, head="network", preset="quick", device="cpu", steps=12, validation=0.5
         )
     )  # fmt: skip
-    network, source, held_back, counted = seen
-    # The model that is written has learned from the labels kept back too; what was scored is the one before.
+    network, source, held_out, counted = seen
+    # The model that is written has learned from the labels held out too; what was scored is the one before.
     save_model(scored, read_card(path), network)
     run(Classify(raster, scored, str(tmp_path / "map.tif"), device="cpu"))
     assert source.factor == factor
     assert counted.sum() > 100 * factor * factor
     assert np.count_nonzero(counted.sum(axis=0)) > 1, "the model tells classes apart"
-    np.testing.assert_array_equal(counted, shown(tmp_path / "map.tif", held_back, factor))
+    np.testing.assert_array_equal(counted, shown(tmp_path / "map.tif", held_out, factor))
 
 
 @pytest.mark.usefixtures("small_tiles")

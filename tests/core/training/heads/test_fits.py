@@ -81,3 +81,19 @@ def test_a_raster_without_pixels_changes_nothing() -> None:
     alone, both = taught(features, {name: values[:0] for name, values in features.items()}, points)
     for parts, classifier in both.items():
         np.testing.assert_allclose(classifier.weights, alone[parts].weights, atol=1e-2)
+
+
+def test_what_texture_contradicts_is_not_learned_from_the_raster() -> None:
+    """Pixels that look like the third class to all but texture alone, which sees the other two in them."""
+    features, points = labelled_land()
+    third = {name: np.full((20, 3), (0.0, 20.0, 0.0), np.float32) for name in NAMES}
+    every = {name: np.concatenate([features[name], third[name]]) for name in NAMES}
+    targets, owners = np.repeat((0, 2), (200, 20)), np.concatenate([points.owners, np.full(20, 99)])
+    targets[:200] = points.targets
+    labels = LabelledPoints(np.zeros((220, 2)), owners, targets)
+    doubtful = {"texture": np.full((300, 3), (0.0, -20.0, 0.0), np.float32), "spectrum": np.full((300, 3), (0.0, 60.0, 0.0))}
+    alone, both = taught(every, {name: values.astype(np.float32) for name, values in doubtful.items()}, labels, classes=3)
+    together = answers_of(MEMBERS, alone, {member.parts: doubtful[member.parts[0]] for member in MEMBERS})
+    assert (together.argmax(axis=1) == 2).all()
+    for parts, classifier in both.items():
+        np.testing.assert_allclose(classifier.weights, alone[parts].weights, atol=1e-2)

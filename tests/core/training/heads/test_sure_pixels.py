@@ -37,3 +37,26 @@ def test_all_classes_that_are_found_count_alike() -> None:
 def test_a_raster_without_pixels_teaches_nothing() -> None:
     sure = surest_pixels(np.zeros((0, 3), np.float32))
     assert not len(sure.rows) and not len(sure.counts())
+
+
+def test_those_that_a_second_opinion_contradicts_are_left_out() -> None:
+    said, other = log_probabilities(classes=3), np.random.default_rng(1).normal(size=(400, 3)).astype(np.float32)
+    found, sure = said.argmax(axis=1), surest_pixels(said, other)
+    refused = other.argmin(axis=1) == found
+    assert refused.any() and not refused[sure.rows].any()
+    for target in range(3):
+        own = np.flatnonzero((found == target) & ~refused)
+        chosen = sure.rows[sure.targets == target]
+        assert len(chosen) == np.ceil(SURE_SHARE * len(own))
+        assert said[chosen, target].min() >= said[np.setdiff1d(own, chosen), target].max()
+
+
+def test_a_second_opinion_of_nothing_or_the_same_changes_nothing() -> None:
+    said = log_probabilities()
+    for other in (None, said, np.zeros_like(said)):
+        np.testing.assert_array_equal(surest_pixels(said, other).rows, surest_pixels(said).rows)
+
+
+def test_where_all_are_contradicted_nothing_is_learned() -> None:
+    said = log_probabilities()
+    assert not len(surest_pixels(said, -said - 99 * (np.arange(3) == said.argmax(axis=1)[:, None])).rows)

@@ -15,7 +15,7 @@ from qgis.PyQt.QtCore import QLockFile
 import false_core
 from false_core import jobs
 from qgis_false import LIBRARY_FOLDER, settings
-from qgis_false.environment import faults, intact, plan, torch_build
+from qgis_false.environment import torch_build
 from qgis_false.environment.gpus import find_gpus
 from qgis_false.environment.host import Host, this_host
 from qgis_false.environment.interpreters import (
@@ -34,14 +34,15 @@ from qgis_false.environment.interpreters import (
     uv_places,
     why_not,
 )
-from qgis_false.environment.network import Network, network_variables, variable_of_proxy
-from qgis_false.environment.package_index import pip_index, pip_network, uv_is_configured
 from qgis_false.environment.processes import ProcessingCancelled, ask, run_program
-from qgis_false.environment.progress import SetUpProgress
-from qgis_false.environment.removal import remove_environment
 from qgis_false.environment.state import INSTALLED, STARTED, WORKS, State, read_state, write_state
 from qgis_false.environment.torch_build import Build, BuildChoice
 from qgis_false.environment.variables import compute_variables, install_variables
+from qgis_false.installation import faults, intact, plan
+from qgis_false.installation.network import Network, network_variables, variable_of_proxy
+from qgis_false.installation.package_index import pip_index, pip_network, uv_is_configured
+from qgis_false.installation.progress import SetUpProgress
+from qgis_false.installation.removal import remove_environment
 from qgis_false.tasks import SetUpEnvironment
 from qgis_false.translation import failure, tr
 from qgis_false.whole_file import write_whole

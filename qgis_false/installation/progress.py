@@ -10,8 +10,8 @@ from typing import Callable, Deque, Mapping, Optional, Sequence
 from qgis.core import QgsProcessingFeedback
 
 from false_core.redaction import without_secrets
-from qgis_false.environment.downloads import Downloads
 from qgis_false.environment.processes import run_program
+from qgis_false.installation.downloads import Downloads
 from qgis_false.translation import tr
 
 HEARTBEAT_S = 10.0

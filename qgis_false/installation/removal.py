@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Callable
 
 from qgis_false.environment.processes import CancelWatch, ProcessingCancelled
-from qgis_false.environment.progress import SetUpProgress
 from qgis_false.environment.state import STATE_FILE
+from qgis_false.installation.progress import SetUpProgress
 from qgis_false.translation import failure, tr
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from false_core.benchmark.two_dates import TwoDates, generate_two_dates
 from false_core.synthetic.classes import ROOF, TREE, WATER
 from false_core.synthetic.scene import generate
-from false_core.synthetic.two_dates import TwoDates, generate_two_dates
 
 pytestmark = pytest.mark.thorough
 

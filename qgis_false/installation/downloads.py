@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Dict
 
-from qgis_false.environment import plan
+from qgis_false.installation import plan
 
 
 class Downloads:

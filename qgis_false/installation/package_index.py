@@ -6,7 +6,7 @@ import re
 from typing import Dict, Iterator, Mapping, Tuple
 
 from qgis_false.environment.host import Host
-from qgis_false.environment.network import PROXIES, UV_CERTIFICATES
+from qgis_false.installation.network import PROXIES, UV_CERTIFICATES
 
 INDEX_OPTIONS = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "trusted-host": "UV_INSECURE_HOST"}
 

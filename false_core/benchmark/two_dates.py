@@ -8,7 +8,7 @@ import numpy as np
 
 from false_core.synthetic.canvas import Mask
 from false_core.synthetic.scene import LandUnderSun, Scene, build_ground, finest_gsd, picture_of
-from false_core.synthetic.seasons import AUTUMN, SUMMER, Season
+from false_core.synthetic.seasons import AUTUMN, SUMMER
 
 _OTHER_LAND = 7919
 """A number that is added to the seed, for the land that changed parcels are taken from."""
@@ -36,22 +36,19 @@ def generate_two_dates(
     height: int = 1024,
     seed: int = 0,
     changing: float = 0.08,
-    season: Season = AUTUMN,
     gsd: float | None = None,
-    border: bool = True,
 ) -> TwoDates:
-    """Generate a scene at two dates. What it is built of is as for ``generate``; the first date is its very scene.
+    """Generate a scene in summer and in autumn, built as by ``generate``; the first date is its very scene.
 
     Args:
         changing: About which share of the area changes, from 0. Whole parcels become what another land has there.
-        season: The season of the second date; the first is in summer.
     """
     gsd = gsd or finest_gsd(width, height)
     first = build_ground(width, height, seed, gsd, SUMMER)
-    second = build_ground(width, height, seed, gsd, season)
-    _change(second, build_ground(width, height, seed + _OTHER_LAND, gsd, season), changing, seed)
+    second = build_ground(width, height, seed, gsd, AUTUMN)
+    _change(second, build_ground(width, height, seed + _OTHER_LAND, gsd, AUTUMN), changing, seed)
     second.canvas.rng = np.random.default_rng((seed, 2))  # Another day: other noise, other unevenness of light.
-    before, after = picture_of(first, border), picture_of(second, border)
+    before, after = picture_of(first, border=True), picture_of(second, border=True)
     both = (before.truth > 0) & (after.truth > 0)
     return TwoDates(before, after, both & (before.truth != after.truth))
 

@@ -1,0 +1,58 @@
+"""Files that another program is writing to: found out in a moment, where QGIS would wait for seconds at each statement."""
+
+from __future__ import annotations
+
+import os
+
+from osgeo import gdal
+from qgis.core import QgsProcessingException
+
+from qgis_false.translation import tr
+
+PATIENCE_MS = 250
+"""Time that another program may take to end what it writes, before its file counts as busy."""
+
+
+class FileIsBusy(QgsProcessingException):  # type: ignore[misc]
+    """Another program holds a file. The text says what to do."""
+
+
+def check_not_busy(source: str) -> None:
+    """Check that no other program holds the GeoPackage of a layer. Layers in other formats pass.
+
+    It asks through GDAL, as QGIS does: two copies of SQLite in one process would lose each other's locks.
+
+    Raises:
+        FileIsBusy: One does.
+    """
+    path = source.split("|")[0]
+    if path.lower().endswith(".gpkg") and os.path.isfile(path) and not _is_free(path):
+        raise FileIsBusy(
+            tr(
+                "{file} is held by another program, such as a second QGIS that edits it, a database browser or a "
+                "synchronised folder. Save or end the editing there.",
+                file=os.path.basename(path),
+            )
+        )
+
+
+def _is_free(path: str) -> bool:
+    used_exceptions = gdal.GetUseExceptions()
+    gdal.UseExceptions()
+    gdal.PushErrorHandler("CPLQuietErrorHandler")
+    gdal.SetThreadLocalConfigOption("SQLITE_BUSY_TIMEOUT", str(PATIENCE_MS))  # While it is opened.
+    file = None
+    try:
+        file = gdal.OpenEx(path, gdal.OF_VECTOR | gdal.OF_UPDATE, ["GPKG"])
+        file.ExecuteSQL(f"PRAGMA busy_timeout = {PATIENCE_MS}")
+        file.ExecuteSQL("BEGIN IMMEDIATE")
+        file.ExecuteSQL("ROLLBACK")
+    except RuntimeError as error:
+        return "locked" not in str(error)  # Whatever else is wrong with it, the edit itself will say.
+    finally:
+        file = None
+        gdal.SetThreadLocalConfigOption("SQLITE_BUSY_TIMEOUT", None)
+        gdal.PopErrorHandler()
+        if not used_exceptions:
+            gdal.DontUseExceptions()
+    return True

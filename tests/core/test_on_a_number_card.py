@@ -1,0 +1,21 @@
+"""Whole jobs on a device that is not the CPU. PyTorch learns of it for good, so they have processes of their own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.thorough
+TESTS = Path(__file__).resolve().with_name("on_a_number_card.py")
+GROUPS = re.findall(r"^class (Test\w+)", TESTS.read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_what_is_on_the_card_and_what_is_not_never_meet_unasked(group: str) -> None:
+    words = ["-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "--show-capture=no", f"{TESTS}::{group}"]
+    done = subprocess.run([sys.executable, *words], cwd=TESTS.parents[2], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

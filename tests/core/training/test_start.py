@@ -1,0 +1,66 @@
+"""The encoders that heads build on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+import torch
+from torch import nn
+
+from false_core.jobs import Finetune
+from false_core.models.general import BACKBONE, general_weights
+from false_core.training.heads.fit import FrozenEncoder
+from false_core.training.start import begin, frozen_encoders, measured_raster
+from tests.core.small_world import Listener
+
+ASKED_FOR = "resnet10t"
+
+
+def encoders_of(job: Finetune, listener: Listener) -> tuple[list[FrozenEncoder], dict[str, Any]]:
+    start = begin(job, listener.feedback, is_recorded=False)
+    source, _ = measured_raster(start, listener.feedback)
+    return frozen_encoders(job, start.base, source, listener.feedback)
+
+
+def job_with(land: str, labels: str, **more: Any) -> Finetune:
+    return Finetune(land, labels, "cover", "model.safetensors", device="cpu", preset="quick", backbone=ASKED_FOR, **more)
+
+
+class TestABackboneOfAHead:
+    def test_that_timm_has_weights_of_is_what_the_head_builds_on(
+        self, land: str, labels: str, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        create, given = timm.create_model, timm.create_model(ASKED_FOR)
+
+        def create_model(name: str, pretrained: bool = False, **more: Any) -> nn.Module:
+            return given if pretrained else create(name, **more)
+
+        monkeypatch.setattr("timm.create_model", create_model)
+        (encoder,), origin = encoders_of(job_with(land, labels), listener)
+        assert encoder.backbone == ASKED_FOR
+        assert origin["timm"].startswith(f"{ASKED_FOR}.")
+        torch.testing.assert_close(encoder.weights["model.conv1.1.weight"], given.state_dict()["conv1.1.weight"])
+
+    def test_that_cannot_be_downloaded_gives_way_to_the_general_encoder_and_is_told(
+        self, land: str, labels: str, listener: Listener, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+        (encoder,), origin = encoders_of(job_with(land, labels), listener)
+        assert encoder.backbone == origin["general"] == BACKBONE
+        name = "bn1.weight"
+        torch.testing.assert_close(encoder.weights[f"model.{name}"], general_weights()[name])
+        assert f"The general encoder {BACKBONE} is taken instead." in listener.warnings
+
+    def test_other_than_that_of_the_encoder_file_is_told_not_to_be_used(
+        self, land: str, labels: str, encoder: str, listener: Listener
+    ) -> None:
+        job = Finetune(
+            land, labels, "cover", "model.safetensors", encoder, device="cpu", preset="quick", backbone="resnet18"
+        )
+        found, _ = encoders_of(job, listener)
+        assert [one.backbone for one in found] == [BACKBONE, "resnet10t"]
+        assert "holds a resnet10t: the backbone resnet18 is not used" in listener.warnings
