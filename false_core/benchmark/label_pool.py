@@ -29,7 +29,7 @@ from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, Annotation
 from false_core.labels.reading import read_annotation
 from false_core.raster.classes import ClassTable, classes_from_values
-from false_core.raster.opening import open_raster
+from false_core.raster.opening import open_checked_raster
 from false_core.raster.source import RasterSource
 from false_core.training.heads.folds import folds_of
 
@@ -90,7 +90,7 @@ def pool_of(task: BenchmarkTask, scored_pixels: int, feedback: Feedback) -> Labe
 
 def _check_truth(task: BenchmarkTask, truth: str, source: RasterSource) -> None:
     try:
-        with open_raster(truth) as file:
+        with open_checked_raster(truth) as file:
             size = file.width, file.height
     except InputError as error:
         raise InputError(f"{task.name}: the truth cannot be used. {error.what}", error.remedy) from error

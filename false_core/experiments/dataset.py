@@ -19,7 +19,7 @@ from false_core.experiments.folders import DatasetFiles, find_dataset_files
 from false_core.feedback import Feedback
 from false_core.publish import published
 from false_core.raster.classes import ClassTable, classes_from_values
-from false_core.raster.opening import open_raster
+from false_core.raster.opening import open_checked_raster
 
 _STRIP = 1024
 _SLOW_TO_SEEK = (".jpg", ".jpeg", ".png")
@@ -111,7 +111,7 @@ def prepare(spec: DatasetSpec, output: Path, feedback: Feedback) -> Dataset:
 def _check_size(pair: RasterPair) -> None:
     sizes = []
     for file in (pair.image, pair.truth):
-        with open_raster(str(file)) as source:
+        with open_checked_raster(str(file)) as source:
             sizes.append((source.width, source.height))
     if sizes[0] != sizes[1]:
         shown = " and ".join(f"{width} x {height}" for width, height in sizes)

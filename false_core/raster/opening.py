@@ -75,7 +75,7 @@ class OpenedRaster:
         """
         dataset = getattr(self._local, "dataset", None)
         if dataset is None or self._local.identified != identified:
-            dataset = open_raster(self.path)
+            dataset = open_checked_raster(self.path)
             self.complaint = late_complaint(dataset)
             if self._layout not in (None, _layout(dataset)):
                 raise InputError(
@@ -110,7 +110,7 @@ class _OpenFiles(threading.local):
 _open_files = _OpenFiles()
 
 
-def open_raster(path: str) -> Any:
+def open_checked_raster(path: str) -> Any:
     """Return a raster as rasterio opens it, once it and what it leads to have been looked through. Close it in the end.
 
     Raises:
