@@ -147,11 +147,19 @@ def as_it_is(source: str) -> Iterator[None]:
     if os.path.exists(f"{source.partition('|')[0]}.aux.xml"):
         yield
         return
-    gdal.SetThreadLocalConfigOption("GDAL_PAM_ENABLED", "NO")
+    with gdal_option("GDAL_PAM_ENABLED", "NO"):
+        yield
+
+
+@contextmanager
+def gdal_option(name: str, value: str) -> Iterator[None]:
+    """Set an option of GDAL for a while, in this thread alone where GDAL can: not before 3.4."""
+    set_option = getattr(gdal, "SetThreadLocalConfigOption", gdal.SetConfigOption)
+    set_option(name, value)
     try:
         yield
     finally:
-        gdal.SetThreadLocalConfigOption("GDAL_PAM_ENABLED", None)
+        set_option(name, None)
 
 
 def extent_text(extent: QgsRectangle, layer: QgsRasterLayer) -> str:
