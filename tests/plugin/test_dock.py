@@ -593,10 +593,11 @@ class TestAFileThatAnotherProgramHolds:
         monkeypatch.setattr("qgis_false.dock.label_edits.TRY_AGAIN_MS", 50)
         monkeypatch.setattr("qgis_false.dock.labelling.STORE_AGAIN_MS", 50)
 
-    def test_labels_wait_for_it_and_the_window_does_not(self, quick, dock, desk, record, hold):
+    @pytest.mark.parametrize("how", ["IMMEDIATE", "EXCLUSIVE"])
+    def test_labels_wait_for_it_and_the_window_does_not(self, quick, dock, desk, record, hold, how):
         two_classes(dock)
         dock.drawing.use("polygon")
-        other = hold(dock.work.labels.source())
+        other = hold(dock.work.labels.source(), how)
         began = time.monotonic()
         draw_square(desk, 0.3, 0.4)
         draw_square(desk, 0.6, 0.4)
@@ -626,19 +627,83 @@ class TestAFileThatAnotherProgramHolds:
         assert in_file(dock) == {1: 1} and dock.work._store_later.isActive()
         other.kill()
         until(lambda: not dock.work._store_later.isActive(), "the classes are stored")
+        assert "classes are not in" not in dock.status.text()
+        assert [one.name for one in dock.work._stored] == ["road", "roof", "tree"]
         press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         assert in_file(dock) == {}
 
-    def test_the_end_of_the_work_waits_for_it(self, dock, desk, hold):
+    @pytest.mark.parametrize("how", ["IMMEDIATE", "EXCLUSIVE"])
+    @pytest.mark.parametrize("end", ["closed", "layer removed", "new project"])
+    def test_at_the_end_of_the_work_they_go_to_a_file_of_their_own(self, dock, desk, hold, tmp_path, end, how):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        work, source = dock.work, dock.work.labels.source()
+        taken = tmp_path / "image_labels_waiting.gpkg"
+        taken.touch()
+        hold(source, how)
+        draw_square(desk, 0.3, 0.4)
+        draw_square(desk, 0.6, 0.4, Qt.Key.Key_Return)
+        began = time.monotonic()
+        if end == "closed":
+            dock.stop()
+        elif end == "layer removed":
+            QgsProject.instance().removeMapLayer(work.labels.id())
+        else:
+            QgsProject.instance().clear()
+        assert time.monotonic() - began < IN_A_MOMENT_S
+        kept = QgsVectorLayer(str(tmp_path / "image_labels_waiting_2.gpkg"), "", "ogr")
+        assert [one["class"] for one in kept.getFeatures()] == [1, 1] and kept.extent().width() > 1
+        assert "2 labels are not in image_labels.gpkg, but in" in desk.bar.currentItem().text()
+        assert kept.source() in desk.bar.currentItem().text() and not taken.stat().st_size
+        assert dock.work is None and work.process_id == 0 and not work._silence.isActive()
+
+    @pytest.mark.parametrize("end", ["closed", "layer removed"])
+    def test_at_the_end_of_the_work_they_are_written_where_it_let_go(self, dock, desk, hold, tmp_path, end):
         two_classes(dock)
         dock.drawing.use("polygon")
         source = dock.work.labels.source()
-        other = hold(source, longer_s=1)
+        other = hold(source)
         draw_square(desk, 0.3, 0.4)
-        other.stdin.write("x")
-        other.stdin.flush()
-        dock.stop()
+        other.kill()
+        other.wait()
+        dock.stop() if end == "closed" else QgsProject.instance().removeMapLayer(dock.work.labels.id())
         assert [one["class"] for one in QgsVectorLayer(source, "", "ogr").getFeatures()] == [1]
+        assert not list(tmp_path.glob("*_waiting*"))
+
+    def test_one_that_is_taken_back_comes_again(self, quick, dock, desk, hold):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        other = hold(dock.work.labels.source())
+        draw_square(desk, 0.3, 0.4)
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert not dock.work.edits.waiting()
+        press(desk, Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
+        assert len(dock.work.edits.waiting()) == 1
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        other.kill()
+        other.wait()
+        press(desk, Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
+        assert in_file(dock) == {1: 1} and not dock.work.edits.can_redo()
+
+    def test_without_a_session_it_is_not_said_that_the_raster_is_open(self, quick, dock, desk, hold):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        hold(dock.work.labels.source())
+        dock.work._give_up("The raster cannot be read.")
+        draw_square(desk, 0.3, 0.4)
+        assert "1 labels wait until" in dock.status.text() and "The raster cannot be read." in dock.status.text()
+        assert "The raster is open" not in dock.status.text()
+
+    def test_another_problem_than_that_is_said_by_its_name(self, quick, dock, desk, hold, monkeypatch):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        other = hold(dock.work.labels.source())
+        draw_square(desk, 0.3, 0.4)
+        monkeypatch.setattr("qgis_false.dock.label_edits._added", lambda provider, features: (False, []))
+        other.kill()
+        until(lambda: "cannot be written to" in dock.status.text(), "it is said")
+        assert "wait until another program" not in dock.status.text()
+        monkeypatch.undo()
 
     def test_sample_points_are_answered_again(self, dock, desk, tmp_path, hold):
         from qgis.core import QgsVectorFileWriter
