@@ -26,7 +26,7 @@ from qgis.PyQt.QtWidgets import (
 
 from qgis_false.dock.first_page import FirstPage
 from qgis_false.dock.keys import CanvasKeys
-from qgis_false.dock.label_file import label_file_of, label_layer
+from qgis_false.dock.label_file import RASTER_PROPERTY, label_file_of, label_layer
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.panels.classes import ClassesPanel
 from qgis_false.dock.panels.drawing import DrawingPanel
@@ -258,6 +258,7 @@ def _labels_of(raster: QgsRasterLayer) -> QgsVectorLayer:
         if isinstance(one, QgsVectorLayer) and Path(one.source().split("|")[0]) == path:
             return one
     layer = label_layer(path, raster.crs())
+    layer.setCustomProperty(RASTER_PROPERTY, raster_path(raster))
     QgsProject.instance().addMapLayer(layer, False)
     QgsProject.instance().layerTreeRoot().insertLayer(0, layer)
     return layer

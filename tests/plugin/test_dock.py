@@ -1247,6 +1247,51 @@ class TestAFolderThatIsReadOnly:
         assert file_beside(layer, "_labels.gpkg") == home / "Clipped_mask_labels.gpkg"
         assert proposed(layer.source(), "classify", "OUTPUT", ".tif") is None, "as the results of all algorithms of QGIS"
 
+    def test_nothing_is_written_over_for_a_temporary_one_while_the_project_is_not_saved(self, desk, monkeypatch, tmp_path):
+        from qgis_false.dock.panels.whole_maps import _new_file
+
+        monkeypatch.setattr("qgis_false.dialogs.destinations.QStandardPaths.writableLocation", lambda place: str(tmp_path))
+        folder = Path(QgsProcessingUtils.tempFolder()) / "another clip"
+        folder.mkdir(exist_ok=True)
+        layer = QgsRasterLayer(str(write_raster(folder / "OUTPUT.tif")), "Clipped (mask)")
+        for asked, name in (
+            (("finetune", "model", ".safetensors"), "model"), (("classify", "output", ".tif"), "map"),
+            (("editmap", "output", ".tif"), "corrected"), (("comparemaps", "report", ".html"), "comparemaps_report"),
+        ):  # fmt: skip
+            for number in ("", "_2", "_3"):
+                path = Path(_new_file(layer, *asked))
+                assert path == tmp_path / f"Clipped_mask_{name}{number}{asked[2]}"
+                path.touch()
+
+    def test_a_temporary_one_has_no_labels_of_another_one_of_its_name(self, desk, monkeypatch, tmp_path):
+        from qgis_false.dock.dock import _labels_of
+
+        monkeypatch.setattr("qgis_false.dialogs.destinations.QStandardPaths.writableLocation", lambda place: str(tmp_path))
+        clips = []
+        for name in ("first", "second", "third"):
+            folder = Path(QgsProcessingUtils.tempFolder()) / name
+            folder.mkdir(exist_ok=True)
+            clips.append(QgsRasterLayer(str(write_raster(folder / "OUTPUT.tif")), "Clipped (mask)"))
+        first, second = (_labels_of(one) for one in clips[:2])
+        assert [Path(one.source().split("|")[0]).name for one in (first, second)] == [
+            "Clipped_mask_labels.gpkg", "Clipped_mask_labels_2.gpkg"
+        ]  # fmt: skip
+        assert [_labels_of(one) for one in clips[:2]] == [first, second], "each finds its own again"
+        QgsProject.instance().clear()
+        assert _labels_of(clips[2]).source().split("|")[0] == str(tmp_path / "Clipped_mask_labels_3.gpkg")
+
+    def test_labels_that_are_in_the_home_folder_already_stay_there(self, desk, image, monkeypatch, tmp_path):
+        from qgis_false.dock.label_file import label_file_of, label_layer
+
+        home, documents = tmp_path / "user", tmp_path / "user" / "documents"
+        documents.mkdir(parents=True)
+        monkeypatch.setattr(Path, "home", lambda: home)
+        monkeypatch.setattr("qgis_false.dialogs.destinations.QStandardPaths.writableLocation", lambda place: str(documents))
+        QgsProject.instance().setFileName("")
+        assert label_file_of(image) == documents / "image_labels.gpkg"
+        label_layer(home / "image_labels.gpkg", image.crs())
+        assert label_file_of(image) == home / "image_labels.gpkg"
+
     def test_has_labels_model_and_map_in_the_folder_of_the_project(self, dock, desk, monkeypatch, tmp_path):
         runs = Started(monkeypatch)
         assert dock.work.labels.source().split("|")[0] == str(tmp_path / "home" / "image_labels.gpkg")
