@@ -21,6 +21,7 @@ from qgis.core import (
     QgsProcessingFeatureSourceDefinition,
     QgsProcessingFeedback,
     QgsProcessingUtils,
+    QgsProject,
     QgsProperty,
     QgsProviderRegistry,
     QgsRasterLayer,
@@ -60,6 +61,12 @@ def raster_path(layer: QgsRasterLayer) -> str:
         )
     source = _plain(layer.source())
     return os.path.abspath(source) if os.path.exists(source) else source
+
+
+def raster_layers() -> List[QgsRasterLayer]:
+    """Return the rasters of the project that are files, as they lie upon each other: no base maps from the web."""
+    layers = QgsProject.instance().layerTreeRoot().layerOrder()
+    return [one for one in layers if isinstance(one, QgsRasterLayer) and one.providerType() == "gdal"]
 
 
 def is_temporary(path: str) -> bool:

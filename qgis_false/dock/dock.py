@@ -175,6 +175,7 @@ class LabelDock(QgsDockWidget):
             work.close()
             work.deleteLater()
         self._show_page(FIRST_PAGE)
+        self.first_page.propose(self._canvas.currentLayer())
         self.first_page.show_what_is_missing()
 
     def shut(self) -> None:

@@ -14,17 +14,12 @@ from qgis.core import (
 )
 
 from qgis_false.dock.label_file import CLASS_FIELD
-from qgis_false.layers import classes_of, raster_path
-
-
-def raster_layers() -> List[QgsRasterLayer]:
-    """Return the rasters of the project, as they lie upon each other."""
-    return [one for one in QgsProject.instance().layerTreeRoot().layerOrder() if isinstance(one, QgsRasterLayer)]
+from qgis_false.layers import classes_of, raster_layers, raster_path
 
 
 def map_layers() -> List[QgsRasterLayer]:
     """Return the rasters of the project that are maps of ours, as they lie upon each other."""
-    return [one for one in raster_layers() if one.providerType() == "gdal" and classes_of(raster_path(one))]
+    return [one for one in raster_layers() if classes_of(raster_path(one))]
 
 
 def hide_layers(layers: Sequence[QgsRasterLayer]) -> List[str]:

@@ -1049,6 +1049,27 @@ class TestProject:
         chosen.activated.emit(chosen.currentIndex())
         desk.canvas.setCurrentLayer(other)
         assert dock.first_page.raster() == the_map, "what a person has chosen stays"
+        QgsProject.instance().removeMapLayer(the_map.id())
+        desk.canvas.setCurrentLayer(image)
+        assert dock.first_page.raster() == image, "as long as it is there"
+
+    def test_no_raster_is_opened_for_a_proposal_that_nobody_sees(self, dock, desk, image, monkeypatch, tmp_path):
+        opened = []
+        monkeypatch.setattr("qgis_false.dock.finished_maps.classes_of", lambda path: opened.append(path) or [])
+        other = QgsRasterLayer(str(write_raster(tmp_path / "b.tif")), "b")
+        QgsProject.instance().addMapLayer(other)
+        desk.canvas.setCurrentLayer(other)
+        assert not opened
+        dock.stop()
+        assert dock.first_page.raster() == other and len(opened) == 2, "each once, when it is seen"
+
+    def test_a_base_map_from_the_web_is_no_raster_to_work_on(self, desk, image):
+        from qgis_false.layers import raster_layers
+
+        web = QgsRasterLayer("type=xyz&url=file:///nowhere/{x}/{y}/{z}.png", "web", "wms")
+        assert web.isValid() and web.providerType() == "wms"
+        QgsProject.instance().addMapLayer(web)
+        assert raster_layers() == [image]
 
     def test_the_wheel_scrolls_the_page_and_changes_nothing(self, dock, desk):
         for widget in (dock.looks.choice, dock.live_map.shows, dock.live_map.opacity, dock.drawing._stroke_width):
