@@ -84,6 +84,7 @@ class LabelDock(QgsDockWidget):
         self.classes.model_chosen.connect(self.looks.take_model)
         self.whole_maps.encoder_made.connect(self.looks.take_encoder)
         self.whole_maps.map_shown.connect(self.live_map.give_way)
+        self.whole_maps.map_shown.connect(self.samples.hide_map)
         self.samples.filling_in.connect(self.live_map.hide_map)
         self.pages = QStackedWidget()
         self.pages.addWidget(self.first_page)

@@ -22,9 +22,9 @@ def map_layers() -> List[QgsRasterLayer]:
     return [one for one in raster_layers() if classes_of(raster_path(one))]
 
 
-def hide_layers(layers: Sequence[QgsRasterLayer]) -> List[str]:
-    """Hide the layers that are shown, and return their ids."""
-    nodes = [QgsProject.instance().layerTreeRoot().findLayer(one.id()) for one in layers]
+def hide_layers(ids: Sequence[str]) -> List[str]:
+    """Hide layers, as far as they are still there and shown. Return the ids of these."""
+    nodes = map(QgsProject.instance().layerTreeRoot().findLayer, ids)
     shown = [node for node in nodes if node is not None and node.itemVisibilityChecked()]
     for node in shown:
         node.setItemVisibilityChecked(False)

@@ -1366,6 +1366,38 @@ class TestWholeMaps:
         draw_square(desk, 0.6, 0.4)
         assert (live.isChecked(), node.itemVisibilityChecked()) == (False, True), "what a person has chosen stays"
 
+    def test_it_gives_way_to_no_map_of_another_raster_and_hides_none(self, dock, desk, image, monkeypatch, tmp_path):
+        runs, live, made = Started(monkeypatch), dock.live_map._visible, []
+        tree, other = QgsProject.instance().layerTreeRoot(), QgsRasterLayer(str(write_raster(tmp_path / "b.tif")), "b")
+        QgsProject.instance().addMapLayer(other)
+
+        def finish(run) -> None:
+            path = run.values["OUTPUT"]
+            write_raster(Path(path), bands=1)
+            dataset = gdal.Open(path, gdal.GA_Update)
+            dataset.SetMetadataItem("FALSE_CLASSES", '[{"code": 1, "name": "road", "color": "#112233"}]')
+            dataset = None
+            run.ended.emit(True, {"OUTPUT": path}, "")
+            (layer,) = [one for one in QgsProject.instance().mapLayers().values() if one.source() == path]
+            made.append(tree.findLayer(layer.id()))
+
+        for raster in (image, other):
+            dock.start(raster)
+            until(lambda: dock.work.opened is not None, "the session opens")
+            dock.whole_maps.make_map.click()
+            until(lambda: len(runs.started) > len(made), "the run begins")
+            if raster is image:
+                dock.start(other)
+            finish(runs.started[-1])
+            assert live.isChecked() == (raster is image)
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.4, 0.4)
+        assert live.isChecked() and [one.itemVisibilityChecked() for one in made] == [True, False]
+        dock.live_map.give_way(made[1].layerId(), other.id())
+        dock.start(image)
+        assert live.isChecked() and dock.work.live._visible, "it gave way for the other raster"
+
     def test_an_encoder_that_was_pretrained_is_swapped_in(self, dock, monkeypatch, record):
         runs = Started(monkeypatch)
         dock.whole_maps.improve.click()
@@ -1515,6 +1547,31 @@ class TestFinishedMaps:
         press(desk, Qt.Key.Key_Escape)
         assert not dock.samples.estimate_line.text()
         assert [nodes[name].itemVisibilityChecked() for name in ("old", "new")] == [False, True], "as they were before"
+
+    def test_one_that_comes_in_while_points_are_filled_in_is_hidden_until_then(self, dock, desk, maps, monkeypatch):
+        Started(monkeypatch)
+        monkeypatch.setattr("qgis_false.dock.panels.panel.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
+        node = QgsProject.instance().layerTreeRoot().findLayer(maps[1].id())
+        node.setItemVisibilityChecked(False)
+        dock.samples.fill_in(sample_points())
+        node.setItemVisibilityChecked(True)
+        dock.whole_maps.map_shown.emit(maps[1].id(), dock.work.raster.id())
+        assert not node.itemVisibilityChecked()
+        dock.samples.leave()
+        assert node.itemVisibilityChecked()
+
+    def test_those_that_are_hidden_in_a_saved_project_are_shown_when_it_is_opened(self, dock, maps, monkeypatch, tmp_path):
+        Started(monkeypatch)
+        monkeypatch.setattr("qgis_false.dock.panels.panel.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
+        project, shown = QgsProject.instance(), maps[1].id()
+        project.layerTreeRoot().findLayer(maps[0].id()).setItemVisibilityChecked(False)
+        dock.samples.fill_in(sample_points())
+        assert project.write(str(tmp_path / "project.qgs"))
+        project.clear()
+        assert project.read(str(tmp_path / "project.qgs"))
+        until(lambda: dock.work is not None, "it goes on")
+        visible = [one.layerId() for one in project.layerTreeRoot().findLayers() if one.itemVisibilityChecked()]
+        assert shown in visible and len(visible) == len(project.layerTreeRoot().findLayers()) - 1
 
 
 class TestOpening:

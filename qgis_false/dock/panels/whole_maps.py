@@ -39,8 +39,8 @@ class WholeMapsPanel(Panel):
 
     encoder_made = pyqtSignal(str)
     """The file of an encoder that was pretrained on the raster."""
-    map_shown = pyqtSignal()
-    """A new map lies upon the raster."""
+    map_shown = pyqtSignal(str, str)
+    """A new map lies upon a raster: the ids of both layers."""
 
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
@@ -184,7 +184,7 @@ class WholeMapsPanel(Panel):
         if classes:
             layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))
         add_above(layer, raster)
-        self.map_shown.emit()
+        self.map_shown.emit(layer.id(), raster.id())
 
 
 def _new_file(layer: QgsRasterLayer, algorithm: str, output: str, ending: str) -> str:
