@@ -104,8 +104,13 @@ def candidates_for(head: str, zooms: Sequence[Sequence[int]]) -> tuple[HeadCandi
     if head == "linear":
         return (HeadCandidate("linear", _alike(*(_of_encoder(n, own, ()) for n, own in enumerate(zooms)))),)
     fused = HeadCandidate("linear and texture", _alike(*(_of_encoder(n, own, (TEXTURE,)) for n, own in enumerate(zooms))))
-    more_local = HeadCandidate("linear, texture and spectrum", _alike(fused.members, fused.members, local.members))
-    alike = HeadCandidate("linear, texture and spectrum alike", _alike(fused.members, texture.members, spectrum.members))
+    more_local = HeadCandidate(
+        "linear and texture, a third texture and spectrum", _alike(fused.members, fused.members, local.members)
+    )
+    alike = HeadCandidate(
+        "linear and texture, a third texture, a third spectrum",
+        _alike(fused.members, texture.members, spectrum.members),
+    )
     latest: tuple[HeadCandidate, ...] = ()
     if len(zooms) > 1:
         latest = tuple(
