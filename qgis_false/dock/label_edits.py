@@ -37,7 +37,7 @@ class LabelEdits(QObject):
     """Adds, removes and reclassifies the labels of a layer, with undo and redo.
 
     Attributes:
-        problem: What keeps labels waiting, where it is another problem than a file that is held; else empty.
+        problem: The problem that keeps labels waiting, where it is another one than a file that is held; else empty.
     """
 
     begun = pyqtSignal()
@@ -141,7 +141,7 @@ class LabelEdits(QObject):
         """Write what waits into the file, or into another one where that does not take it. The layer may be gone by now.
 
         Returns:
-            What a person has to know of it, or nothing.
+            The words that a person has to read then, or nothing.
 
         Raises:
             QgsProcessingException: No file takes it.

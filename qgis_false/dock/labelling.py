@@ -129,7 +129,7 @@ class Labelling(QObject):
         self.needs_restart = False
         self._owed = False
         self._not_open = ("", False)
-        """What was said last of the session when none was open, and whether it needs attention."""
+        """The words said last of the session when none was open, and whether they need attention."""
         self.opened: Optional[Opened] = None
         self.learned: Optional[Learned] = None
         self.scores: Optional[SessionScores] = None
@@ -155,7 +155,7 @@ class Labelling(QObject):
         self._stored: List[LabelClass] = []
         """The classes that are known to be in the file."""
         self._not_stored = ""
-        """Why the file did not take the classes, where it is another problem than a file that is held."""
+        """The problem that keeps classes out of the file, where it is another one than a file that is held; else empty."""
         self.classes = self._classes_at_first()
         self.live.set_classes(self.classes)
         self.watch.looking.connect(self._follow_file)

@@ -657,9 +657,16 @@ class TestAFileThatAnotherProgramHolds:
         assert kept.source() in desk.bar.currentItem().text() and not taken.stat().st_size
         assert dock.work is None and work.process_id == 0 and not work._silence.isActive()
 
-    @pytest.mark.parametrize("end", ["closed", "layer removed"])
+    @pytest.mark.parametrize("end", ["closed", "layer removed", "layer of an opened project removed"])
     def test_at_the_end_of_the_work_they_are_written_where_it_let_go(self, dock, desk, hold, tmp_path, end):
         two_classes(dock)
+        if "opened" in end:
+            path = str(tmp_path / "project.qgs")
+            assert QgsProject.instance().write(path) and QgsProject.instance().read(path)
+            until(lambda: dock.work is not None and dock.work.opened is not None, "it goes on")
+            desk.canvas.setLayers([dock.work.raster])
+            desk.canvas.setExtent(dock.work.raster.extent())
+            dock.classes.choose(1)
         dock.drawing.use("polygon")
         source = dock.work.labels.source()
         other = hold(source)
