@@ -106,13 +106,10 @@ def candidates_for(head: str, zooms: Sequence[Sequence[int]]) -> tuple[HeadCandi
     fused = HeadCandidate("linear and texture", _alike(*(_of_encoder(n, own, (TEXTURE,)) for n, own in enumerate(zooms))))
     more_local = HeadCandidate("linear, texture and spectrum", _alike(fused.members, fused.members, local.members))
     alike = HeadCandidate("linear, texture and spectrum alike", _alike(fused.members, texture.members, spectrum.members))
-    latest: tuple[HeadCandidate, ...] = ()
-    if len(zooms) > 1:
-        latest = tuple(
-            HeadCandidate(f"linear and texture, {which} encoder alone", _of_encoder(number, zooms[number], (TEXTURE,)))
-            for number, which in ((0, "general"), (len(zooms) - 1, "pretrained"))
-        )
-    return (fused, *latest, more_local, alike, local, texture, spectrum)
+    # Not the pretrained encoder alone: no map of it was better than that of both, and held-out labels preferred it.
+    general = HeadCandidate("linear and texture, general encoder alone", _of_encoder(0, zooms[0], (TEXTURE,)))
+    without_pretrained = (general,) if len(zooms) > 1 else ()
+    return (fused, *without_pretrained, more_local, alike, local, texture, spectrum)
 
 
 def _of_encoder(number: int, zooms: Sequence[int], others: tuple[str, ...]) -> tuple[Member, ...]:
