@@ -1,9 +1,11 @@
 """The numbers that networks compute with: short ones where the device was built for them.
 
-A network is trained, and makes maps and features, in bfloat16 on NVIDIA GPUs since Ampere (compute capability 8.0), in
-float16 on older ones with tensor cores (Volta, and of Turing RTX and T4), and in float32 elsewhere. Older GPUs take
-bfloat16 too, but only emulate it: convolutions fail, or take longer than in float32. Turing without tensor cores (GTX 16) is
-known for convolutions in float16 that give no numbers (github.com/pytorch/pytorch, issues 58123 and 77955).
+A network is trained, makes maps and is looked through in a session in bfloat16 on NVIDIA GPUs since Ampere (compute
+capability 8.0), in float16 on older ones with tensor cores (Volta, and of Turing RTX and T4), and in float32 elsewhere. The
+features of areas, similar places, places to learn from, two dates, embeddings and labels of a linear head are float32
+everywhere. Older GPUs take bfloat16 too, but only emulate it: convolutions fail, or take longer than in float32. Turing
+without tensor cores (GTX 16) is known for convolutions in float16 that give no numbers (github.com/pytorch/pytorch, issues
+58123 and 77955).
 What is computed in float32 is not rounded on the way: deviations and scores are what remains of numbers that nearly cancel.
 All who ask of a device get the same answer, so that a session shows what a map by the saved model holds.
 """

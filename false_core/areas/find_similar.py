@@ -76,7 +76,7 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
             scores[some] = np.nan_to_num(likeness.of(features[some].astype(np.float32)), nan=-np.inf)
         for marks in filter(None, (examples, unlike)):
             search.leave_out(marks, searched, scores)
-        scores = likeness.looked_at_again(features, scores, job.count)
+        scores = likeness.looked_at_again(features, scores, job.count, feedback.stop_if_cancelled)
         ranked = np.argsort(-scores, kind="stable")[: int(np.isfinite(scores).sum())].astype(np.int64)
         if not len(ranked):
             raise InputError(

@@ -10,7 +10,7 @@ second search, as in query expansion (Chum et al. 2007). docs/performance.md has
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -77,13 +77,20 @@ class LikenessToExamples:
         """
         return self._of(_directions(self.space.of(features, alone=True)))
 
-    def looked_at_again(self, features: npt.NDArray[np.floating], likeness: FloatArray, count: int) -> FloatArray:
+    def looked_at_again(
+        self,
+        features: npt.NDArray[np.floating],
+        likeness: FloatArray,
+        count: int,
+        at_block: Callable[[], None] = lambda: None,
+    ) -> FloatArray:
         """Return the likeness of areas after a closer look at those that are most alike. All others stay behind these.
 
         Args:
             features: Features of all areas, of shape (n, width), NaN where one has none.
             likeness: Their likeness, as ``of`` gives it, of shape (n,); minus infinity where one is not to be found.
             count: Number of areas that are looked for.
+            at_block: Called with each block of areas that are compared; what it raises ends the look.
         """
         number = min(int(np.isfinite(likeness).sum()), MOST_LOOKED_AT_AGAIN, max(FEWEST_LOOKED_AT_AGAIN, 4 * count))
         best = np.argsort(-likeness, kind="stable")[:number]
@@ -91,17 +98,19 @@ class LikenessToExamples:
         others = features[some].astype(np.float32)
         others = others[np.isfinite(others[:, 0])]
         again = likeness.copy()
-        again[best] = self._among(features[best].astype(np.float32), others)
+        again[best] = self._among(features[best].astype(np.float32), others, at_block)
         behind = np.ones(len(likeness), bool)
         behind[best] = False
         last = np.nextafter(again[best].min(initial=np.float32(1.0)), np.float32(-np.inf))
-        again[behind] = np.minimum(again[behind], last)
+        # All by as much, so that they keep their order.
+        above = max(again[behind].max(initial=-np.inf) - last, np.float32(0))
+        again[behind] = np.minimum(again[behind] - above, last)
         return again
 
-    def _among(self, features: FloatArray, others: FloatArray) -> FloatArray:
+    def _among(self, features: FloatArray, others: FloatArray, at_block: Callable[[], None]) -> FloatArray:
         """Return the likeness of areas as neighbours, and the best of them, show it."""
         directions, more = (_directions(self.space.of(some, alone=True)) for some in (features, others))
-        surroundings = Surroundings.of(np.concatenate([directions, more]))
+        surroundings = Surroundings.of(np.concatenate([directions, more]), at_block)
         seen = surroundings.around(directions)
         first = replace(self, wanted=surroundings.around(self.wanted), unwanted=surroundings.around(self.unwanted))
         likeness = first._of(seen)
@@ -128,19 +137,21 @@ class Surroundings:
         directions: Their directions, of shape (n, components).
         neighbours: Number of areas that each is moved towards.
         reach: The cosine of each with the last of its own neighbours, of shape (n,).
+        at_block: Called with each block of areas that are compared.
     """
 
     directions: FloatArray
     neighbours: int
     reach: FloatArray
+    at_block: Callable[[], None]
 
     @classmethod
-    def of(cls, directions: FloatArray) -> Surroundings:
+    def of(cls, directions: FloatArray, at_block: Callable[[], None]) -> Surroundings:
         """Return the surroundings that areas with these directions are."""
         neighbours = min(MOST_NEIGHBOURS, int(NEIGHBOURS_SHARE * len(directions)))
-        alone = cls(directions, neighbours, np.zeros(len(directions), np.float32))
+        alone = cls(directions, neighbours, np.zeros(len(directions), np.float32), at_block)
         reach = [cosines.min(axis=1) for cosines, _ in alone._nearest(directions)] if neighbours else []
-        return cls(directions, neighbours, np.concatenate(reach) if reach else alone.reach)
+        return replace(alone, reach=np.concatenate(reach)) if reach else alone
 
     def around(self, directions: FloatArray) -> FloatArray:
         """Return areas moved towards their neighbours, as directions of shape (n, components)."""
@@ -156,6 +167,7 @@ class Surroundings:
         """Yield the cosines of some areas with their neighbours, and the numbers of these, of shape (n, neighbours)."""
         step = max(1, COMPARED_AT_ONCE // len(self.directions))
         for start in range(0, len(directions), step):
+            self.at_block()
             cosines = directions[start : start + step] @ self.directions.T
             cosines[cosines > SAME_COSINE] = 0
             nearest = np.argpartition(-cosines, self.neighbours - 1, axis=1)[:, : self.neighbours]

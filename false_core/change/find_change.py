@@ -32,7 +32,7 @@ from false_core.device import choose_device
 from false_core.errors import ModelFileError, RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import Change
-from false_core.mapping.raster_for_model import check_geotiffs
+from false_core.mapping.raster_for_model import bands_in_order, check_geotiffs
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import encoder_from, segmenter_from
 from false_core.models.general import BACKBONE, GENERAL
@@ -63,7 +63,7 @@ def find_change(job: Change, feedback: Feedback) -> dict[str, Any]:
         model = read_card(job.model, SEGMENTER) if job.model else None
         pair = open_pair(job, card or model, feedback)
         if card and model:
-            _check_same_bands(job, model, pair)
+            _check_same_bands(job, model, pair, feedback)
         encoders = _encoders(job, card, pair, feedback)
     with feedback.stage("Getting used to both dates", 0.07):
         pair = _registered(pair, job, feedback)
@@ -125,11 +125,15 @@ def _with_classes(
     return ProbableChange(found, job.threshold, dates, classifiers)
 
 
-def _check_same_bands(job: Change, model: ModelCard, pair: DatePair) -> None:
+def _check_same_bands(job: Change, model: ModelCard, pair: DatePair, feedback: Feedback) -> None:
     """Raise ModelFileError where a model wants other bands, or another order of them, than the encoder given too."""
-    bands = pair.before.bands
-    meant = ordered_as(model.reference, pair.before, bands, Remarks(), bool(job.bands))
-    if meant is not None and len(model.bands) == len(bands) and meant.bands != bands:
+    bands, named = pair.before.bands, bool(job.bands)
+    every, remarks = RasterSource(job.before, job.bands), Remarks()
+    meant = ordered_as(model.reference, every, bands_in_order(model, every, named), remarks, named)
+    if meant is None:
+        raise wrong_bands(model, str(job.model), len(every.bands), every.name)
+    remarks.tell(feedback)
+    if meant.bands != bands:
         raise ModelFileError(
             f"{job.encoder} takes bands {number_ranges(bands)} of {pair.before.name} in this order, {job.model} takes bands "
             f"{number_ranges(meant.bands)}.",

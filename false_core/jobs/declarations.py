@@ -149,10 +149,9 @@ def _preset() -> Any:
     )
 
 
-def _backbone() -> Any:
-    return _from_preset(
-        TEXT, "Backbone", "The network that becomes the encoder, by its name in timm, for example resnet18 or convnext_tiny."
-    )
+def _backbone(empty: str) -> Any:
+    help = "The network that becomes the encoder, by its name in timm, for example resnet18 or convnext_tiny."
+    return parameter(TEXT, "Backbone", f"{help} Empty: {empty}.", None, advanced=True)
 
 
 def _from_preset(kind: Kind, label: str, help: str, **more: Any) -> Any:
@@ -245,7 +244,7 @@ class Pretrain(Job, done_by="false_core.training.stages:pretrain", shared=True):
         of="toml",
         advanced=True,
     )
-    backbone: Optional[str] = _backbone()
+    backbone: Optional[str] = _backbone("from the preset")
     seed: int = _seed()
     device: str = _device()
     pixel_size: Optional[float] = _working_pixel_size(
@@ -516,7 +515,7 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
     )
     bands: Tuple[int, ...] = _bands_of_encoder(of="raster")
     preset: str = _preset()
-    backbone: Optional[str] = _backbone()
+    backbone: Optional[str] = _backbone("the general encoder, and with the head network that of the preset")
     seed: int = _seed()
     device: str = _device()
     steps: Optional[int] = _from_preset(INTEGER, "Training steps", "Number of training steps.", minimum=1, maximum=10**7)

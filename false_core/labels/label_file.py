@@ -25,7 +25,7 @@ from false_core.labels.surfaces import shapes_from_wkb
 from false_core.raster.ground import is_placeholder
 from false_core.untrusted import check_files_beside, check_is_file, check_unpacked
 from false_core.untrusted.databases import QUERY_TIMEOUT_S, check_view
-from false_core.untrusted.drivers import allow_by_list, without_stderr
+from false_core.untrusted.drivers import allow_by_list, is_allowed_driver, without_stderr
 from false_core.untrusted.names import is_name_read_otherwise
 from false_core.untrusted.network import CLOSED, names_address
 
@@ -98,7 +98,7 @@ def _table(path: str, fields: list[str] | None, feedback: Feedback) -> geopandas
     check_files_beside(file, "The label file")
     check_unpacked(file)
     check_sources(file)
-    if file.lower().endswith((".osm", ".osm.pbf", ".osm.bz2")):
+    if file.lower().endswith((".osm", ".osm.pbf", ".osm.bz2")) and not is_allowed_driver("OSM"):
         raise InputError(
             f"{file} is a raw extract of OpenStreetMap, which is not read.",
             "Open it in QGIS, and save the layer with the classes, such as multipolygons, as a GeoPackage.",

@@ -39,4 +39,4 @@ def label_warnings(
     in_score = set(held_out.targets.tolist()) if held_out else set()
     unscored = [name for k, name in enumerate(names) if k not in in_score]
     if scored and unscored:
-        yield f"No score for {', '.join(unscored)}: too few shapes to keep any back."
+        yield f"No score for {', '.join(unscored)}: too few shapes to hold any out."

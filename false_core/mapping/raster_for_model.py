@@ -24,13 +24,8 @@ def open_for_model(raster: str, model: str, card: ModelCard, feedback: Feedback,
         InputError: The raster cannot be opened.
         ModelFileError: It has another number of bands than the model was made for.
     """
-    every = RasterSource(raster, bands)
-    # The same bands as on the raster the model was made on; a raster that holds just as many is taken to hold the same.
-    if not bands and max(card.band_numbers) <= len(every.bands):
-        in_order: tuple[int, ...] | None = card.band_numbers
-    else:
-        in_order = every.bands if len(every.bands) == len(card.bands) else None
-    remarks = Remarks()
+    every, remarks = RasterSource(raster, bands), Remarks()
+    in_order = bands_in_order(card, every, named=bool(bands))
     remarks.warn_of_peculiarities(every)
     source = with_bands_of(card.reference, every, in_order, remarks, named=bool(bands))
     if source is None:
@@ -39,6 +34,19 @@ def open_for_model(raster: str, model: str, card: ModelCard, feedback: Feedback,
         feedback.info(f"Using bands {number_ranges(source.bands)} of {source.name}, as the model was made with.")
     remarks.tell(feedback)
     return at_resolution_of_model(source, card.pixel_size, card.ground_sample_distance, feedback)
+
+
+def bands_in_order(card: ModelCard, every: RasterSource, named: bool) -> tuple[int, ...] | None:
+    """Return the bands of a raster that a model takes if nothing is known of them, None where their number does not fit.
+
+    Args:
+        every: The raster with all of its bands, or those asked for by number.
+        named: True where they were asked for by number.
+    """
+    # The same bands as on the raster the model was made on; a raster that holds just as many is taken to hold the same.
+    if not named and max(card.band_numbers) <= len(every.bands):
+        return card.band_numbers
+    return every.bands if len(every.bands) == len(card.bands) else None
 
 
 def check_geotiffs(*targets: str | None) -> None:

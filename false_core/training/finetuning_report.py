@@ -124,7 +124,7 @@ def _worst(names: Sequence[str], iou: npt.NDArray[np.floating]) -> str:
 
 
 def _comparison(card: ModelCard) -> list[Section]:
-    """Return a table of the heads that were compared, the best first."""
+    """Return a table of the heads that were compared, by their mean IoU, which is not what decides."""
     compared = card.method.get("compared", {})
     ranked = sorted(compared.items(), key=lambda item: -item[1])
     rows = [[name, percent(value)] for name, value in ranked]
@@ -134,8 +134,9 @@ def _comparison(card: ModelCard) -> list[Section]:
         Section(
             "Heads compared",
             f"The head '{card.method['head']}' was taken. Each was fitted five times, without a fifth of the blocks of "
-            "space that hold labels, and asked about that fifth. Label shapes count alike. The figures compare heads; "
-            "they do not say how good the map is.",
+            "space that hold labels, and asked about that fifth. Label shapes count alike. What decides is how probable "
+            "each finds the right classes there, not this measure, so that another may be above the one that was taken. The "
+            "figures compare heads; they do not say how good the map is.",
             header=("Head", "Mean IoU"),
             rows=rows,
         )

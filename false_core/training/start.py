@@ -35,6 +35,8 @@ from false_core.training.preset_choice import choose_preset
 
 NETWORK_HEAD = "network"
 """The head that is trained step by step: a decoder, with the encoder below it."""
+TEXTURE_HEAD = "texture"
+"""The head that looks at no encoder."""
 LINEAR_HEAD = "linear"
 """The head that sees nothing but features of encoders."""
 
@@ -66,6 +68,8 @@ def begin(job: Finetune, feedback: Feedback, is_recorded: bool = True, world: Wo
         if job.backbone and job.backbone != base.encoder:
             feedback.warn(f"The encoder file holds a {base.encoder}: the backbone {job.backbone} is not used.")
         check_fits(job.encoder, lambda: build_encoder(base.encoder, len(base.bands)))
+    elif job.backbone and (job.head == TEXTURE_HEAD or (job.head != NETWORK_HEAD and job.weights != GENERAL)):
+        feedback.warn(f"The backbone {job.backbone} is not used: this head looks at colours and texture alone.")
     if job.head == LINEAR_HEAD and job.weights != GENERAL and not base:
         raise RequestError(
             f"The head {job.head} has no encoder to build on: no encoder file is given, and the general encoder is off.",
@@ -113,11 +117,16 @@ def frozen_encoders(
     if base and base.general and job.encoder and job.weights == GENERAL:
         encoders.append(FrozenEncoder(base.general, general_from(job.encoder, base).state_dict(), zooms))
     elif job.weights == GENERAL:
-        general, weights, origin = _general_encoder("" if base else job.backbone or "", source, feedback)
+        general, weights, origin = _general_encoder(_wanted_backbone(job, base), source, feedback)
         encoders.append(FrozenEncoder(general, weights, zooms))
     if base and job.encoder:
         encoders.append(FrozenEncoder(base.encoder, encoder_from(job.encoder, base).state_dict(), zooms))
     return encoders, origin
+
+
+def _wanted_backbone(job: Finetune, base: ModelCard | None) -> str:
+    """Return the backbone that a job asks for; empty where it is not looked at, so that no weights are fetched for it."""
+    return "" if base or job.head == TEXTURE_HEAD else job.backbone or ""
 
 
 def _general_encoder(

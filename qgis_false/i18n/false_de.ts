@@ -436,6 +436,10 @@
         <translation>Kanäle, die verwendet werden, ab 1 gezählt. Leer: die des Encoders, oder alle außer Alpha.</translation>
     </message>
     <message>
+        <source>The network that becomes the encoder, by its name in timm, for example resnet18 or convnext_tiny. Empty: the general encoder, and with the head network that of the preset.</source>
+        <translation>Das Netz, das zum Encoder wird, mit seinem Namen in timm, zum Beispiel resnet18 oder convnext_tiny. Leer: der allgemeine Encoder, beim Kopf network das der Voreinstellung.</translation>
+    </message>
+    <message>
         <source>Freeze the encoder</source>
         <translation>Encoder einfrieren</translation>
     </message>

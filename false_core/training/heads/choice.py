@@ -104,9 +104,14 @@ def candidates_for(head: str, zooms: Sequence[Sequence[int]]) -> tuple[HeadCandi
     if head == "linear":
         return (HeadCandidate("linear", _alike(*(_of_encoder(n, own, ()) for n, own in enumerate(zooms)))),)
     fused = HeadCandidate("linear and texture", _alike(*(_of_encoder(n, own, (TEXTURE,)) for n, own in enumerate(zooms))))
-    more_local = HeadCandidate("linear, texture and spectrum", _alike(fused.members, fused.members, local.members))
-    alike = HeadCandidate("linear, texture and spectrum alike", _alike(fused.members, texture.members, spectrum.members))
-    # Not the pretrained encoder alone: no map of it was better than that of both, and held-out labels preferred it.
+    more_local = HeadCandidate(
+        "linear and texture, a third texture and spectrum", _alike(fused.members, fused.members, local.members)
+    )
+    alike = HeadCandidate(
+        "linear and texture, a third texture, a third spectrum",
+        _alike(fused.members, texture.members, spectrum.members),
+    )
+    # Not the pretrained encoder alone: held-out labels prefer it more often than maps become better, see docs/evidence.md.
     general = HeadCandidate("linear and texture, general encoder alone", _of_encoder(0, zooms[0], (TEXTURE,)))
     without_pretrained = (general,) if len(zooms) > 1 else ()
     return (fused, *without_pretrained, more_local, alike, local, texture, spectrum)

@@ -20,7 +20,8 @@ IntArray = npt.NDArray[np.int64]
 SURE_SHARE = 0.5
 """Share of the pixels taken for a class that are learned from. Shares from 0.2 to 0.7 did about as well."""
 LIKELIEST = 2
-"""Classes that a second opinion finds likeliest, of which a pixel's must be one. With one alone, less was learned."""
+"""Classes that a second opinion finds likeliest, of which a pixel's must be one: of two classes it says nothing. With one
+alone, less was learned."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def surest_pixels(
 
     Args:
         log_probabilities: Log probabilities of a sample of the raster, of shape (n, classes), normalised or not.
-        second_opinion: Those of another classifier. Pixels whose class is not among its ``LIKELIEST`` are left out.
+        second_opinion: Those of another classifier. Pixels whose class is not among its ``LIKELIEST`` are left out, of
+            which there are none with so few classes; None where no member looks at something else alone.
     """
     found = log_probabilities.argmax(axis=1)
     # Less the logarithm of the sum: what several classifiers say together does not add up to 1.

@@ -209,6 +209,18 @@ class TestModel:
         with pytest.raises(ModelFileError, match=r"takes bands 4, 3, 2, 1 .* takes bands 1 to 4"):
             world.find(tmp_path / "c.tif", model=model, encoder=str(tmp_path / "encoder_1.safetensors"))
 
+    def test_that_takes_other_bands_than_an_encoder_given_too_is_refused(self, world: World, tmp_path: Path) -> None:
+        """As many of them would pass by their number alone, and give wrong classes."""
+        encoder, model, turned = (str(tmp_path / f"{name}.safetensors") for name in ("encoder", "model", "turned"))
+        run(Pretrain((world.before,), encoder, preset="quick", method="random", bands=(1, 2, 3)))
+        for path, bands in ((model, (4, 1, 2)), (turned, (3, 2, 1))):
+            run(Finetune(world.before, world.labels, LAND_COVER, path, head="texture", bands=bands))
+        with pytest.raises(ModelFileError, match=r"takes bands 1 to 3 .* takes bands 4, 1, 2"):
+            world.find(tmp_path / "c.tif", model=model, encoder=encoder)
+        listener = Listener()
+        world.find(tmp_path / "c.tif", listener, model=turned, encoder=encoder, bands=(1, 2, 3))
+        assert "are 3, 2, 1 here. Those asked for are used." in listener.warnings
+
     def test_and_labels_are_not_given_both(self, world: World, model: str, tmp_path: Path) -> None:
         given = {"job": "change", "before": world.before, "after": world.after, "output": str(tmp_path / "c.tif")}
         with pytest.raises(RequestError, match="were both given"):

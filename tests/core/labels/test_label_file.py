@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import struct
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -256,9 +259,29 @@ def test_two_slashes_at_the_start_are_no_server(tmp_path: Path, read: Any) -> No
         read("/" + write_labels(tmp_path / "l.gpkg", ["field", "water"], [A, C]))
 
 
+EXTRACT = """<?xml version="1.0"?><osm version="0.6">
+<node id="1" lat="49" lon="13"/><node id="2" lat="49" lon="13.1"/><node id="3" lat="49.1" lon="13"/>
+<way id="4"><nd ref="1"/><nd ref="2"/><nd ref="3"/><nd ref="1"/><tag k="landuse" v="forest"/></way></osm>"""
+
+
 @pytest.mark.parametrize("name", ["town.osm", "town.osm.pbf", "TOWN.OSM"])
 def test_a_raw_extract_of_openstreetmap_is_to_be_saved_as_a_layer(name: str, tmp_path: Path, listener: Listener) -> None:
-    (tmp_path / name).write_text('<?xml version="1.0"?><osm version="0.6"><node id="1" lat="49" lon="13"/></osm>', "utf-8")
+    (tmp_path / name).write_text(EXTRACT, "utf-8")
     with pytest.raises(InputError, match="is a raw extract of OpenStreetMap") as refused:
         read_table(str(tmp_path / name), None, listener.feedback)
     assert "as a GeoPackage" in str(refused.value)
+
+
+@pytest.mark.thorough
+def test_a_raw_extract_is_read_where_the_user_allows_its_driver(tmp_path: Path) -> None:
+    """In another process: drivers are chosen when GDAL is loaded."""
+    (tmp_path / "town.osm").write_text(EXTRACT, "utf-8")
+    read = (
+        "import sys; from false_core.feedback import Feedback; from false_core.labels.label_file import read_table\n"
+        "print(read_table(sys.argv[1], 'landuse', Feedback())['landuse'].tolist())"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", read, f"{tmp_path / 'town.osm'}|layername=multipolygons"],
+        capture_output=True, text=True, check=True, env={**os.environ, "FALSE_DRIVERS": "OSM"},
+    )  # fmt: skip
+    assert answer.stdout.split("\n")[0] == "['forest']"

@@ -64,3 +64,27 @@ class TestABackboneOfAHead:
         found, _ = encoders_of(job, listener)
         assert [one.backbone for one in found] == [BACKBONE, "resnet10t"]
         assert "holds a resnet10t: the backbone resnet18 is not used" in listener.warnings
+
+    def test_is_not_fetched_for_a_head_that_looks_at_no_encoder_and_that_is_told(
+        self, land: str, labels: str, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        create, asked = timm.create_model, []
+
+        def create_model(name: str, pretrained: bool = False, **more: Any) -> nn.Module:
+            asked.append((name, pretrained))
+            return create(name, **more)
+
+        monkeypatch.setattr("timm.create_model", create_model)
+        encoders_of(job_with(land, labels, head="texture"), listener)
+        assert not [name for name, pretrained in asked if pretrained or name == ASKED_FOR]
+        assert f"The backbone {ASKED_FOR} is not used" in listener.warnings
+
+    @pytest.mark.parametrize(
+        ("head", "weights", "is_told"),
+        [("auto", "none", True), ("auto", "general", False), ("network", "none", False), ("texture", "none", True)],
+    )
+    def test_is_told_not_to_be_used_where_no_encoder_is_built(
+        self, head: str, weights: str, is_told: bool, land: str, labels: str, listener: Listener
+    ) -> None:
+        begin(job_with(land, labels, head=head, weights=weights), listener.feedback, is_recorded=False)
+        assert ("is not used" in listener.warnings) == is_told
