@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, Optional
 
-from osgeo import gdal
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
@@ -23,6 +22,7 @@ from qgis.core import (
     QgsWkbTypes,
 )
 
+from qgis_false.layers import gdal_option
 from qgis_false.legend import LabelStyle
 from qgis_false.translation import failure, tr
 
@@ -125,11 +125,8 @@ def _label_writer(
 def _undated() -> Iterator[None]:
     """Leave the date out of what is written: the same labels give the same bytes, by which a training that was
     interrupted finds its checkpoint."""
-    gdal.SetThreadLocalConfigOption("OGR_CURRENT_DATE", "2000-01-01T00:00:00.000Z")
-    try:
+    with gdal_option("OGR_CURRENT_DATE", "2000-01-01T00:00:00.000Z"):
         yield
-    finally:
-        gdal.SetThreadLocalConfigOption("OGR_CURRENT_DATE", None)
 
 
 def _straight(geometry: Any) -> Any:

@@ -21,6 +21,7 @@ from qgis.core import (
     QgsProcessingFeatureSourceDefinition,
     QgsProcessingFeedback,
     QgsProcessingUtils,
+    QgsProject,
     QgsProperty,
     QgsProviderRegistry,
     QgsRasterLayer,
@@ -60,6 +61,12 @@ def raster_path(layer: QgsRasterLayer) -> str:
         )
     source = _plain(layer.source())
     return os.path.abspath(source) if os.path.exists(source) else source
+
+
+def raster_layers() -> List[QgsRasterLayer]:
+    """Return the rasters of the project that are files, as they lie upon each other: no base maps from the web."""
+    layers = QgsProject.instance().layerTreeRoot().layerOrder()
+    return [one for one in layers if isinstance(one, QgsRasterLayer) and one.providerType() == "gdal"]
 
 
 def is_temporary(path: str) -> bool:
@@ -147,11 +154,19 @@ def as_it_is(source: str) -> Iterator[None]:
     if os.path.exists(f"{source.partition('|')[0]}.aux.xml"):
         yield
         return
-    gdal.SetThreadLocalConfigOption("GDAL_PAM_ENABLED", "NO")
+    with gdal_option("GDAL_PAM_ENABLED", "NO"):
+        yield
+
+
+@contextmanager
+def gdal_option(name: str, value: str) -> Iterator[None]:
+    """Set an option of GDAL for a while, in this thread alone where GDAL can: not before 3.4."""
+    set_option = getattr(gdal, "SetThreadLocalConfigOption", gdal.SetConfigOption)
+    set_option(name, value)
     try:
         yield
     finally:
-        gdal.SetThreadLocalConfigOption("GDAL_PAM_ENABLED", None)
+        set_option(name, None)
 
 
 def extent_text(extent: QgsRectangle, layer: QgsRasterLayer) -> str:

@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Iterator, Optional, Tuple
 
 from qgis.core import QgsProject
 from qgis.PyQt.QtCore import QStandardPaths
@@ -43,19 +43,28 @@ def proposed(source: str, algorithm: str, output: str, ending: str) -> Optional[
     folder, stem = _place(source) if algorithm != "exampledata" else (documents(), EXAMPLE)
     if not folder:
         return None
+    return str(free_path(folder / "_".join(filter(None, (stem, name_of_output(algorithm, output)))), ending))
+
+
+def name_of_output(algorithm: str, output: str) -> str:
+    """Return what an output of an algorithm is called in the name of its file."""
     name = output.lower().rpartition(":")[2]
     if name == "output":
-        name = OUTPUT_NAMES.get(algorithm, algorithm)
-    elif name == "report" and ":" not in output:
-        name = f"{algorithm}_report"
-    elif algorithm == "exampledata" and name == "raster":
-        name = ""
-    stem = "_".join(filter(None, (stem, name)))
+        return OUTPUT_NAMES.get(algorithm, algorithm)
+    if name == "report" and ":" not in output:
+        return f"{algorithm}_report"
+    return "" if algorithm == "exampledata" and name == "raster" else name
+
+
+def numbered(start: Path, ending: str) -> Iterator[Path]:
+    """Yield paths that begin with ``start``: without a number, and with 2, 3 and so on."""
     for number in itertools.count(1):
-        path = folder / f"{stem if number == 1 else f'{stem}_{number}'}{ending}"
-        if not path.exists():
-            return str(path)
-    return None
+        yield start.parent / f"{start.name}{'' if number == 1 else f'_{number}'}{ending}"
+
+
+def free_path(start: Path, ending: str) -> Path:
+    """Return the first of the ``numbered`` paths at which there is nothing."""
+    return next(path for path in numbered(start, ending) if not path.exists())
 
 
 def _place(source: str) -> Tuple[Optional[Path], str]:

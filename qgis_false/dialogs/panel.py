@@ -33,7 +33,7 @@ from qgis_false.dialogs.destinations import proposed
 from qgis_false.dialogs.devices import list_of_devices
 from qgis_false.dialogs.presets import show_where_empty, texts_of_preset
 from qgis_false.dialogs.trial import trial_values
-from qgis_false.layers import layer_of
+from qgis_false.layers import layer_of, raster_layers
 from qgis_false.length_units import in_unit_of
 from qgis_false.result_names import stem_of
 from qgis_false.tasks import EXPORT_PARAMETER
@@ -159,7 +159,7 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
 
     def _choose_layers(self) -> None:
         """Choose the map that was made last where a map is wanted, and no map where a raster is."""
-        rasters = [one for one in QgsProject.instance().layerTreeRoot().layerOrder() if isinstance(one, QgsRasterLayer)]
+        rasters = raster_layers()
         maps = {one.source() for one in rasters if made_files.is_map(one.source())}
         for definition in self._definitions():
             wrapper = self.wrappers[definition.name()]

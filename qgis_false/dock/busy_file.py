@@ -7,6 +7,7 @@ import os
 from osgeo import gdal
 from qgis.core import QgsProcessingException
 
+from qgis_false.layers import gdal_option
 from qgis_false.translation import tr
 
 PATIENCE_MS = 250
@@ -17,7 +18,7 @@ class FileIsBusy(QgsProcessingException):  # type: ignore[misc]
     """Another program holds a file. The text says what to do."""
 
 
-def check_not_busy(source: str) -> None:
+def check_not_busy(source: str, patience_ms: int = PATIENCE_MS) -> None:
     """Check that no other program holds the GeoPackage of a layer. Layers in other formats pass.
 
     It asks through GDAL, as QGIS does: two copies of SQLite in one process would lose each other's locks.
@@ -26,7 +27,7 @@ def check_not_busy(source: str) -> None:
         FileIsBusy: One does.
     """
     path = source.split("|")[0]
-    if path.lower().endswith(".gpkg") and os.path.isfile(path) and not _is_free(path):
+    if path.lower().endswith(".gpkg") and os.path.isfile(path) and not _is_free(path, patience_ms):
         raise FileIsBusy(
             tr(
                 "{file} is held by another program, such as a second QGIS that edits it, a database browser or a "
@@ -36,22 +37,21 @@ def check_not_busy(source: str) -> None:
         )
 
 
-def _is_free(path: str) -> bool:
+def _is_free(path: str, patience_ms: int) -> bool:
     used_exceptions = gdal.GetUseExceptions()
     gdal.UseExceptions()
     gdal.PushErrorHandler("CPLQuietErrorHandler")
-    gdal.SetThreadLocalConfigOption("SQLITE_BUSY_TIMEOUT", str(PATIENCE_MS))  # While it is opened.
     file = None
     try:
-        file = gdal.OpenEx(path, gdal.OF_VECTOR | gdal.OF_UPDATE, ["GPKG"])
-        file.ExecuteSQL(f"PRAGMA busy_timeout = {PATIENCE_MS}")
+        with gdal_option("SQLITE_BUSY_TIMEOUT", str(patience_ms)):
+            file = gdal.OpenEx(path, gdal.OF_VECTOR | gdal.OF_UPDATE, ["GPKG"])
+        file.ExecuteSQL(f"PRAGMA busy_timeout = {patience_ms}")
         file.ExecuteSQL("BEGIN IMMEDIATE")
         file.ExecuteSQL("ROLLBACK")
     except RuntimeError as error:
         return "locked" not in str(error)  # Whatever else is wrong with it, the edit itself will say.
     finally:
         file = None
-        gdal.SetThreadLocalConfigOption("SQLITE_BUSY_TIMEOUT", None)
         gdal.PopErrorHandler()
         if not used_exceptions:
             gdal.DontUseExceptions()

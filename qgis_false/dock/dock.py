@@ -26,7 +26,7 @@ from qgis.PyQt.QtWidgets import (
 
 from qgis_false.dock.first_page import FirstPage
 from qgis_false.dock.keys import CanvasKeys
-from qgis_false.dock.label_file import label_file_of, label_layer
+from qgis_false.dock.label_file import RASTER_PROPERTY, label_file_of, label_layer
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.panels.classes import ClassesPanel
 from qgis_false.dock.panels.drawing import DrawingPanel
@@ -84,6 +84,7 @@ class LabelDock(QgsDockWidget):
         self.classes.model_chosen.connect(self.looks.take_model)
         self.whole_maps.encoder_made.connect(self.looks.take_encoder)
         self.whole_maps.map_shown.connect(self.live_map.give_way)
+        self.whole_maps.map_shown.connect(self.samples.hide_map)
         self.samples.filling_in.connect(self.live_map.hide_map)
         self.pages = QStackedWidget()
         self.pages.addWidget(self.first_page)
@@ -175,6 +176,7 @@ class LabelDock(QgsDockWidget):
             work.close()
             work.deleteLater()
         self._show_page(FIRST_PAGE)
+        self.first_page.propose(self._canvas.currentLayer())
         self.first_page.show_what_is_missing()
 
     def shut(self) -> None:
@@ -258,6 +260,7 @@ def _labels_of(raster: QgsRasterLayer) -> QgsVectorLayer:
         if isinstance(one, QgsVectorLayer) and Path(one.source().split("|")[0]) == path:
             return one
     layer = label_layer(path, raster.crs())
+    layer.setCustomProperty(RASTER_PROPERTY, raster_path(raster))
     QgsProject.instance().addMapLayer(layer, False)
     QgsProject.instance().layerTreeRoot().insertLayer(0, layer)
     return layer

@@ -14,22 +14,17 @@ from qgis.core import (
 )
 
 from qgis_false.dock.label_file import CLASS_FIELD
-from qgis_false.layers import classes_of, raster_path
-
-
-def raster_layers() -> List[QgsRasterLayer]:
-    """Return the rasters of the project, as they lie upon each other."""
-    return [one for one in QgsProject.instance().layerTreeRoot().layerOrder() if isinstance(one, QgsRasterLayer)]
+from qgis_false.layers import classes_of, raster_layers, raster_path
 
 
 def map_layers() -> List[QgsRasterLayer]:
     """Return the rasters of the project that are maps of ours, as they lie upon each other."""
-    return [one for one in raster_layers() if one.providerType() == "gdal" and classes_of(raster_path(one))]
+    return [one for one in raster_layers() if classes_of(raster_path(one))]
 
 
-def hide_layers(layers: Sequence[QgsRasterLayer]) -> List[str]:
-    """Hide the layers that are shown, and return their ids."""
-    nodes = [QgsProject.instance().layerTreeRoot().findLayer(one.id()) for one in layers]
+def hide_layers(ids: Sequence[str]) -> List[str]:
+    """Hide layers, as far as they are still there and shown. Return the ids of these."""
+    nodes = map(QgsProject.instance().layerTreeRoot().findLayer, ids)
     shown = [node for node in nodes if node is not None and node.itemVisibilityChecked()]
     for node in shown:
         node.setItemVisibilityChecked(False)

@@ -10,9 +10,10 @@ from qgis.PyQt.QtCore import QUrl, pyqtSignal
 from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
-from qgis_false.dock.finished_maps import map_layers, raster_layers
+from qgis_false.dock.finished_maps import map_layers
 from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
 from qgis_false.help import help_page
+from qgis_false.layers import raster_layers
 from qgis_false.translation import tr
 
 
@@ -40,7 +41,8 @@ class FirstPage(QWidget):
         self._raster.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
         self._raster.layerChanged.connect(lambda _: self.show_what_is_missing())
         self._raster.activated.connect(self._keep_choice)
-        self._is_chosen = False
+        self._chosen = ""
+        """Id of the layer that a person has chosen."""
         layout.addWidget(self._raster)
         self.begin = QPushButton(tr("Label this raster"))
         self.begin.clicked.connect(self._begin)
@@ -56,8 +58,12 @@ class FirstPage(QWidget):
 
     def propose(self, active: Optional[QgsMapLayer]) -> None:
         """Propose the raster that is active, unless a person has chosen one. A map of ours is not proposed."""
-        images = [one for one in raster_layers() if one not in map_layers()]
-        if not self._is_chosen and images and not (self.raster() in images and active not in images):
+        raster = self.raster()
+        if not self.isVisible() or (raster is not None and raster.id() == self._chosen):
+            return  # Before each raster is opened.
+        maps = map_layers()
+        images = [one for one in raster_layers() if one not in maps]
+        if images and not (raster in images and active not in images):
             self._raster.setLayer(active if active in images else images[0])
 
     def raster(self) -> Optional[QgsRasterLayer]:
@@ -92,11 +98,12 @@ class FirstPage(QWidget):
         self.missing.setText(text)
 
     def _begin(self, *_: object) -> None:
-        self._is_chosen = False
+        self._chosen = ""
         self.begun.emit(self.raster())
 
     def _keep_choice(self, *_: object) -> None:
-        self._is_chosen = True
+        raster = self.raster()
+        self._chosen = raster.id() if raster is not None else ""
 
     def _open(self, algorithm: str) -> None:
         self._run_algorithm(algorithm)

@@ -35,10 +35,11 @@ def dock_guide(tr: Callable[[str], str]) -> List[Tuple[str, str]]:
         (
             tr("Where labels are kept"),
             tr(
-                "In a GeoPackage beside the raster, or in the folder of the project where that of the raster is "
-                "read-only or temporary. Each label is in the file before you draw the next one. While another program "
-                "holds the file, labels are shown in grey and wait. It is a plain layer: you may edit it with the tools of "
-                "QGIS or with another program, and the map follows. The style of the layer is the list of classes."
+                "In a GeoPackage beside the raster. Where that folder is read-only or temporary, in the folder of the "
+                "project, or in that of your documents while the project is not saved. Each label is in the file before you "
+                "draw the next one. While another program holds the file, labels are shown in grey and wait; if the dock is "
+                "closed meanwhile, they go to a file of their own beside it. It is a plain layer: you may edit it with the "
+                "tools of QGIS or with another program, and the map follows. The style of the layer is the list of classes."
             ),
         ),
         (

@@ -4,11 +4,13 @@ They go to the provider of the layer and not into the buffer of QGIS's editing, 
 saves: what was drawn must outlive the end of QGIS in that very moment. What a person edits with QGIS's own tools stays in
 that buffer, untouched.
 
-While another program holds the file, labels that are drawn wait here, and are written as soon as it lets go.
+While another program holds the file, labels that are drawn wait here, and are written as soon as it lets go. At the end of
+the work they go to a file of their own.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from qgis.core import (
@@ -20,17 +22,23 @@ from qgis.core import (
     QgsVectorLayer,
     QgsWkbTypes,
 )
+from qgis.PyQt import sip
 from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
 
-from qgis_false.dock.busy_file import FileIsBusy, check_not_busy
-from qgis_false.dock.label_file import CLASS_FIELD
+from qgis_false.dialogs.destinations import documents, free_path
+from qgis_false.dock.busy_file import PATIENCE_MS, FileIsBusy, check_not_busy
+from qgis_false.dock.label_file import CLASS_FIELD, label_layer
 from qgis_false.translation import failure, tr
 
 TRY_AGAIN_MS = 1000
 
 
 class LabelEdits(QObject):
-    """Adds, removes and reclassifies the labels of a layer, with undo and redo."""
+    """Adds, removes and reclassifies the labels of a layer, with undo and redo.
+
+    Attributes:
+        problem: What keeps labels waiting, where it is another problem than a file that is held; else empty.
+    """
 
     begun = pyqtSignal()
     """The file is about to be written to."""
@@ -42,6 +50,8 @@ class LabelEdits(QObject):
     def __init__(self, layer: QgsVectorLayer, parent: Optional[QObject] = None) -> None:
         super().__init__(parent)
         self.layer = layer
+        self.problem = ""
+        self._source, self._crs = layer.source(), layer.crs()  # Known also when the layer is gone.
         self._done: List[_Exchange] = []
         self._undone: List[_Exchange] = []
         self._waiting: List[_Exchange] = []
@@ -67,7 +77,7 @@ class LabelEdits(QObject):
             QgsProcessingException: The file does not take it.
         """
         if self._waiting:
-            self._waiting.pop()
+            self._undone.append(self._waiting.pop())
             self._show_waiting()
         elif self._done:
             self._check()
@@ -83,11 +93,8 @@ class LabelEdits(QObject):
             QgsProcessingException: The file does not take it.
         """
         if self._undone:
-            self._check()
-            self.begun.emit()
-            self._undone[-1].do()
-            self._done.append(self._undone.pop())
-            self._tell(self._done[-1])
+            self._do(self._undone[-1])
+            self._undone.pop()
 
     def add(self, labels: Sequence[Tuple[QgsGeometry, int]]) -> None:
         """Add labels: shapes in the CRS of the layer, and codes.
@@ -105,21 +112,13 @@ class LabelEdits(QObject):
                 features.append(feature)
         if not features:
             raise failure("What was drawn encloses no area.")
-        exchange = _Exchange(self.layer, [], features)
-        try:
-            if not self._waiting:
-                self._push(exchange)
-                return
-        except FileIsBusy:
-            pass
-        self._waiting.append(exchange)
-        self._show_waiting()
+        self._do_anew(_Exchange(self.layer, [], features))
 
     def remove(self, ids: Sequence[int]) -> None:
         """Remove labels."""
         found = self._features(ids)
         if found:
-            self._push(_Exchange(self.layer, found, []))
+            self._do_anew(_Exchange(self.layer, found, []))
 
     def reclassify(self, ids: Sequence[int], code: int) -> None:
         """Give labels another class."""
@@ -130,7 +129,7 @@ class LabelEdits(QObject):
             changed.setAttribute(CLASS_FIELD, code)
             after.append(changed)
         if before:
-            self._push(_Exchange(self.layer, before, after))
+            self._do_anew(_Exchange(self.layer, before, after))
 
     def of_class(self, code: int) -> List[int]:
         """Return the ids of all labels of a class that are in the file."""
@@ -138,23 +137,65 @@ class LabelEdits(QObject):
         request.setFlags(QgsFeatureRequest.Flag.NoGeometry)
         return [feature.id() for feature in self.layer.getFeatures(request) if feature.id() > 0]
 
-    def close(self) -> None:
-        """Write what waits for the file, however long that takes.
+    def close(self) -> str:
+        """Write what waits into the file, or into another one where that does not take it. The layer may be gone by now.
+
+        Returns:
+            What a person has to know of it, or nothing.
 
         Raises:
-            QgsProcessingException: The file does not take it.
+            QgsProcessingException: No file takes it.
         """
         self._try_again.stop()
-        while self._waiting:
-            self._push(self._waiting.pop(0), checked=True)
+        told = ""
+        labels = [feature for exchange in self._waiting for feature in exchange.after]
+        if labels:
+            try:
+                check_not_busy(self._source)
+                _Exchange(QgsVectorLayer(self._source, "", "ogr"), [], labels).do()
+            except QgsProcessingException as error:
+                told = tr(
+                    "{number} labels are not in {file}, but in {path}. Copy them into the label layer. {reason}",
+                    number=len(labels), file=self._file().name, path=self._rescue(labels), reason=error,
+                )  # fmt: skip
+            self._waiting.clear()
+            if not sip.isdeleted(self.layer):
+                self.layer.triggerRepaint()
+        return told
+
+    def _rescue(self, labels: Sequence[QgsFeature]) -> Path:
+        """Write labels into a new file beside that of the layer, or else among the user's documents. Return its path."""
+        file = self._file()
+        try:
+            return self._write_new(file.parent, labels)
+        except QgsProcessingException:
+            return self._write_new(documents() or Path.home(), labels)
+
+    def _write_new(self, folder: Path, labels: Sequence[QgsFeature]) -> Path:
+        path = free_path(folder / f"{self._file().stem}_waiting", ".gpkg")
+        layer = label_layer(path, self._crs)
+        copies = []
+        for label in labels:
+            copies.append(QgsFeature(layer.fields()))
+            copies[-1].setAttribute(CLASS_FIELD, label.attribute(CLASS_FIELD))
+            copies[-1].setGeometry(label.geometry())
+        _Exchange(layer, [], copies).do()
+        return path
+
+    def _file(self) -> Path:
+        return Path(self._source.split("|")[0])
 
     def _write_waiting(self) -> None:
         try:
             while self._waiting:
-                self._push(self._waiting[0])
+                self._write(self._waiting[0], 0)
                 del self._waiting[0]
-        except QgsProcessingException:
-            return  # They wait on.
+            problem = ""
+        except QgsProcessingException as error:  # They wait on.
+            problem = "" if isinstance(error, FileIsBusy) else str(error)
+            if problem == self.problem:
+                return
+        self.problem = problem
         self._show_waiting()
 
     def _show_waiting(self) -> None:
@@ -164,7 +205,7 @@ class LabelEdits(QObject):
             self._try_again.start(TRY_AGAIN_MS)
         self.waiting_changed.emit()
 
-    def _check(self) -> None:
+    def _check(self, patience_ms: int = PATIENCE_MS) -> None:
         """Check that the file takes an edit.
 
         Raises:
@@ -174,15 +215,30 @@ class LabelEdits(QObject):
             raise failure(
                 "The label layer is edited in a transaction, which keeps labels out of the file. End the editing first."
             )
-        check_not_busy(self.layer.source())
+        check_not_busy(self.layer.source(), patience_ms)
 
-    def _push(self, exchange: _Exchange, checked: bool = False) -> None:
-        if not checked:
-            self._check()
+    def _do_anew(self, exchange: _Exchange) -> None:
+        self._do(exchange)
+        self._undone.clear()
+
+    def _do(self, exchange: _Exchange) -> None:
+        """Do an edit. One that only adds waits where another program holds the file, behind others that wait."""
+        only_adds = not exchange.before
+        try:
+            if not (only_adds and self._waiting):
+                self._write(exchange)
+                return
+        except FileIsBusy:
+            if not only_adds:
+                raise
+        self._waiting.append(exchange)
+        self._show_waiting()
+
+    def _write(self, exchange: _Exchange, patience_ms: int = PATIENCE_MS) -> None:
+        self._check(patience_ms)
         self.begun.emit()
         exchange.do()
         self._done.append(exchange)
-        self._undone.clear()
         self._tell(exchange)
 
     def _tell(self, exchange: _Exchange) -> None:
@@ -209,6 +265,8 @@ class _Exchange:
 
     def _exchange(self, old: List[QgsFeature], new: List[QgsFeature]) -> None:
         layer = self._layer
+        if not layer.isValid():
+            raise _not_written(layer, layer.error().summary())
         provider: QgsVectorDataProvider = layer.dataProvider()
         kept = {feature.id() for feature in old} & {feature.id() for feature in new}
         gone = [feature.id() for feature in old if feature.id() not in kept]
@@ -228,11 +286,16 @@ class _Exchange:
         if done and values:
             done = provider.changeAttributeValues(values)
         if not done:
-            reason = "; ".join(provider.errors()) or tr("the file does not take it")
+            reason = "; ".join(provider.errors())
             provider.clearErrors()
-            raise failure("The labels cannot be written to {path}: {reason}.", path=layer.source(), reason=reason)
+            raise _not_written(layer, reason)
         layer.updateExtents()
         layer.triggerRepaint()
+
+
+def _not_written(layer: QgsVectorLayer, reason: str) -> QgsProcessingException:
+    reason = reason or tr("the file does not take it")
+    return failure("The labels cannot be written to {path}: {reason}.", path=layer.source(), reason=reason)
 
 
 def _added(provider: QgsVectorDataProvider, features: List[QgsFeature]) -> Tuple[bool, List[QgsFeature]]:

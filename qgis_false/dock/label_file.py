@@ -6,7 +6,6 @@ file, in which it is stored, brings it to any other project.
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import re
@@ -25,6 +24,7 @@ from qgis.core import (
     QgsExpressionContext,
     QgsFillSymbol,
     QgsProcessingException,
+    QgsProject,
     QgsRasterLayer,
     QgsRendererCategory,
     QgsVectorFileWriter,
@@ -34,7 +34,7 @@ from qgis.core import (
 from qgis.PyQt.QtGui import QColor
 
 from false_core.session_protocol import MAX_CODE
-from qgis_false.dialogs.destinations import documents
+from qgis_false.dialogs.destinations import documents, numbered
 from qgis_false.dock.busy_file import check_not_busy
 from qgis_false.layers import is_temporary, raster_path
 from qgis_false.symbol_colour import colour_of
@@ -46,6 +46,8 @@ LABELS_TABLE = "labels"
 STYLE_NAME = "labels"
 STORED_PROPERTY = "false/classes_in_file"
 """Property of a layer, which its project saves with its style."""
+RASTER_PROPERTY = "false/labels_of"
+"""Property of a layer: the raster that it was made for."""
 FILL_ALPHA = 70
 """Opacity of a label, up to 255: what lies below it stays visible."""
 OUTLINE_DARKER = 170
@@ -83,11 +85,26 @@ def file_beside(raster: QgsRasterLayer, ending: str) -> Path:
 
 def label_file_of(raster: QgsRasterLayer) -> Path:
     """Return the file of the labels of a raster, which may not be there yet. Other labels under its name are left alone."""
-    for number in itertools.count(1):
-        path = file_beside(raster, f"_labels{'' if number == 1 else f'_{number}'}.gpkg")
-        if not path.exists() or _holds_labels(_opened(path)) or not QgsVectorLayer(str(path), "", "ogr").isValid():
-            return path
-    raise AssertionError
+    project, source, start = QgsProject.instance(), raster_path(raster), file_beside(raster, "_labels")
+    is_lost = is_temporary(source)
+    at_home = Path.home() / f"{start.name}.gpkg"  # Where earlier versions kept them.
+    is_moved = not is_lost and not project.homePath() and start.parent != Path(source).parent
+    if is_moved and _is_for_labels(at_home):
+        return at_home
+    known = {Path(one.source().split("|")[0]): one for one in project.mapLayers().values()}
+    for path in numbered(start, ".gpkg"):
+        if not path.exists():
+            break
+        # Only its layer tells what a temporary raster has had for labels: the names of such layers come again and again.
+        is_other = is_lost and (path not in known or known[path].customProperty(RASTER_PROPERTY, source) != source)
+        if not is_other and _is_for_labels(path):
+            break
+    return path
+
+
+def _is_for_labels(path: Path) -> bool:
+    """Return whether a file holds labels, or is one of which nobody can tell."""
+    return path.exists() and (_holds_labels(_opened(path)) or not QgsVectorLayer(str(path), "", "ogr").isValid())
 
 
 def _opened(path: Path) -> QgsVectorLayer:

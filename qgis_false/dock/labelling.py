@@ -51,6 +51,7 @@ from false_core.session_protocol import (
     SuggestedPlaces,
     View,
 )
+from qgis_false.dock.busy_file import FileIsBusy, check_not_busy
 from qgis_false.dock.label_edits import LabelEdits
 from qgis_false.dock.label_file import (
     CLASS_COLOURS,
@@ -127,6 +128,8 @@ class Labelling(QObject):
         self._is_over = False
         self.needs_restart = False
         self._owed = False
+        self._not_open = ("", False)
+        """What was said last of the session when none was open, and whether it needs attention."""
         self.opened: Optional[Opened] = None
         self.learned: Optional[Learned] = None
         self.scores: Optional[SessionScores] = None
@@ -151,6 +154,8 @@ class Labelling(QObject):
         """Runs while classes are owed to the file, as it did not take them."""
         self._stored: List[LabelClass] = []
         """The classes that are known to be in the file."""
+        self._not_stored = ""
+        """Why the file did not take the classes, where it is another problem than a file that is held."""
         self.classes = self._classes_at_first()
         self.live.set_classes(self.classes)
         self.watch.looking.connect(self._follow_file)
@@ -287,22 +292,25 @@ class Labelling(QObject):
         self.restart()
 
     def close(self) -> None:
-        """End it. Everything is in the file already."""
+        """End it. What waits for the file is written into it, or into another one."""
         if self._is_over:
             return
         self._is_over = True
         try:
-            self.edits.close()
+            told = self.edits.close()
         except QgsProcessingException as error:
-            self.said.emit(str(error), True)
-        for timer in (self._score_later, self._store_later, self._restart_later, self._silence):
-            timer.stop()
-        self.live.remove()
-        self.watch.stop()
-        self.canvas.scene().removeItem(self._waiting)
-        if self._process is not None:
-            self._process.close()
-            self._process = None
+            told = str(error)
+        finally:
+            for timer in (self._score_later, self._store_later, self._restart_later, self._silence):
+                timer.stop()
+            self.live.remove()
+            self.watch.stop()
+            self.canvas.scene().removeItem(self._waiting)
+            if self._process is not None:
+                self._process.close()
+                self._process = None
+        if told:
+            self.said.emit(told, True)
 
     @property
     def process_id(self) -> int:
@@ -320,12 +328,12 @@ class Labelling(QObject):
             self._process = SessionProcess(self._command(), self)
         except (NoEnvironment, QgsProcessingException) as error:
             self.needs_restart = True
-            self.said.emit(str(error), True)
+            self._say_not_open(str(error), True)
             return
         self._process.answered.connect(self._hear)
         self._process.ended.connect(self._mourn)
         self._started_at = self._heard_at = time.monotonic()
-        self.said.emit(tr("The session starts..."), False)
+        self._say_not_open(tr("The session starts..."), False)
         looks = self.looks
         self._ask(Open, raster=name, encoder=looks.encoder, model=looks.model, weights=looks.weights)
 
@@ -419,7 +427,11 @@ class Labelling(QObject):
             self._process = None
         self.opened = None
         self.needs_restart = True
-        self.said.emit(why, True)
+        self._say_not_open(why, True)
+
+    def _say_not_open(self, text: str, attention: bool) -> None:
+        self._not_open = (text, attention)
+        self.said.emit(text, attention)
 
     def _mourn(self, how: str) -> None:
         """The session has ended, or talks nonsense: begin another one, unless that keeps happening."""
@@ -434,9 +446,9 @@ class Labelling(QObject):
         first_line = how.partition("\n")[0]
         if self._restarts >= len(RESTART_AFTER_MS):
             self.needs_restart = True
-            self.said.emit(tr("The session has ended several times. Press Start again.") + f"\n{how}", True)
+            self._say_not_open(tr("The session has ended several times. Press Start again.") + f"\n{how}", True)
             return
-        self.said.emit(tr("{how} No label is lost; it starts again.", how=first_line), True)
+        self._say_not_open(tr("{how} No label is lost; it starts again.", how=first_line), True)
         self._restart_later.start(RESTART_AFTER_MS[self._restarts])
         self._restarts += 1
 
@@ -501,14 +513,22 @@ class Labelling(QObject):
         """Keep the style in the file. What the file does not take is owed to it."""
         try:
             store_classes(self.labels)
+            self._not_stored = ""
         except QgsProcessingException as error:
+            self._not_stored = "" if isinstance(error, FileIsBusy) else str(error)
             self.said.emit(str(error), True)
             self._store_later.start()
         self._stored = classes_in_file(self.labels)
         note_stored_classes(self.labels, self._stored)
 
     def _store_again(self) -> None:
+        try:
+            check_not_busy(self.labels.source(), 0)
+        except FileIsBusy:
+            self._store_later.start()
+            return
         self._show(self.classes)
+        self._say_state()
 
     def _show(self, classes: List[LabelClass]) -> None:
         show_classes(self.labels, classes)  # ``_follow_style`` hears of it.
@@ -532,13 +552,15 @@ class Labelling(QObject):
         self._say_state()
 
     def _lose_layer(self) -> None:
+        self.closed.emit()  # First, so that what the end of the work says is not said on its page.
         self.close()
-        self.closed.emit()
 
     def _say_state(self) -> None:
         text, waiting = self._state(), len(self.edits.waiting())
         file = Path(self.labels.source().split("|")[0]).name
-        if waiting:
+        if waiting and self.edits.problem:
+            text = f"{self.edits.problem} {text}"
+        elif waiting:
             told = tr(
                 "{number} labels wait until another program lets go of {file}: a second QGIS that edits it, a database "
                 "browser or a synchronised folder. Save or end the editing there.",
@@ -547,11 +569,15 @@ class Labelling(QObject):
             )
             text = f"{told} {text}"
         elif self._store_later.isActive():
-            text = tr("The classes are not in {file} yet. It is tried again.", file=file) + f" {text}"
-        self.said.emit(text, bool(waiting) or self._store_later.isActive())
+            told = self._not_stored or tr("The classes are not in {file} yet. It is tried again.", file=file)
+            text = f"{told} {text}"
+        attention = self.opened is None and self._not_open[1]
+        self.said.emit(text, attention or bool(waiting) or self._store_later.isActive())
 
     def _state(self) -> str:
         """Return in words what the session is at."""
+        if self.opened is None:
+            return self._not_open[0]
         if self.learned is None:
             return tr("The raster is open. Draw labels of at least two classes.")
         parts = [self.learned.problem or tr("Learned from {number} labels.", number=self.learned.labels)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Sequence
 
 from qgis.core import QgsProject, QgsRasterLayer, QgsVectorLayer
 
@@ -17,6 +17,8 @@ RASTER_KEY, LABELS_KEY, ENCODER_KEY, MODEL_KEY, WEIGHTS_KEY = (
     "/label/model",
     "/label/weights",
 )
+
+HIDDEN_KEY = "/hidden_maps"
 
 
 @dataclass(frozen=True)
@@ -71,3 +73,17 @@ def remembered_work() -> Optional[RememberedWork]:
 def forget_work() -> None:
     """Remember nothing any more."""
     QgsProject.instance().removeEntry(SCOPE, "/label")
+
+
+def remember_hidden(ids: Sequence[str]) -> None:
+    """Note in the project the ids of the maps that are hidden for a while, as it may be saved meanwhile."""
+    project = QgsProject.instance()
+    if ids:
+        project.writeEntry(SCOPE, HIDDEN_KEY, list(ids))
+    elif hidden_maps():
+        project.removeEntry(SCOPE, HIDDEN_KEY)
+
+
+def hidden_maps() -> List[str]:
+    """Return the ids of the maps that are hidden for a while."""
+    return list(QgsProject.instance().readListEntry(SCOPE, HIDDEN_KEY, [])[0])

@@ -2128,8 +2128,8 @@
         <translation>Wo die Trainingsflächen liegen</translation>
     </message>
     <message>
-        <source>In a GeoPackage beside the raster, or in the folder of the project where that of the raster is read-only or temporary. Each label is in the file before you draw the next one. While another program holds the file, labels are shown in grey and wait. It is a plain layer: you may edit it with the tools of QGIS or with another program, and the map follows. The style of the layer is the list of classes.</source>
-        <translation>In einem GeoPackage neben dem Raster, oder im Ordner des Projekts, wenn der des Rasters schreibgeschützt oder temporär ist. Jede Trainingsfläche ist in der Datei, bevor Sie die nächste zeichnen. Solange ein anderes Programm die Datei belegt, warten Trainingsflächen und sind grau zu sehen. Es ist ein gewöhnlicher Layer: Sie können ihn mit den Werkzeugen von QGIS oder einem anderen Programm bearbeiten, und die Karte folgt. Der Stil des Layers ist die Liste der Klassen.</translation>
+        <source>In a GeoPackage beside the raster. Where that folder is read-only or temporary, in the folder of the project, or in that of your documents while the project is not saved. Each label is in the file before you draw the next one. While another program holds the file, labels are shown in grey and wait; if the dock is closed meanwhile, they go to a file of their own beside it. It is a plain layer: you may edit it with the tools of QGIS or with another program, and the map follows. The style of the layer is the list of classes.</source>
+        <translation>In einem GeoPackage neben dem Raster. Ist dessen Ordner schreibgeschützt oder temporär, im Ordner des Projekts, oder in dem Ihrer Dokumente, solange das Projekt nicht gespeichert ist. Jede Trainingsfläche ist in der Datei, bevor Sie die nächste zeichnen. Solange ein anderes Programm die Datei belegt, warten Trainingsflächen und sind grau zu sehen; wird das Bedienfeld inzwischen geschlossen, kommen sie in eine eigene Datei daneben. Es ist ein gewöhnlicher Layer: Sie können ihn mit den Werkzeugen von QGIS oder einem anderen Programm bearbeiten, und die Karte folgt. Der Stil des Layers ist die Liste der Klassen.</translation>
     </message>
     <message>
         <source>Polygon: click each corner; Enter or a right click completes it. Stroke: hold the button and draw. Point: one pixel. Outline: click, and what is like that place is outlined; the wheel says how far, Enter or a click into it accepts it.</source>
@@ -2188,6 +2188,14 @@
         <translation>Es beginnt von selbst neu und erfährt alle Trainingsflächen. Bricht es immer wieder ab, sagt das Bedienfeld, warum, und Neu starten versucht es noch einmal. Ein Projekt, das wieder geöffnet wird, findet Raster, Trainingsflächen, Klassen und Encoder im Bedienfeld vor.</translation>
     </message>
     <message>
+        <source>The labels cannot be written to {path}: {reason}.</source>
+        <translation>Die Trainingsflächen lassen sich nicht nach {path} schreiben: {reason}.</translation>
+    </message>
+    <message>
+        <source>the file does not take it</source>
+        <translation>die Datei nimmt es nicht an</translation>
+    </message>
+    <message>
         <source>What was drawn encloses no area.</source>
         <translation>Was gezeichnet wurde, umschließt keine Fläche.</translation>
     </message>
@@ -2196,12 +2204,8 @@
         <translation>Der Layer der Trainingsflächen wird in einer Transaktion bearbeitet, die Trainingsflächen der Datei vorenthält. Beenden Sie zuerst die Bearbeitung.</translation>
     </message>
     <message>
-        <source>The labels cannot be written to {path}: {reason}.</source>
-        <translation>Die Trainingsflächen lassen sich nicht nach {path} schreiben: {reason}.</translation>
-    </message>
-    <message>
-        <source>the file does not take it</source>
-        <translation>die Datei nimmt es nicht an</translation>
+        <source>{number} labels are not in {file}, but in {path}. Copy them into the label layer. {reason}</source>
+        <translation>{number} Trainingsflächen sind nicht in {file}, sondern in {path}. Kopieren Sie sie in den Layer der Trainingsflächen. {reason}</translation>
     </message>
     <message>
         <source>The classes cannot be written to {path}: {reason}. It is tried again.</source>
@@ -2220,10 +2224,6 @@
         <translation>{how} Keine Trainingsfläche ist verloren; sie beginnt neu.</translation>
     </message>
     <message>
-        <source>{number} labels wait until another program lets go of {file}: a second QGIS that edits it, a database browser or a synchronised folder. Save or end the editing there.</source>
-        <translation>{number} Trainingsflächen warten, bis ein anderes Programm {file} freigibt: ein zweites QGIS, das sie bearbeitet, ein Datenbank-Browser oder ein synchronisierter Ordner. Speichern oder beenden Sie die Bearbeitung dort.</translation>
-    </message>
-    <message>
         <source>The raster is open. Draw labels of at least two classes.</source>
         <translation>Das Raster ist geöffnet. Zeichnen Sie Trainingsflächen von mindestens zwei Klassen.</translation>
     </message>
@@ -2234,6 +2234,10 @@
     <message>
         <source>The session has not answered for a minute. Wait, or press Start again.</source>
         <translation>Die Sitzung hat seit einer Minute nicht geantwortet. Warten Sie, oder drücken Sie auf Neu starten.</translation>
+    </message>
+    <message>
+        <source>{number} labels wait until another program lets go of {file}: a second QGIS that edits it, a database browser or a synchronised folder. Save or end the editing there.</source>
+        <translation>{number} Trainingsflächen warten, bis ein anderes Programm {file} freigibt: ein zweites QGIS, das sie bearbeitet, ein Datenbank-Browser oder ein synchronisierter Ordner. Speichern oder beenden Sie die Bearbeitung dort.</translation>
     </message>
     <message>
         <source>Learned from {number} labels.</source>
@@ -3754,6 +3758,10 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
     <message>
         <source>Find out where a place changed between two dates.</source>
         <translation type="vanished">Stellt fest, wo sich ein Ort zwischen zwei Zeitpunkten verändert hat.</translation>
+    </message>
+    <message>
+        <source>In a GeoPackage beside the raster, or in the folder of the project where that of the raster is read-only or temporary. Each label is in the file before you draw the next one. While another program holds the file, labels are shown in grey and wait. It is a plain layer: you may edit it with the tools of QGIS or with another program, and the map follows. The style of the layer is the list of classes.</source>
+        <translation type="vanished">In einem GeoPackage neben dem Raster, oder im Ordner des Projekts, wenn der des Rasters schreibgeschützt oder temporär ist. Jede Trainingsfläche ist in der Datei, bevor Sie die nächste zeichnen. Solange ein anderes Programm die Datei belegt, warten Trainingsflächen und sind grau zu sehen. Es ist ein gewöhnlicher Layer: Sie können ihn mit den Werkzeugen von QGIS oder einem anderen Programm bearbeiten, und die Karte folgt. Der Stil des Layers ist die Liste der Klassen.</translation>
     </message>
     <message>
         <source>It needs no labels. From the place itself it learns how each kind of ground looks at one date that looked a certain way at the other. Season, light and another sensor change all ground of a kind alike, and are no change; a place that does not go the way of its kind is. So most of the place must be unchanged.</source>

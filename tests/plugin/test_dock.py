@@ -593,10 +593,11 @@ class TestAFileThatAnotherProgramHolds:
         monkeypatch.setattr("qgis_false.dock.label_edits.TRY_AGAIN_MS", 50)
         monkeypatch.setattr("qgis_false.dock.labelling.STORE_AGAIN_MS", 50)
 
-    def test_labels_wait_for_it_and_the_window_does_not(self, quick, dock, desk, record, hold):
+    @pytest.mark.parametrize("how", ["IMMEDIATE", "EXCLUSIVE"])
+    def test_labels_wait_for_it_and_the_window_does_not(self, quick, dock, desk, record, hold, how):
         two_classes(dock)
         dock.drawing.use("polygon")
-        other = hold(dock.work.labels.source())
+        other = hold(dock.work.labels.source(), how)
         began = time.monotonic()
         draw_square(desk, 0.3, 0.4)
         draw_square(desk, 0.6, 0.4)
@@ -626,19 +627,83 @@ class TestAFileThatAnotherProgramHolds:
         assert in_file(dock) == {1: 1} and dock.work._store_later.isActive()
         other.kill()
         until(lambda: not dock.work._store_later.isActive(), "the classes are stored")
+        assert "classes are not in" not in dock.status.text()
+        assert [one.name for one in dock.work._stored] == ["road", "roof", "tree"]
         press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         assert in_file(dock) == {}
 
-    def test_the_end_of_the_work_waits_for_it(self, dock, desk, hold):
+    @pytest.mark.parametrize("how", ["IMMEDIATE", "EXCLUSIVE"])
+    @pytest.mark.parametrize("end", ["closed", "layer removed", "new project"])
+    def test_at_the_end_of_the_work_they_go_to_a_file_of_their_own(self, dock, desk, hold, tmp_path, end, how):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        work, source = dock.work, dock.work.labels.source()
+        taken = tmp_path / "image_labels_waiting.gpkg"
+        taken.touch()
+        hold(source, how)
+        draw_square(desk, 0.3, 0.4)
+        draw_square(desk, 0.6, 0.4, Qt.Key.Key_Return)
+        began = time.monotonic()
+        if end == "closed":
+            dock.stop()
+        elif end == "layer removed":
+            QgsProject.instance().removeMapLayer(work.labels.id())
+        else:
+            QgsProject.instance().clear()
+        assert time.monotonic() - began < IN_A_MOMENT_S
+        kept = QgsVectorLayer(str(tmp_path / "image_labels_waiting_2.gpkg"), "", "ogr")
+        assert [one["class"] for one in kept.getFeatures()] == [1, 1] and kept.extent().width() > 1
+        assert "2 labels are not in image_labels.gpkg, but in" in desk.bar.currentItem().text()
+        assert kept.source() in desk.bar.currentItem().text() and not taken.stat().st_size
+        assert dock.work is None and work.process_id == 0 and not work._silence.isActive()
+
+    @pytest.mark.parametrize("end", ["closed", "layer removed"])
+    def test_at_the_end_of_the_work_they_are_written_where_it_let_go(self, dock, desk, hold, tmp_path, end):
         two_classes(dock)
         dock.drawing.use("polygon")
         source = dock.work.labels.source()
-        other = hold(source, longer_s=1)
+        other = hold(source)
         draw_square(desk, 0.3, 0.4)
-        other.stdin.write("x")
-        other.stdin.flush()
-        dock.stop()
+        other.kill()
+        other.wait()
+        dock.stop() if end == "closed" else QgsProject.instance().removeMapLayer(dock.work.labels.id())
         assert [one["class"] for one in QgsVectorLayer(source, "", "ogr").getFeatures()] == [1]
+        assert not list(tmp_path.glob("*_waiting*"))
+
+    def test_one_that_is_taken_back_comes_again(self, quick, dock, desk, hold):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        other = hold(dock.work.labels.source())
+        draw_square(desk, 0.3, 0.4)
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert not dock.work.edits.waiting()
+        press(desk, Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
+        assert len(dock.work.edits.waiting()) == 1
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        other.kill()
+        other.wait()
+        press(desk, Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
+        assert in_file(dock) == {1: 1} and not dock.work.edits.can_redo()
+
+    def test_without_a_session_it_is_not_said_that_the_raster_is_open(self, quick, dock, desk, hold):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        hold(dock.work.labels.source())
+        dock.work._give_up("The raster cannot be read.")
+        draw_square(desk, 0.3, 0.4)
+        assert "1 labels wait until" in dock.status.text() and "The raster cannot be read." in dock.status.text()
+        assert "The raster is open" not in dock.status.text()
+
+    def test_another_problem_than_that_is_said_by_its_name(self, quick, dock, desk, hold, monkeypatch):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        other = hold(dock.work.labels.source())
+        draw_square(desk, 0.3, 0.4)
+        monkeypatch.setattr("qgis_false.dock.label_edits._added", lambda provider, features: (False, []))
+        other.kill()
+        until(lambda: "cannot be written to" in dock.status.text(), "it is said")
+        assert "wait until another program" not in dock.status.text()
+        monkeypatch.undo()
 
     def test_sample_points_are_answered_again(self, dock, desk, tmp_path, hold):
         from qgis.core import QgsVectorFileWriter
@@ -984,6 +1049,27 @@ class TestProject:
         chosen.activated.emit(chosen.currentIndex())
         desk.canvas.setCurrentLayer(other)
         assert dock.first_page.raster() == the_map, "what a person has chosen stays"
+        QgsProject.instance().removeMapLayer(the_map.id())
+        desk.canvas.setCurrentLayer(image)
+        assert dock.first_page.raster() == image, "as long as it is there"
+
+    def test_no_raster_is_opened_for_a_proposal_that_nobody_sees(self, dock, desk, image, monkeypatch, tmp_path):
+        opened = []
+        monkeypatch.setattr("qgis_false.dock.finished_maps.classes_of", lambda path: opened.append(path) or [])
+        other = QgsRasterLayer(str(write_raster(tmp_path / "b.tif")), "b")
+        QgsProject.instance().addMapLayer(other)
+        desk.canvas.setCurrentLayer(other)
+        assert not opened
+        dock.stop()
+        assert dock.first_page.raster() == other and len(opened) == 2, "each once, when it is seen"
+
+    def test_a_base_map_from_the_web_is_no_raster_to_work_on(self, desk, image):
+        from qgis_false.layers import raster_layers
+
+        web = QgsRasterLayer("type=xyz&url=file:///nowhere/{x}/{y}/{z}.png", "web", "wms")
+        assert web.isValid() and web.providerType() == "wms"
+        QgsProject.instance().addMapLayer(web)
+        assert raster_layers() == [image]
 
     def test_the_wheel_scrolls_the_page_and_changes_nothing(self, dock, desk):
         for widget in (dock.looks.choice, dock.live_map.shows, dock.live_map.opacity, dock.drawing._stroke_width):
@@ -1182,6 +1268,51 @@ class TestAFolderThatIsReadOnly:
         assert file_beside(layer, "_labels.gpkg") == home / "Clipped_mask_labels.gpkg"
         assert proposed(layer.source(), "classify", "OUTPUT", ".tif") is None, "as the results of all algorithms of QGIS"
 
+    def test_nothing_is_written_over_for_a_temporary_one_while_the_project_is_not_saved(self, desk, monkeypatch, tmp_path):
+        from qgis_false.dock.panels.whole_maps import _new_file
+
+        monkeypatch.setattr("qgis_false.dialogs.destinations.QStandardPaths.writableLocation", lambda place: str(tmp_path))
+        folder = Path(QgsProcessingUtils.tempFolder()) / "another clip"
+        folder.mkdir(exist_ok=True)
+        layer = QgsRasterLayer(str(write_raster(folder / "OUTPUT.tif")), "Clipped (mask)")
+        for asked, name in (
+            (("finetune", "model", ".safetensors"), "model"), (("classify", "output", ".tif"), "map"),
+            (("editmap", "output", ".tif"), "corrected"), (("comparemaps", "report", ".html"), "comparemaps_report"),
+        ):  # fmt: skip
+            for number in ("", "_2", "_3"):
+                path = Path(_new_file(layer, *asked))
+                assert path == tmp_path / f"Clipped_mask_{name}{number}{asked[2]}"
+                path.touch()
+
+    def test_a_temporary_one_has_no_labels_of_another_one_of_its_name(self, desk, monkeypatch, tmp_path):
+        from qgis_false.dock.dock import _labels_of
+
+        monkeypatch.setattr("qgis_false.dialogs.destinations.QStandardPaths.writableLocation", lambda place: str(tmp_path))
+        clips = []
+        for name in ("first", "second", "third"):
+            folder = Path(QgsProcessingUtils.tempFolder()) / name
+            folder.mkdir(exist_ok=True)
+            clips.append(QgsRasterLayer(str(write_raster(folder / "OUTPUT.tif")), "Clipped (mask)"))
+        first, second = (_labels_of(one) for one in clips[:2])
+        assert [Path(one.source().split("|")[0]).name for one in (first, second)] == [
+            "Clipped_mask_labels.gpkg", "Clipped_mask_labels_2.gpkg"
+        ]  # fmt: skip
+        assert [_labels_of(one) for one in clips[:2]] == [first, second], "each finds its own again"
+        QgsProject.instance().clear()
+        assert _labels_of(clips[2]).source().split("|")[0] == str(tmp_path / "Clipped_mask_labels_3.gpkg")
+
+    def test_labels_that_are_in_the_home_folder_already_stay_there(self, desk, image, monkeypatch, tmp_path):
+        from qgis_false.dock.label_file import label_file_of, label_layer
+
+        home, documents = tmp_path / "user", tmp_path / "user" / "documents"
+        documents.mkdir(parents=True)
+        monkeypatch.setattr(Path, "home", lambda: home)
+        monkeypatch.setattr("qgis_false.dialogs.destinations.QStandardPaths.writableLocation", lambda place: str(documents))
+        QgsProject.instance().setFileName("")
+        assert label_file_of(image) == documents / "image_labels.gpkg"
+        label_layer(home / "image_labels.gpkg", image.crs())
+        assert label_file_of(image) == home / "image_labels.gpkg"
+
     def test_has_labels_model_and_map_in_the_folder_of_the_project(self, dock, desk, monkeypatch, tmp_path):
         runs = Started(monkeypatch)
         assert dock.work.labels.source().split("|")[0] == str(tmp_path / "home" / "image_labels.gpkg")
@@ -1234,6 +1365,38 @@ class TestWholeMaps:
         live.setChecked(False)
         draw_square(desk, 0.6, 0.4)
         assert (live.isChecked(), node.itemVisibilityChecked()) == (False, True), "what a person has chosen stays"
+
+    def test_it_gives_way_to_no_map_of_another_raster_and_hides_none(self, dock, desk, image, monkeypatch, tmp_path):
+        runs, live, made = Started(monkeypatch), dock.live_map._visible, []
+        tree, other = QgsProject.instance().layerTreeRoot(), QgsRasterLayer(str(write_raster(tmp_path / "b.tif")), "b")
+        QgsProject.instance().addMapLayer(other)
+
+        def finish(run) -> None:
+            path = run.values["OUTPUT"]
+            write_raster(Path(path), bands=1)
+            dataset = gdal.Open(path, gdal.GA_Update)
+            dataset.SetMetadataItem("FALSE_CLASSES", '[{"code": 1, "name": "road", "color": "#112233"}]')
+            dataset = None
+            run.ended.emit(True, {"OUTPUT": path}, "")
+            (layer,) = [one for one in QgsProject.instance().mapLayers().values() if one.source() == path]
+            made.append(tree.findLayer(layer.id()))
+
+        for raster in (image, other):
+            dock.start(raster)
+            until(lambda: dock.work.opened is not None, "the session opens")
+            dock.whole_maps.make_map.click()
+            until(lambda: len(runs.started) > len(made), "the run begins")
+            if raster is image:
+                dock.start(other)
+            finish(runs.started[-1])
+            assert live.isChecked() == (raster is image)
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.4, 0.4)
+        assert live.isChecked() and [one.itemVisibilityChecked() for one in made] == [True, False]
+        dock.live_map.give_way(made[1].layerId(), other.id())
+        dock.start(image)
+        assert live.isChecked() and dock.work.live._visible, "it gave way for the other raster"
 
     def test_an_encoder_that_was_pretrained_is_swapped_in(self, dock, monkeypatch, record):
         runs = Started(monkeypatch)
@@ -1384,6 +1547,31 @@ class TestFinishedMaps:
         press(desk, Qt.Key.Key_Escape)
         assert not dock.samples.estimate_line.text()
         assert [nodes[name].itemVisibilityChecked() for name in ("old", "new")] == [False, True], "as they were before"
+
+    def test_one_that_comes_in_while_points_are_filled_in_is_hidden_until_then(self, dock, desk, maps, monkeypatch):
+        Started(monkeypatch)
+        monkeypatch.setattr("qgis_false.dock.panels.panel.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
+        node = QgsProject.instance().layerTreeRoot().findLayer(maps[1].id())
+        node.setItemVisibilityChecked(False)
+        dock.samples.fill_in(sample_points())
+        node.setItemVisibilityChecked(True)
+        dock.whole_maps.map_shown.emit(maps[1].id(), dock.work.raster.id())
+        assert not node.itemVisibilityChecked()
+        dock.samples.leave()
+        assert node.itemVisibilityChecked()
+
+    def test_those_that_are_hidden_in_a_saved_project_are_shown_when_it_is_opened(self, dock, maps, monkeypatch, tmp_path):
+        Started(monkeypatch)
+        monkeypatch.setattr("qgis_false.dock.panels.panel.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
+        project, shown = QgsProject.instance(), maps[1].id()
+        project.layerTreeRoot().findLayer(maps[0].id()).setItemVisibilityChecked(False)
+        dock.samples.fill_in(sample_points())
+        assert project.write(str(tmp_path / "project.qgs"))
+        project.clear()
+        assert project.read(str(tmp_path / "project.qgs"))
+        until(lambda: dock.work is not None, "it goes on")
+        visible = [one.layerId() for one in project.layerTreeRoot().findLayers() if one.itemVisibilityChecked()]
+        assert shown in visible and len(visible) == len(project.layerTreeRoot().findLayers()) - 1
 
 
 class TestOpening:

@@ -30,7 +30,7 @@ from small_raster import write_raster
 
 from false_core import jobs
 from false_core.jobs import Classify, Polygonise, Pretrain
-from qgis_false.layers import as_it_is
+from qgis_false.layers import as_it_is, gdal_option
 
 
 class TestRasters:
@@ -193,6 +193,14 @@ class TestTheFolderOfARaster:
         del layer
         gc.collect()
         assert Path(f"{raster}.aux.xml").exists()
+
+    @pytest.mark.parametrize("is_old", [False, True])
+    def test_options_of_gdal_count_for_a_while_also_before_3_4(self, monkeypatch, is_old):
+        if is_old:
+            monkeypatch.delattr(gdal, "SetThreadLocalConfigOption")
+        with gdal_option("FALSE_TEST", "1"):
+            assert gdal.GetConfigOption("FALSE_TEST") == "1"
+        assert gdal.GetConfigOption("FALSE_TEST") is None
 
 
 class TestExtent:

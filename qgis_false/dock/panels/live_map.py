@@ -8,7 +8,7 @@ from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QLabel, QSlider, QWidget
 
 from false_core.session_protocol import SHOW_CHANGE, SHOW_CLASSES, SHOW_CONFIDENCE
-from qgis_false.dock.finished_maps import hide_layers, map_layers
+from qgis_false.dock.finished_maps import hide_layers
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.live_map import CONFIDENCE_COLOURS, DIFFERENCE_COLOUR
 from qgis_false.dock.panels.panel import Panel, row
@@ -27,7 +27,8 @@ class LiveMapPanel(Panel):
         self._visible = QCheckBox(tr("Show"))
         self._visible.setChecked(True)
         self._visible.toggled.connect(self._set_visible)
-        self._has_given_way = False
+        self._gives_way_to: List[str] = []
+        """Ids of the finished maps that are shown in place of the live one."""
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
         self.opacity.setValue(60)
@@ -49,24 +50,29 @@ class LiveMapPanel(Panel):
     def begin(self, work: Labelling) -> None:
         """Show the classes, as strongly as the last map."""
         super().begin(work)
+        if self._gives_way_to:  # To maps of what was labelled before.
+            self._visible.setChecked(True)
         work.live.set_opacity(self.opacity.value() / 100)
         work.live.set_visible(self._visible.isChecked())
         work.edits.edited.connect(self._come_back)
         self.shows.setCurrentIndex(0)
 
-    def give_way(self) -> None:
-        """Show a finished map in place of the live one, until the next label is drawn."""
-        if self._visible.isChecked():
+    def give_way(self, the_map: str, raster: str) -> None:
+        """Show a finished map of the raster in place of the live one, until the next label is drawn."""
+        if self.work is None or self.work.raster.id() != raster:
+            return
+        gives_way_to = self._gives_way_to
+        if self._visible.isChecked() or gives_way_to:
             self._visible.setChecked(False)
-            self._has_given_way = True
+            self._gives_way_to = [*gives_way_to, the_map]
 
     def _come_back(self, *_: object) -> None:
-        if self._has_given_way:
-            hide_layers(map_layers())
+        if self._gives_way_to:
+            hide_layers(self._gives_way_to)
             self._visible.setChecked(True)
 
     def _set_visible(self, on: bool) -> None:
-        self._has_given_way = False
+        self._gives_way_to = []
         if self.work is not None:
             self.work.live.set_visible(on)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
 
 from qgis.core import QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgsMapCanvas
@@ -11,7 +11,9 @@ from qgis.PyQt.QtWidgets import QLabel, QPushButton, QWidget
 
 from qgis_false.dock.background_run import BackgroundRun
 from qgis_false.dock.finished_maps import assessed_by, hide_layers, map_layers, show_layers
+from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.panels.panel import Panel
+from qgis_false.dock.project_state import hidden_maps, remember_hidden
 from qgis_false.dock.sample_queue import SampleQueue, point_layers
 from qgis_false.translation import tr
 
@@ -34,8 +36,6 @@ class SamplesPanel(Panel):
         self._canvas = canvas
         self.queue: Optional[SampleQueue] = None
         self._map: Optional[QgsRasterLayer] = None
-        self._hidden: List[str] = []
-        """Ids of the layers that are shown again when all is filled in: nobody should be led by a map."""
         self._estimate: Optional[BackgroundRun] = None
         self.button = QPushButton(tr("Fill in sample points..."))
         self.button.setToolTip(
@@ -47,6 +47,11 @@ class SamplesPanel(Panel):
         for line in (self.line, self.estimate_line):
             line.setWordWrap(True)
             self.rows.addWidget(line)
+
+    def begin(self, work: Labelling) -> None:
+        """Show the maps again that were hidden when QGIS ended."""
+        super().begin(work)
+        _show_hidden()
 
     def end(self) -> None:
         """Leave the points as they are filled in."""
@@ -62,11 +67,16 @@ class SamplesPanel(Panel):
         self.queue = SampleQueue(self._canvas, layer, self.work.raster)
         self.button.setText(tr("Stop filling in"))
         maps = map_layers()
-        self._hidden = hide_layers(maps)
+        remember_hidden(hide_layers([one.id() for one in maps]))
         self._map = self.ask_for_map(tr("Of which map are these points?"), maps) if maps else None
         self._estimate_accuracy()
         self._canvas.setFocus()
         self.visit_next()
+
+    def hide_map(self, the_map: str, *_: object) -> None:
+        """Hide a map that comes in while points are filled in: nobody should be led by it."""
+        if self.queue is not None:
+            remember_hidden([*hidden_maps(), *hide_layers([the_map])])
 
     def visit_next(self) -> None:
         """Go to the next point without an answer, and say how many are left."""
@@ -108,8 +118,7 @@ class SamplesPanel(Panel):
             return
         self.queue.dispose()
         self.queue = None
-        show_layers(self._hidden)
-        self._hidden = []
+        _show_hidden()
         self.estimate_line.clear()
         self.button.setText(tr("Fill in sample points..."))
         self.filling_in.emit(False)
@@ -150,3 +159,8 @@ class SamplesPanel(Panel):
         self.estimate_line.setText(told)
         if self.queue.filled > filled and results:
             self._estimate_accuracy()
+
+
+def _show_hidden() -> None:
+    show_layers(hidden_maps())
+    remember_hidden([])

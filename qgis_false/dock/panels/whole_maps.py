@@ -13,7 +13,7 @@ from qgis.PyQt.QtCore import QUrl, pyqtSignal
 from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QMenu, QProgressBar, QPushButton, QToolButton, QWidget
 
-from qgis_false.dialogs.destinations import proposed
+from qgis_false.dialogs.destinations import free_path, name_of_output, proposed
 from qgis_false.dock.background_run import BackgroundRun
 from qgis_false.dock.finished_maps import add_above, compared_with, corrected_by, map_layers
 from qgis_false.dock.label_file import file_beside
@@ -39,8 +39,8 @@ class WholeMapsPanel(Panel):
 
     encoder_made = pyqtSignal(str)
     """The file of an encoder that was pretrained on the raster."""
-    map_shown = pyqtSignal()
-    """A new map lies upon the raster."""
+    map_shown = pyqtSignal(str, str)
+    """A new map lies upon a raster: the ids of both layers."""
 
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
@@ -84,27 +84,25 @@ class WholeMapsPanel(Panel):
 
     def _save_model(self) -> None:
         if self.work is not None and self._run is None:
-            self.work.save_model(Path(self._new_file("finetune", "model", ".safetensors")))
+            self.work.save_model(Path(_new_file(self.work.raster, "finetune", "model", ".safetensors")))
 
     def _map_with(self, path: str) -> None:
         """Map the whole raster with the model that was saved."""
         if self.work is not None:
             remember_file(MADE_SEGMENTER, path, [raster_path(self.work.raster)])
-            output = self._new_file("classify", "output", ".tif")
+            output = _new_file(self.work.raster, "classify", "output", ".tif")
             self._begin_run("classify", {"RASTER": self.work.raster.id(), "MODEL": path, "OUTPUT": output})
 
     def _improve(self) -> None:
         if self.work is not None and self._run is None:
-            encoder = self._new_file("pretrain", "encoder", ".safetensors")
+            encoder = _new_file(self.work.raster, "pretrain", "encoder", ".safetensors")
             self._begin_run("pretrain", {"RASTERS": [self.work.raster.id()], "ENCODER": encoder})
 
     def _correct(self) -> None:
         """Let the labels that are selected, or all, overwrite a finished map."""
         the_map = self.ask_for_map(tr("Overwrite a map by the labels"), map_layers())
         if the_map is not None and self.work is not None:
-            output = proposed(raster_path(the_map), "editmap", "output", ".tif") or str(
-                file_beside(the_map, "_corrected.tif")
-            )
+            output = _new_file(the_map, "editmap", "output", ".tif")
             self._begin_run("editmap", corrected_by(self.work.labels, the_map, output))
 
     def _compare(self) -> None:
@@ -118,18 +116,9 @@ class WholeMapsPanel(Panel):
             return
         before = self.ask_for_map(tr("With which map is it compared?"), [one for one in maps if one is not after])
         if before is not None:
-            output, report = (
-                proposed(raster_path(after), "comparemaps", name, ending) or str(file_beside(after, f"_changes{ending}"))
-                for name, ending in (("output", ".tif"), ("report", ".html"))
-            )
+            output = _new_file(after, "comparemaps", "output", ".tif")
+            report = _new_file(after, "comparemaps", "report", ".html")
             self._begin_run("comparemaps", compared_with(before, after, output, report))
-
-    def _new_file(self, algorithm: str, output: str, ending: str) -> str:
-        """Return a free name for what is made of the raster."""
-        if self.work is None:
-            return ""
-        source = raster_path(self.work.raster)
-        return proposed(source, algorithm, output, ending) or str(file_beside(self.work.raster, f"_{output}{ending}"))
 
     def _begin_run(self, name: str, values: Dict[str, Any]) -> None:
         if self.work is not None:
@@ -195,4 +184,10 @@ class WholeMapsPanel(Panel):
         if classes:
             layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))
         add_above(layer, raster)
-        self.map_shown.emit()
+        self.map_shown.emit(layer.id(), raster.id())
+
+
+def _new_file(layer: QgsRasterLayer, algorithm: str, output: str, ending: str) -> str:
+    """Return a free path for what is made of a raster, in the folder of its labels where no other one is proposed."""
+    start = file_beside(layer, f"_{name_of_output(algorithm, output)}")
+    return proposed(raster_path(layer), algorithm, output, ending) or str(free_path(start, ending))
