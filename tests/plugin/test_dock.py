@@ -677,6 +677,43 @@ class TestAFileThatAnotherProgramHolds:
         assert [one["class"] for one in QgsVectorLayer(source, "", "ogr").getFeatures()] == [1]
         assert not list(tmp_path.glob("*_waiting*"))
 
+    def test_where_the_folder_takes_no_file_they_go_to_the_documents(self, dock, desk, hold, monkeypatch, tmp_path):
+        from qgis_false.dock import label_edits
+
+        home, made = tmp_path / "documents", label_edits.label_layer
+        home.mkdir()
+
+        def made_elsewhere(path: Path, crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer:
+            if path.parent == tmp_path:
+                raise QgsProcessingException("read-only")
+            return made(path, crs)
+
+        monkeypatch.setattr(label_edits, "label_layer", made_elsewhere)
+        monkeypatch.setattr(label_edits, "documents", lambda: home)
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        hold(dock.work.labels.source())
+        draw_square(desk, 0.3, 0.4)
+        dock.stop()
+        kept = QgsVectorLayer(str(home / "image_labels_waiting.gpkg"), "", "ogr")
+        assert [one["class"] for one in kept.getFeatures()] == [1]
+        assert kept.source() in desk.bar.currentItem().text()
+
+    def test_the_window_does_not_stand_still_while_it_is_tried_again(self, quick, dock, desk, hold, monkeypatch):
+        from qgis_false.dock import busy_file
+
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        hold(dock.work.labels.source())
+        draw_square(desk, 0.3, 0.4)
+        dock.work.add_class("tree")
+        asked, is_free = [], busy_file._is_free
+        monkeypatch.setattr(busy_file, "_is_free", lambda path, patience: asked.append(patience) or is_free(path, patience))
+        shown = []
+        monkeypatch.setattr("qgis_false.dock.labelling.show_classes", lambda *given: shown.append(given))
+        until(lambda: len(asked) > 8, "it is tried again")
+        assert set(asked) == {0} and not shown
+
     def test_one_that_is_taken_back_comes_again(self, quick, dock, desk, hold):
         two_classes(dock)
         dock.drawing.use("polygon")
@@ -1059,6 +1096,9 @@ class TestProject:
         QgsProject.instance().removeMapLayer(the_map.id())
         desk.canvas.setCurrentLayer(image)
         assert dock.first_page.raster() == image, "as long as it is there"
+        dock.start(image)
+        QgsProject.instance().removeMapLayer(image.id())
+        assert dock.work is None and dock.first_page.raster() == other
 
     def test_no_raster_is_opened_for_a_proposal_that_nobody_sees(self, dock, desk, image, monkeypatch, tmp_path):
         opened = []
