@@ -1,6 +1,7 @@
 """Whole jobs on a device that is not the CPU: what lies there and what lies here never meet unasked, and the same comes out.
 
-``test_on_a_number_card.py`` runs these tests, a class at a time. One alone: pytest tests/core/on_a_number_card.py -k change
+``test_on_a_number_card.py`` runs these tests, a class at a time, and the slow ones of a class as a slow test. One alone:
+pytest tests/core/on_a_number_card.py -k change
 """
 
 from __future__ import annotations
@@ -25,11 +26,16 @@ from false_core.methods.method import Views
 from false_core.methods.registry import METHOD_CLASSES
 from false_core.precision import autocast
 
+OF_EACH_KIND = ("false", "moco", "last", "inpainting")
+"""Methods by points, with a momentum encoder, by a transformer and by painting. The others are slow tests."""
+EVERY_METHOD = [method if method in OF_EACH_KIND else pytest.param(method, marks=pytest.mark.slow) for method in METHODS]
 NUMBERS = ("float32", "bfloat16", "float16")
 in_float32 = pytest.mark.parametrize("number_card", NUMBERS[:1], indirect=True)
 in_bfloat16 = pytest.mark.parametrize("number_card", NUMBERS[1:2], indirect=True)
 in_float16 = pytest.mark.parametrize("number_card", NUMBERS[2:], indirect=True)
-in_all = pytest.mark.parametrize("number_card", NUMBERS, indirect=True)
+in_all = pytest.mark.parametrize(
+    "number_card", [n if n == "bfloat16" else pytest.param(n, marks=pytest.mark.slow) for n in NUMBERS], indirect=True
+)
 CARD = "mps"
 """The device as jobs name it."""
 
@@ -73,16 +79,18 @@ class TestTheCard:
 
 class TestPretraining:
     @in_bfloat16
-    @pytest.mark.parametrize("method", METHODS)
+    @pytest.mark.parametrize("method", EVERY_METHOD)
     def test_goes_through_by_every_method(self, number_card: torch.device, method: str, land: str, tmp_path: Path) -> None:
         pretrains(CARD, method, max(2, METHOD_CLASSES[method].fewest_steps), land, tmp_path)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("number_card", ["float32", "float16"], indirect=True)
     def test_goes_through_in_other_numbers(self, number_card: torch.device, land: str, tmp_path: Path) -> None:
         pretrains(CARD, "false", 2, land, tmp_path)
 
 
 class TestATraining:
+    @pytest.mark.slow
     @in_float16
     @pytest.mark.parametrize("kind", ["pretrain", "finetune"])
     def test_goes_on_where_it_was_interrupted(
@@ -109,6 +117,7 @@ class TestATraining:
 
 
 class TestFineTuning:
+    @pytest.mark.slow
     @in_float16
     @pytest.mark.parametrize("head", ["linear", "network"])
     def test_goes_through(
