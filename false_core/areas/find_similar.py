@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import geopandas
@@ -62,7 +63,7 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
         unlike = Marks.read(job.unlike, feedback) if job.unlike else None
         sources, normalisation, cell = _opened(job, card, examples, feedback)
         encoder = area_encoder(job, card, sources[0], feedback)[0].to(device)
-        search = _Search(encoder, normalisation, device, cell, feedback)
+        search = _Search(encoder, normalisation, device, cell, Path(job.output).parent, feedback)
         searched = search.grids(sources, job.extent)
     with feedback.stage("Looking at the rasters", 0.85):
         wanted = search.features_of_marks(examples, sources)
@@ -131,12 +132,18 @@ class _Searched:
 
 @dataclass(frozen=True)
 class _Search:
-    """The encoder that looks at the rasters, and the side of a cell in metres."""
+    """The encoder that looks at the rasters.
+
+    Attributes:
+        cell: Side of a cell in metres.
+        folder: Folder for features that the memory is not to hold.
+    """
 
     encoder: AreaEncoder
     normalisation: Normalisation
     device: torch.device
     cell: float
+    folder: Path
     feedback: Feedback
 
     def grids(self, sources: Sequence[RasterSource], extent: str | None) -> list[_Searched]:
@@ -174,7 +181,7 @@ class _Search:
             listener = Feedback()
             here = np.isnan(found[:, 0]) & shapely.intersects(shapes, shapely.box(0, 0, source.width, source.height))
             if here.any():
-                found[here] = features_of(pooling, shapes[here])
+                found[here] = features_of(pooling, shapes[here], self.folder)
         known = np.isfinite(found[:, 0])
         if not known.any():
             raise InputError(
@@ -190,7 +197,8 @@ class _Search:
     def features(self, searched: Sequence[_Searched]) -> Features:
         """Return what is seen of every cell."""
         last = searched[-1]
-        table = table_of_features(last.first + last.grid.count, self._pooling(last.source, self.feedback).width)
+        width = self._pooling(last.source, self.feedback).width
+        table = table_of_features(last.first + last.grid.count, width, self.folder)
         for one in searched:
             pooling = self._pooling(one.source, self.feedback)
             for numbers in one.grid.strips():

@@ -670,7 +670,7 @@ class ClassifyAreas(Job, done_by="false_core.areas.classify_areas:classify_areas
     )
     encoder: Optional[str] = _encoder_file()
     bands: Tuple[int, ...] = _bands_of_encoder(of="raster")
-    extent: Optional[str] = _extent("Make cells in this part only", "everywhere", of="raster")
+    extent: Optional[str] = _extent("Classify the areas of this part only", "all", of="raster")
     pixel_size: Optional[float] = _working_pixel_size(
         "The raster is averaged to about this pixel size first. Empty: that of the encoder file, or so that the areas are "
         "some hundred pixels wide."
