@@ -35,7 +35,7 @@ FIRST_SCALE = 1024.0
 STEPS_OF_A_SCALE = 500
 """Steps without an overflow after which twice as much is tried."""
 INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
-"""What a CPU has that was built for bfloat16, as PyTorch calls it. Versions that cannot tell compute in float32."""
+"""Instructions of CPUs that were built for bfloat16, as PyTorch calls them. Versions that cannot tell compute in float32."""
 
 
 class Use(Enum):

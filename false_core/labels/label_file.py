@@ -98,10 +98,11 @@ def _table(path: str, fields: list[str] | None, feedback: Feedback) -> geopandas
     check_files_beside(file, "The label file")
     check_unpacked(file)
     check_sources(file)
-    if file.lower().endswith((".osm", ".osm.pbf", ".osm.bz2")) and not is_allowed_driver("OSM"):
+    if file.lower().endswith((".osm", ".pbf", ".osm.bz2")) and not is_allowed_driver("OSM"):
         raise InputError(
             f"{file} is a raw extract of OpenStreetMap, which is not read.",
-            "Open it in QGIS, and save the layer with the classes, such as multipolygons, as a GeoPackage.",
+            "Open it in QGIS, and save the layer with the classes, such as multipolygons, as a GeoPackage. Or, where you "
+            "trust it, name OSM in the variable FALSE_DRIVERS, or in Settings > Options > FALSE.",
         )
     try:
         with nothing_left_beside(file), _network_closed_for(file), warnings.catch_warnings():
