@@ -86,10 +86,17 @@ def make_cells(side: float, extent: str | None, source: RasterSource) -> AreaLay
         extent: Extent that is covered: every cell of the grid that meets it. None: the whole raster.
 
     Raises:
-        InputError: There would be too many.
+        InputError: There would be too many, or a cell would be far larger than the raster.
     """
     pixels = side / source.working_pixel_size
     window = source.window_of(jobs.parse_extent(extent) if extent else None)
+    longest = max(window.width, window.height)
+    if pixels > 2 * longest:
+        raise InputError(
+            f"A cell of {side:g} is far larger than {source.name}, of which {longest * source.working_pixel_size:g} are "
+            "used.",
+            "Choose smaller cells. Their side is in units of the CRS.",
+        )
     grid = CellGrid.over(pixels, window)
     check_number_of_cells(grid.count, side, source)
     shapes = grid.cells(np.arange(grid.count))
