@@ -20,7 +20,7 @@ from torch import Tensor
 from false_core.inference.tiles import Tile
 from false_core.models.fused import TEXTURE, WITHOUT_ENCODER, FeatureParts, in_half
 from false_core.models.texture import MOST_STEP, SCALES, reach_of
-from false_core.precision import autocast, in_words
+from false_core.precision import Use, autocast, in_words, precision_of
 from false_core.raster.disk_cache import DiskCache
 from false_core.raster.file_state import raster_signature
 from false_core.raster.source import BoolArray, Window
@@ -205,7 +205,7 @@ class KeptTiles:
 
 def _at_precision(parts: FeatureParts, pixels: Tensor, name: str) -> list[Tensor]:
     """Return the levels of a part as a map is computed with them."""
-    with autocast(pixels.device):
+    with autocast(pixels.device, precision_of(pixels.device, Use.FEATURES)):
         return parts.levels(pixels, name)
 
 
@@ -216,7 +216,7 @@ def _identity(ground: Ground) -> str:
         FEATURES_FORMAT,
         torch.__version__,
         ground.device.type,
-        in_words(ground.device),
+        in_words(precision_of(ground.device, Use.FEATURES)),
         raster_signature(source.files),
         source.path,
         source.bands,

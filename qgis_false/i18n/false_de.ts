@@ -560,6 +560,14 @@
         <translation>HTML-Bericht mit der Karte neben dem Raster, der Fläche jeder Klasse und dem Modell.</translation>
     </message>
     <message>
+        <source>Precision</source>
+        <translation>Genauigkeit</translation>
+    </message>
+    <message>
+        <source>The numbers that the network computes with. auto: short ones where a GPU was built for them, or a CPU and the head is network, unless FALSE_PRECISION says float32. They are faster, and few pixels get another class. float32: long ones, with which all computers make the same map but for rounding.</source>
+        <translation>Die Zahlen, mit denen das Netz rechnet. auto: kurze, wenn eine GPU dafür gebaut ist, oder eine CPU und der Kopf network ist, außer FALSE_PRECISION sagt float32. Sie sind schneller, und wenige Pixel bekommen eine andere Klasse. float32: lange, mit denen alle Computer bis auf Rundung dieselbe Karte machen.</translation>
+    </message>
+    <message>
         <source>Pixels classified</source>
         <translation>Klassifizierte Pixel</translation>
     </message>
