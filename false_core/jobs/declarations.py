@@ -540,11 +540,14 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
     backbone: Optional[str] = _backbone("the general encoder, and with the head network that of the preset")
     seed: int = _seed()
     device: str = _device()
-    steps: Optional[int] = _from_preset(INTEGER, "Training steps", "Number of training steps.", minimum=1, maximum=10**7)
+    steps: Optional[int] = _from_preset(
+        INTEGER, "Training steps", "Number of training steps of the head network.", minimum=1, maximum=10**7
+    )
     freeze: Optional[bool] = _from_preset(
         FLAG,
         "Freeze the encoder",
-        "Train the decoder only, as in the paper. Otherwise the encoder is trained through after a first phase.",
+        "With the head network: train the decoder only, as in the paper. Otherwise the encoder is trained through after a "
+        "first phase. Other heads never change it.",
     )
     weights: str = _general_encoder(
         " Without either, heads look at colours and texture, and the head network starts from nothing."
@@ -571,7 +574,8 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
     validation: float = parameter(
         NUMBER,
         "Share of labels held out",
-        "Share of the labels that score the model before they train it too. 0: no score.",
+        "Share of the labels that score a head network before they train it too. 0: no score. Other heads are scored by "
+        "cross-validation over all labels.",
         0.2,
         minimum=0.0,
         maximum=0.5,

@@ -29,7 +29,9 @@ from false_core.models.texture import (
     smoothed,
 )
 
-TEXTURE, SPECTRUM = "texture", "spectrum"
+TEXTURE, SPECTRUM, CURVES = "texture", "spectrum", "curves"
+"""Local statistics, the pixel's own values, and random features of these, of which a classifier makes curved borders."""
+WITHOUT_ENCODER = (TEXTURE, SPECTRUM, CURVES)
 HEAD_CONTEXT_PX = 48
 """Working pixels around a place that a tile of a map sees at least. What depends on more: docs/performance.md."""
 MOST_ZOOM, MOST_ENCODERS, MOST_MEMBERS = 8, 4, 32
@@ -153,7 +155,7 @@ def stride_at(zoom: int) -> int:
 
 def known_parts(zooms: Sequence[Sequence[int]]) -> tuple[str, ...]:
     """Return the names of all parts where encoders see an image at these zooms."""
-    return (*(encoder_part(n, zoom) for n, own in enumerate(zooms) for zoom in own), TEXTURE, SPECTRUM)
+    return (*(encoder_part(n, zoom) for n, own in enumerate(zooms) for zoom in own), *WITHOUT_ENCODER)
 
 
 class FeatureParts(nn.Module):
@@ -174,7 +176,7 @@ class FeatureParts(nn.Module):
 
     def channels(self, part: str) -> list[int]:
         """Return the number of features of each level of a part."""
-        if part == TEXTURE:
+        if part in (TEXTURE, CURVES):
             return [RANDOM_FEATURES]
         if part == SPECTRUM:
             return [self.bands]
@@ -183,8 +185,11 @@ class FeatureParts(nn.Module):
     def levels(self, pixels: Tensor, part: str) -> list[Tensor]:
         """Return the features of each level of a part, each (batch, channels, height, width) at its own stride.
 
-        Those of the texture are the statistics that the random features are made of, as these take much memory.
+        Those of the texture are the statistics that the random features are made of, as these take much memory. So are
+        those of the curves, the values among these statistics.
         """
+        if part == CURVES:
+            return [self.statistics.mixed(pixels)]
         if part == SPECTRUM:
             return [pixels]
         if part == TEXTURE:
@@ -194,12 +199,12 @@ class FeatureParts(nn.Module):
         return levels[1:]
 
     def zoom_of(self, part: str) -> int:
-        """Return the working pixels per pixel that the encoder of a part sees; 1 for texture and spectrum."""
-        return 1 if part in (TEXTURE, SPECTRUM) else self._pass_of(part)[1]
+        """Return the working pixels per pixel that the encoder of a part sees; 1 where it comes from none."""
+        return 1 if part in WITHOUT_ENCODER else self._pass_of(part)[1]
 
     def encoder_of(self, part: str) -> int | None:
-        """Return the number of the encoder that a part comes from; None for texture and spectrum."""
-        return None if part in (TEXTURE, SPECTRUM) else self._pass_of(part)[0]
+        """Return the number of the encoder that a part comes from; None where it comes from none."""
+        return None if part in WITHOUT_ENCODER else self._pass_of(part)[0]
 
     def _pass_of(self, part: str) -> tuple[int, int]:
         """Return the number of the encoder that a part comes from, and the zoom at which it sees the image."""
@@ -289,7 +294,7 @@ class FusedSegmenter(nn.Module):
 
         So may those be that were kept: from them come the same scores as from the pixels.
         """
-        parts = [part for part in self.spec.parts if part not in (TEXTURE, SPECTRUM)]
+        parts = [part for part in self.spec.parts if part not in WITHOUT_ENCODER]
         return {part: [in_half(level) for level in self.features.levels(pixels, part)] for part in parts}
 
     def fused(
@@ -338,8 +343,9 @@ class FusedSegmenter(nn.Module):
 
     def _scores(self, levels: list[Tensor], part: str, size: tuple[int, int], places: tuple[slice, slice]) -> Tensor:
         weights = self.weights[_key(part)]
-        if part == TEXTURE:
-            return self._texture_scores(levels, weights)
+        if part in (TEXTURE, CURVES):
+            scores = self._scores_of_random_features(levels, weights)
+            return scores if part == TEXTURE else scores[(..., *places)]
         total: Tensor | None = None
         for level, own in zip(levels, weights.split(self.features.channels(part), dim=1)):
             if not level.shape[1]:
@@ -349,7 +355,7 @@ class FusedSegmenter(nn.Module):
         assert total is not None
         return total[(..., *places)]
 
-    def _texture_scores(self, statistics: list[Tensor], weights: Tensor) -> Tensor:
+    def _scores_of_random_features(self, statistics: list[Tensor], weights: Tensor) -> Tensor:
         _, _, height, width = statistics[0].shape
         rows = [group.permute(0, 2, 3, 1).reshape(-1, group.shape[1]) for group in statistics]
         most = PIXELS_AT_A_TIME.get(weights.device.type, MOST_PIXELS_AT_A_TIME)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from false_core.inference.tiles import Tile
-from false_core.models.fused import SPECTRUM, TEXTURE, FeatureParts, in_half, places_around
+from false_core.models.fused import TEXTURE, WITHOUT_ENCODER, FeatureParts, in_half, places_around
 from false_core.models.texture import MOST_STEP, SCALES, reach_of
 from false_core.precision import Use, autocast, in_words, precision_of
 from false_core.raster.disk_cache import DiskCache
@@ -106,7 +106,7 @@ class KeptTiles:
         limit = disk_cache_bytes()
         self._disk = DiskCache(disk_cache_folder(), limit) if limit else None
         self._identity = _identity(ground)
-        self._parts = [name for name in ground.names if name not in (TEXTURE, SPECTRUM)]
+        self._parts = [name for name in ground.names if name not in WITHOUT_ENCODER]
 
     def is_at_hand(self, tile: Tile) -> bool:
         """Return whether a tile is in memory."""

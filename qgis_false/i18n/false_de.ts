@@ -444,12 +444,16 @@
         <translation>Das Netz, das zum Encoder wird, mit seinem Namen in timm, zum Beispiel resnet18 oder convnext_tiny. Leer: der allgemeine Encoder, beim Kopf network das der Voreinstellung.</translation>
     </message>
     <message>
+        <source>Number of training steps of the head network. Empty: from the preset.</source>
+        <translation>Zahl der Trainingsschritte des Kopfs network. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
         <source>Freeze the encoder</source>
         <translation>Encoder einfrieren</translation>
     </message>
     <message>
-        <source>Train the decoder only, as in the paper. Otherwise the encoder is trained through after a first phase. Empty: from the preset.</source>
-        <translation>Nur den Decoder trainieren, wie in der Veröffentlichung. Sonst wird der Encoder nach einer ersten Phase mittrainiert. Leer: aus der Voreinstellung.</translation>
+        <source>With the head network: train the decoder only, as in the paper. Otherwise the encoder is trained through after a first phase. Other heads never change it. Empty: from the preset.</source>
+        <translation>Mit dem Kopf network: nur den Decoder trainieren, wie in der Veröffentlichung. Sonst wird der Encoder nach einer ersten Phase mittrainiert. Andere Köpfe ändern ihn nie. Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>General encoder</source>
@@ -480,8 +484,8 @@
         <translation>Zurückgehaltener Anteil</translation>
     </message>
     <message>
-        <source>Share of the labels that score the model before they train it too. 0: no score.</source>
-        <translation>Anteil der Trainingsflächen, die das Modell bewerten, bevor auch sie es trainieren. 0: keine Bewertung.</translation>
+        <source>Share of the labels that score a head network before they train it too. 0: no score. Other heads are scored by cross-validation over all labels.</source>
+        <translation>Anteil der Trainingsflächen, die einen Kopf network bewerten, bevor auch sie ihn trainieren. 0: keine Bewertung. Andere Köpfe werden durch Kreuzvalidierung über alle Trainingsflächen bewertet.</translation>
     </message>
     <message>
         <source>HTML report with scores, curves and settings.</source>

@@ -20,7 +20,7 @@ from torch import nn
 from false_core.errors import ModelFileError
 from false_core.inference.folding import for_inference
 from false_core.models.from_file import segmenter_from
-from false_core.models.fused import SPECTRUM, TEXTURE, FusedSegmenter, FusedSpec, Member, places_around
+from false_core.models.fused import CURVES, SPECTRUM, TEXTURE, FusedSegmenter, FusedSpec, Member, places_around
 from false_core.models.header import MODEL_FORMAT, SEGMENTER
 from false_core.models.model_file import ModelCard, read_card, save_model
 from false_core.models.segmenter import class_probabilities
@@ -32,7 +32,8 @@ MEMBERS = (
     Member(("encoder 0 at 1", "encoder 0 at 2", TEXTURE), 0.5),
     Member(("encoder 0 at 2",), 0.25),
     Member((TEXTURE,), 0.125),
-    Member((SPECTRUM,), 0.125),
+    Member((SPECTRUM,), 0.0625),
+    Member((CURVES,), 0.0625),
 )
 
 
@@ -76,6 +77,9 @@ def by_hand(network: FusedSegmenter, levels: Mapping[str, list[np.ndarray]], x: 
     directions, offsets = layer.directions.double().numpy(), layer.offsets.double().numpy()
     features = {part: np.concatenate([sampled(level, x, y) for level in levels[part]]) for part in levels}
     features[TEXTURE] = np.maximum(features[TEXTURE] @ directions + offsets, 0)
+    if CURVES in features:
+        of_values = directions[:BANDS] * (len(directions) / BANDS) ** 0.5
+        features[CURVES] = np.maximum(features[CURVES] @ of_values + offsets, 0)
     total = np.zeros(CLASSES)
     rows = dict.fromkeys(levels, 0)
     for number, member in enumerate(network.spec.members):
