@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from false_core.inference.tiles import Tile
-from false_core.models.fused import TEXTURE, WITHOUT_ENCODER, FeatureParts, in_half
+from false_core.models.fused import TEXTURE, WITHOUT_ENCODER, FeatureParts, in_half, places_around
 from false_core.models.texture import MOST_STEP, SCALES, reach_of
 from false_core.precision import Use, autocast, in_words, precision_of
 from false_core.raster.disk_cache import DiskCache
@@ -74,7 +74,7 @@ class TileWindow:
         column, row: Its upper left corner in pixels of the tile.
         pixels: Its normalised pixels, of shape (1, bands, height, width).
         features: Its features by part, levels of encoders and statistics of the texture.
-        wanted: The rows and columns of it that are wanted, and those of which it has statistics.
+        wanted: The rows and columns of it that are wanted.
     """
 
     column: int
@@ -88,7 +88,7 @@ class TileWindow:
         within = places - [self.column, self.row]
         if name != TEXTURE:
             return sampled_levels(self.features.get(name, [self.pixels]), self.pixels.shape[-2:], within)
-        rows, columns = self.wanted
+        rows, columns = places_around(self.wanted, self.pixels.shape[-2:])
         statistics = self.features[TEXTURE]
         return sampled_levels(statistics, statistics[0].shape[-2:], within - [columns.start, rows.start])
 
@@ -154,8 +154,9 @@ class KeptTiles:
                 stride = parts.zoom_of(name) << (number + 1)
                 features[name].append(level[..., y0 // stride : y1 // stride, x0 // stride : x1 // stride])
         if TEXTURE in self._ground.names:
+            around = places_around(wanted, pixels.shape[-2:])
             with torch.inference_mode():
-                features[TEXTURE] = [level[(..., *wanted)].clone() for level in parts.levels(pixels, TEXTURE)]
+                features[TEXTURE] = [level[(..., *around)].clone() for level in parts.levels(pixels, TEXTURE)]
         return TileWindow(x0, y0, pixels, features, wanted)
 
     def seen_at(self, looked: LookedAt, places: npt.NDArray[np.float64]) -> dict[str, FloatArray]:
