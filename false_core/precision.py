@@ -41,7 +41,7 @@ INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 class Use(Enum):
     """Uses of networks. A CPU takes short numbers for the second alone.
 
-    With a decoder bfloat16 is 1.8 times as fast there, and about 0.1 % of the pixels get another class. A map by classifiers
+    With a decoder bfloat16 is twice as fast there, and 0.1 to 0.5 % of the pixels get another class. A map by classifiers
     on features takes a tenth less time, as it is mostly other work, and 0.6 to 2 % of its pixels get another class.
     """
 
