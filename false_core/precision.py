@@ -42,7 +42,7 @@ class Use(Enum):
     """Uses of networks. A CPU takes short numbers for the second alone.
 
     With a decoder bfloat16 is twice as fast there, and 0.1 to 0.5 % of the pixels get another class. A map by classifiers
-    on features takes a tenth less time, as it is mostly other work, and 0.6 to 2 % of its pixels get another class.
+    on features takes a sixth to a quarter less time, and 0.4 to 2 % of its pixels get another class.
     """
 
     TRAINING, DECODER, FEATURES = "training", "decoder", "features"
