@@ -38,8 +38,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from false_core.card_pixels import TAKES_NO_TIME
 from false_core.feedback import Feedback
+from false_core.gpu_pixels import TAKES_NO_TIME
 from false_core.inference.batches import BatchedNetwork
 from false_core.inference.tiled import MOST_READERS, TiledNetwork
 from false_core.inference.tiles import TilePlan

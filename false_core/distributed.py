@@ -149,7 +149,7 @@ class World:
         return min(first for (first,) in self.numbers([number]))
 
     def numbers(self, own: Sequence[int]) -> list[list[int]]:
-        """Return the numbers of all processes, each as many. They do not pass through a card, so none is waited for."""
+        """Return the numbers of all processes, each as many. They do not pass through a GPU, so none is waited for."""
         if not self.is_shared:
             return [list(own)]
         import torch
@@ -242,7 +242,7 @@ def process_group(mine: Share, stop: threading.Event) -> Iterator[World]:
 
     if not dist.is_available():
         raise RequestError("This PyTorch cannot work with several processes.", "Run the job without torchrun.")
-    # What is in memory goes from computer to computer, and what is on cards from card to card.
+    # What is in memory goes from computer to computer, and what is on GPUs from GPU to GPU.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     patience = patience_s()
     limit = timedelta(seconds=STUCK * patience)

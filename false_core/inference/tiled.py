@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from false_core.card_pixels import RawPixels, is_card, normalised_on
+from false_core.gpu_pixels import RawPixels, normalised_on, takes_stored_pixels
 from false_core.inference.batches import BatchedNetwork, stacked_tiles
 from false_core.inference.tiles import Blender, Tile, TilePlan
 from false_core.raster.source import BoolArray, RasterSource
@@ -80,7 +80,7 @@ class TiledNetwork(Generic[Result]):
             return ReadTile(tile, None, None)
         if not wanted(tile, raw.valid):
             return ReadTile(tile, raw.valid, None)
-        if is_card(self.network.device):
+        if takes_stored_pixels(self.network.device):
             return ReadTile(tile, raw.valid, RawPixels.of(raw, self.network.device))
         return ReadTile(tile, raw.valid, torch.from_numpy(self.normalisation.apply(raw.with_nan())))
 
@@ -105,7 +105,7 @@ def blended(
     Args:
         network: Gives probabilities of shape (classes, side, side).
         columns: Columns of the plan in which the tiles lie.
-        tiles: Those to compute, row by row.
+        tiles: Tiles to compute, row by row.
     """
     blender = Blender(plan, classes, network.network.device, columns)
     with closing(network.over(tiles)) as computed:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from false_core.card_pixels import RawPixels, is_card, normalised_on, sent
+from false_core.gpu_pixels import RawPixels, normalised_on, sent, takes_stored_pixels
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.loading import side_stream
@@ -152,7 +152,7 @@ class ChunkSlices:
         return found
 
     def gathered(self, chunks: Sequence[Tensor]) -> Tensor:
-        """Cut the windows out of chunks (bands, side, side) on a card, all at once; 0 where there is no chunk."""
+        """Cut the windows out of chunks (bands, side, side) on a GPU, all at once; 0 where there is no chunk."""
         device = chunks[0].device if chunks else CPU
         beyond = [torch.zeros_like(chunks[0])] if (self.table < 0).any() else []
         table, offsets = (sent(torch.from_numpy(numbers), device) for numbers in (self.table, self.offsets))
@@ -172,7 +172,7 @@ def _overlap(start: int, side: int, length: int) -> tuple[slice, slice]:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Pixels (bands, side, side) in half precision, an array in memory or a tensor on a card.
+    """Pixels (bands, side, side) in half precision, an array in memory or a tensor on a GPU.
 
     ``valid`` says which are, of shape (side, side); None: all.
     """
@@ -254,7 +254,7 @@ class ChunkCache:
         self, sources: Sequence[RasterSource], normalisation: Normalisation, budget: int, device: torch.device = CPU
     ) -> None:
         self.sources, self._normalisation = sources, normalisation
-        self.device = device if is_card(device) else CPU
+        self.device = device if takes_stored_pixels(device) else CPU
         self._bands = len(sources[0].bands)
         self._grid = ChunkGrid.of([(source.width, source.height) for source in sources], CHUNK_PX)
         self._chunks = Chunks(self._decoded, budget // chunk_bytes(self._bands))

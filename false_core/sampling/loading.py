@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from false_core.card_pixels import sent
+from false_core.gpu_pixels import sent
 from false_core.threads import cores, prefetch
 
 Key = TypeVar("Key")
 Batch = TypeVar("Batch")
 
 MOST_LOADERS = 4
-"""Threads that make batches for a card, as far as there are cores. What decodes pixels has threads of its own."""
+"""Threads that make batches for a GPU, as far as there are cores. What decodes pixels has threads of its own."""
 STAYS = {"stays": True}
 """Metadata of a field of a dataclass that stays where it is."""
 
@@ -31,7 +31,7 @@ def loaded_ahead(make: Callable[[Key], Batch], keys: Iterable[Key], device: torc
     """Yield ``make(key)`` for each key, in order, with its tensors on ``device``; see ``prefetch``.
 
     Args:
-        make: Returns a dataclass of tensors and of other such dataclasses. Called in another thread, and for a card, which
+        make: Returns a dataclass of tensors and of other such dataclasses. Called in another thread, and for a GPU, which
             would wait for one, in several.
     """
     if device.type != "cuda":
@@ -61,7 +61,7 @@ def side_stream(device: torch.device) -> AbstractContextManager[Any]:
 
 
 def on_device(batch: Batch, device: torch.device) -> Batch:
-    """Return a dataclass with its tensors, also those of dataclasses in it, on ``device``; pinned on the way to a card."""
+    """Return a dataclass with its tensors, also those of dataclasses in it, on ``device``; pinned on the way to a GPU."""
 
     def move(value: Any) -> Any:
         if isinstance(value, Tensor):

@@ -72,7 +72,7 @@ def clip_each(gradients: list[Tensor], longest: float) -> None:
 def fused_on(device: torch.device) -> bool | None:
     """Return whether an optimiser updates all weights in few launches, as NVIDIA GPUs do; None leaves it to PyTorch.
 
-    So it also takes note by itself of gradients that overflowed, and nothing waits for the card.
+    So it also takes note by itself of gradients that overflowed, and nothing waits for the GPU.
     """
     return True if device.type == "cuda" else None
 

@@ -219,7 +219,7 @@ def jobs_take_it(numbers: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> Itera
     )
     if numbers != torch.float32:
         for room in ("sampling.cache", "inference.tiled"):
-            monkeypatch.setattr(f"false_core.{room}.is_card", lambda device: device.type == NAME)
+            monkeypatch.setattr(f"false_core.{room}.takes_stored_pixels", lambda device: device.type == NAME)
     # PyTorch computes what these return without asking the device of its arguments, and then does not find the card.
     for name in ("tensor", "as_tensor"):
         monkeypatch.setattr(torch, name, _moved(getattr(torch, name)))

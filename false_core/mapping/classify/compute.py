@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from false_core.card_pixels import normalised_at
 from false_core.device_limits import DeviceLimit
 from false_core.errors import DeviceError, OutputError
 from false_core.feedback import Feedback
+from false_core.gpu_pixels import normalised_at
 from false_core.inference.batches import BatchedNetwork, best_batch
 from false_core.inference.folding import for_inference
 from false_core.inference.tiled import ReadTile, TiledNetwork, blended

@@ -172,12 +172,12 @@ class TestACard:
         rasters = np.zeros(24, np.int64)
         wanted = ChunkCache([source], NORMAL, 10**9).windows(rasters, corners, *size)
         stored = [wanted_chunk.valid for wanted_chunk in wanted.chunks]
-        on_card = wanted.slices.gathered([torch.from_numpy(chunk.pixels) for chunk in wanted.chunks])
-        assert torch.equal(on_card, wanted.pixels())
-        monkeypatch.setattr("false_core.sampling.cache.is_card", lambda device: True)
+        on_gpu = wanted.slices.gathered([torch.from_numpy(chunk.pixels) for chunk in wanted.chunks])
+        assert torch.equal(on_gpu, wanted.pixels())
+        monkeypatch.setattr("false_core.sampling.cache.takes_stored_pixels", lambda device: True)
         card = ChunkCache([source], NORMAL, 10**9)
         monkeypatch.setattr(card, "device", torch.device("meta"))
         made = card.windows(rasters, corners, *size)
-        assert made.pixels().shape == on_card.shape
+        assert made.pixels().shape == on_gpu.shape
         assert [chunk.valid is None for chunk in made.chunks] == [valid is None for valid in stored]
         np.testing.assert_array_equal(made.valid_shares(), wanted.valid_shares())

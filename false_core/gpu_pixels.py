@@ -20,13 +20,13 @@ TAKES_NO_TIME = "meta"
 """PyTorch's device without memory and arithmetic: a GPU that takes no time. Benchmarks measure against it what feeds one."""
 
 
-def is_card(device: torch.device) -> bool:
+def takes_stored_pixels(device: torch.device) -> bool:
     """Return whether a device takes pixels as the file stores them."""
     return device.type in ("cuda", TAKES_NO_TIME)
 
 
 def sent(tensor: Tensor, device: torch.device) -> Tensor:
-    """Return a tensor on a device. On the way to a card it is pinned, so that nobody waits for the copy.
+    """Return a tensor on a device. On the way to a CUDA GPU it is pinned, so that nothing waits for the copy.
 
     To other devices it is waited for: those of Apple would read memory of the computer that is in other use by then
     (github.com/pytorch/pytorch, issues 139550 and 189690).
@@ -38,7 +38,7 @@ def sent(tensor: Tensor, device: torch.device) -> Tensor:
 
 @dataclass(frozen=True)
 class RawPixels:
-    """Pixels in the memory of the computer that a card is to normalise.
+    """Pixels in the memory of the computer that a GPU is to normalise.
 
     Attributes:
         stored: Pixels as the file stores them, of shape (bands, height, width). PyTorch computes with few unsigned numbers:
@@ -84,7 +84,7 @@ def normalised_at(
     """Return normalised pixels (bands, rows, columns) of some rows and columns of pixels in the memory of the computer.
 
     Args:
-        pixels: Those of a whole window, normalised already or not yet.
+        pixels: Pixels of a whole window, normalised already or not yet.
     """
     here = slice(None), rows[:, None], columns
     if isinstance(pixels, Tensor):

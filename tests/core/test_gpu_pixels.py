@@ -1,4 +1,4 @@
-"""Pixels that a card gets as the file stores them are those that the processor would have normalised, number for number."""
+"""Pixels that a GPU gets as the file stores them are those that the processor would have normalised, number for number."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 import torch
 from small_world import write_raster
 
-from false_core import card_pixels
-from false_core.card_pixels import RawPixels, normalised_at, normalised_on, sent
+from false_core import gpu_pixels
+from false_core.gpu_pixels import RawPixels, normalised_at, normalised_on, sent
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.loading import on_device
@@ -34,12 +34,12 @@ def test_are_the_same_numbers(tmp_path: Path, dtype: str, nodata: int | None, fa
     for window in WINDOWS:
         raw, valid = source.read_with_validity(window)
         stored = source.read_as_stored(window)
-        on_card = normalised_on(CPU, [RawPixels.of(stored, CPU)] * 2, NORMAL)
+        on_gpu = normalised_on(CPU, [RawPixels.of(stored, CPU)] * 2, NORMAL)
         expected = NORMAL.apply(raw)
-        np.testing.assert_array_equal(on_card[1].numpy(), expected)
+        np.testing.assert_array_equal(on_gpu[1].numpy(), expected)
         np.testing.assert_array_equal(stored.with_nan(), raw)
         rows, columns = np.array([0, 3, 7]), np.array([7, 2, 2, 5])
-        for pixels in (RawPixels.of(stored, CPU), on_card[0]):
+        for pixels in (RawPixels.of(stored, CPU), on_gpu[0]):
             found = normalised_at(pixels, rows, columns, NORMAL)
             np.testing.assert_array_equal(found, expected[:, rows[:, None], columns])
         np.testing.assert_array_equal(stored.valid, valid)
@@ -59,13 +59,13 @@ def test_of_a_batch_are_those_of_each(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.numpy(), normal.apply(source.read(window)))
 
 
-def test_copies_to_other_devices_than_cards_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copies_to_devices_other_than_cuda_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """One to an Apple GPU that is not could read memory that was given back: it is then pixels of something else."""
     asked: list[dict[str, Any]] = []
     monkeypatch.setattr(torch.Tensor, "to", lambda tensor, device, **named: asked.append(named) or tensor)
     sent(torch.ones(2), torch.device("mps"))
     on_device(StyleTransfers((), *torch.ones(4, 2)), torch.device("mps"))
     assert asked == [{}] * 5
-    room = Path(card_pixels.__file__).parent
+    room = Path(gpu_pixels.__file__).parent
     unwaited = {str(path.relative_to(room)) for path in room.rglob("*.py") if "non_blocking" in path.read_text("utf-8")}
-    assert unwaited == {"card_pixels.py", "mapping/classify/compute.py"}, "those for NVIDIA's cards"
+    assert unwaited == {"gpu_pixels.py", "mapping/classify/compute.py"}, "those for NVIDIA's GPUs"
