@@ -40,6 +40,7 @@ from false_core.experiments.tables import (
 from false_core.jobs import UNTRAINED
 from false_core.reports.figures import INK, as_svg
 from false_core.reports.page import write_report
+from false_core.reports.sections import Section
 
 _MARKS = "They are means ± standard deviations over the seeds. The best mean is bold, the second best is underlined."
 _DECIMALS = 2
@@ -48,26 +49,14 @@ MOST_BASELINES = 8
 
 
 @dataclass(frozen=True)
-class Part:
-    """One part of the page: a heading, then any of a text, a figure and a table.
+class Part(Section):
+    """One part of the page: a section in which cells that are ``Markup`` are not escaped again.
 
     Attributes:
-        heading: The heading of the section.
-        text: A paragraph.
-        figure: SVG source, drawn by us: it is not escaped.
         over: Titles over several columns, and how many, from the second column on.
-        header: Column titles.
-        rows: Cells. Those that are ``Markup`` are not escaped again.
-        colors: A colour per row, shown as a swatch in its first cell.
     """
 
-    heading: str
-    text: str = ""
-    figure: str = ""
     over: Sequence[tuple[str, int]] = ()
-    header: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
-    colors: Sequence[str] = ()
 
 
 def write_page(
@@ -239,7 +228,7 @@ def _choices(experiment: Experiment, groups: Sequence[Group]) -> list[Part]:
             known = [one for one in holds if one is not None]
             if row.variant.method in BASELINES or (all(map(math.isnan, regrets)) and not known):
                 continue
-            told = spread(result.held_back.get("oa", math.nan) for result in row.results).mean
+            told = spread(result.held_out.get("oa", math.nan) for result in row.results).mean
             rows.append(
                 [
                     f"{group.where}, {_setting(experiment, group)}: {variant_title(row.variant, experiment)}",

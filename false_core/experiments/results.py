@@ -44,17 +44,17 @@ class RunResult:
         tallies: Tallies by the name of the raster that was scored.
         seconds: Seconds by stage: ``pretrain``, ``finetune``, ``classify``. Of a stage that was interrupted and resumed,
             those since it was resumed last. Of pretraining, those it took when the encoder was made, for whichever cell.
-        held_back: Scores that fine-tuning reported from labels it had not learned from, by name.
+        held_out: Scores that fine-tuning reported from labels it had not learned from, by name.
         facts: Facts about the run: ``version``, ``preset``, ``device``, ``pixel_size``, ``label_shapes`` and such.
         inputs: Signatures of the inputs that tell the dataset from another of the same name.
-        choices: Those of the head *auto*, by the name of the raster.
+        choices: Choices of the head *auto*, by the name of the raster.
     """
 
     cell: Cell
     classes: ClassTable
     tallies: dict[str, Tally]
     seconds: dict[str, float]
-    held_back: dict[str, float] = field(default_factory=dict)
+    held_out: dict[str, float] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, Any] = field(default_factory=dict)
     choices: dict[str, ChosenHead] = field(default_factory=dict)
@@ -70,7 +70,7 @@ def write_result(path: Path, result: RunResult) -> None:
             for name, t in result.tallies.items()
         },
         "seconds": {stage: round(seconds, 2) for stage, seconds in result.seconds.items()},
-        "held_back": result.held_back,
+        "held_out": result.held_out,
         "facts": result.facts,
         "inputs": result.inputs,
         "choices": {name: dataclasses.asdict(choice) for name, choice in result.choices.items()},
@@ -92,6 +92,7 @@ def read_result(path: Path) -> RunResult | None:
             return None
         choices = {name: ChosenHead(str(c["chosen"]), dict(c["scores"])) for name, c in body["choices"].items()}
         cell = Cell.from_dict(body["cell"])
-        return RunResult(cell, classes, tallies, body["seconds"], body["held_back"], body["facts"], body["inputs"], choices)
+        held_out = body["held_out"] if "held_out" in body else body["held_back"]  # Its name in earlier results.
+        return RunResult(cell, classes, tallies, body["seconds"], held_out, body["facts"], body["inputs"], choices)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

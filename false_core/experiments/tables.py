@@ -58,7 +58,7 @@ class Row:
 
     Attributes:
         variant: Variant that they are of.
-        seeds: Those that have results, in the order of the config.
+        seeds: Seeds that have results, in the order of the config.
         scores: Value per seed by name of ``METRICS``.
         iou: Value per seed by class; NaN for a class that is neither in the truth nor on the map.
         results: Results of each seed.
@@ -150,7 +150,7 @@ def chosen_of(result: RunResult, raster: str) -> str:
 
 def interval_holds(result: RunResult, raster: str) -> bool | None:
     """Return whether the interval told from the labels holds the accuracy of the map; None where there is none."""
-    told = result.held_back
+    told = result.held_out
     learned_from = next(iter(result.tallies), "")
     if raster != learned_from or result.cell.protocol != SCENE or not {"oa_low", "oa_high"} <= told.keys():
         return None
@@ -232,7 +232,7 @@ def write_csv(path: Path, experiment: Experiment, results: Sequence[RunResult]) 
                 tallies = [t for name, t in result.tallies.items() if raster in (name, ALL_IMAGES, MEAN_OF_PARTS)]
                 values = {**scored.whole, **{f"iou {c.name}": value for c, value in zip(result.classes, scored.iou)}}
                 holds = interval_holds(result, raster)
-                told = {} if holds is None else {column: result.held_back[name] for column, name in _TOLD.items()}
+                told = {} if holds is None else {column: result.held_out[name] for column, name in _TOLD.items()}
                 values |= {"regret": regret_of(result, raster), **told}
                 writer.writerow(
                     {

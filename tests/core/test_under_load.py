@@ -56,9 +56,9 @@ def test_ten_thousand_polygons(tmp_path: Path, source: RasterSource, listener: L
         everything[inside[0], inside[1]] = True
     burnt = annotation.burn(Affine.translation(-300, -400), 128, 128)
     np.testing.assert_array_equal(burnt != 255, everything[400:528, 300:428])
-    training, held_back = split(annotation, 0.2, SIDE, SIDE, 0)
-    assert 0.1 < len(held_back.shapes) / 10_000 < 0.3
-    assert len(training.shapes) + len(held_back.shapes) == 10_000
+    training, held_out = split(annotation, 0.2, SIDE, SIDE, 0)
+    assert 0.1 < len(held_out.shapes) / 10_000 < 0.3
+    assert len(training.shapes) + len(held_out.shapes) == 10_000
 
 
 def test_one_polygon_of_a_million_vertices(tmp_path: Path, source: RasterSource, listener: Listener) -> None:
