@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from false_core.change.date_pair import DatePair
 from false_core.change.from_to import NO_CHANGE_CODE, ChangeClasses
+from false_core.mapping.picture_pixels import PicturePixels
 from false_core.raster.source import FloatArray, RasterSource, Window
 from false_core.reports.figures import Colours, in_colour
 
@@ -32,7 +33,7 @@ class ChangeSummary:
 
     Attributes:
         pixels: Pixels of each code, of shape (256,).
-        surely, perhaps: Those of each code of change that surely changed, and those that may have.
+        surely, perhaps: Pixels of each code of change that surely changed, and of each that may have.
         map: The map from afar; ``before`` and ``after``: both dates.
     """
 
@@ -40,13 +41,10 @@ class ChangeSummary:
         self.classes, self.source, self._pair = classes, source, pair
         self.pixels, self.surely, self.perhaps = (np.zeros(256, np.int64) for _ in range(3))
         self._sums, self._sizes = np.zeros(regions), np.zeros(regions, np.int64)
-        width, height = source.width, source.height
-        step = max(1, -(-max(width, height) // PICTURE_OF_CHANGE_PX))
-        self._rows, self._columns = (np.minimum(np.arange(0, n, step) + step // 2, n - 1) for n in (height, width))
-        shape = len(self._rows), len(self._columns)
-        self.map = np.full(shape, classes.table.nodata, np.uint8)
-        self.before: Colours = np.full((*shape, 3), 255, np.uint8)
-        self.after: Colours = np.full((*shape, 3), 255, np.uint8)
+        self._picture = PicturePixels(source.width, source.height, PICTURE_OF_CHANGE_PX)
+        self.map = np.full(self._picture.shape, classes.table.nodata, np.uint8)
+        self.before: Colours = np.full((*self._picture.shape, 3), 255, np.uint8)
+        self.after: Colours = np.full((*self._picture.shape, 3), 255, np.uint8)
 
     def add(
         self,
@@ -59,7 +57,7 @@ class ChangeSummary:
         """Take in a window.
 
         Args:
-            codes: Those of the map.
+            codes: Codes of the map.
             regions: The number of the region of each pixel, negative where there is no data.
             probability: The probability of change, NaN where there is no data.
             changes: The codes that changes of all places would have.
@@ -71,12 +69,10 @@ class ChangeSummary:
         numbers = regions[known]
         self._sums += np.bincount(numbers, probability[known], minlength=len(self._sums))
         self._sizes += np.bincount(numbers, minlength=len(self._sizes))
-        down = slice(*np.searchsorted(self._rows, (window.row, window.row + window.height)).tolist())
-        across = slice(*np.searchsorted(self._columns, (window.column, window.column + window.width)).tolist())
-        at = np.ix_(self._rows[down] - window.row, self._columns[across] - window.column)
-        self.map[down, across] = codes[at]
+        there, at = self._picture.showing(window), self._picture.within(window)
+        self.map[there] = codes[at]
         if self._pair is not None:
-            self._show(window, (down, across), at)
+            self._show(window, there, at)
 
     def _show(self, window: Window, there: tuple[slice, slice], at: Any) -> None:
         assert self._pair is not None

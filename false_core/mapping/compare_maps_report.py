@@ -9,6 +9,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from false_core.accuracy.assessment import AssessedClass
+from false_core.mapping.picture_pixels import PicturePixels
 from false_core.raster.areas import PIXELS, unit_of_map
 from false_core.raster.georeference import ground_facts
 from false_core.raster.source import RasterSource, Window
@@ -32,16 +33,13 @@ class Pictures:
     """
 
     def __init__(self, width: int, height: int) -> None:
-        step = max(1, -(-max(width, height) // PICTURE_PX))
-        self._rows, self._columns = (np.minimum(np.arange(0, n, step) + step // 2, n - 1) for n in (height, width))
-        self._both = np.full((2, len(self._rows), len(self._columns)), -1, np.int16)
+        self._picture = PicturePixels(width, height, PICTURE_PX)
+        self._both = np.full((2, *self._picture.shape), -1, np.int16)
 
     def add(self, window: Window, before: npt.NDArray[np.int16], after: npt.NDArray[np.int16]) -> None:
         """Take in a window: the number of the class of each pixel, -1 where there is none."""
-        down = slice(*np.searchsorted(self._rows, (window.row, window.row + window.height)).tolist())
-        across = slice(*np.searchsorted(self._columns, (window.column, window.column + window.width)).tolist())
-        at = np.ix_(self._rows[down] - window.row, self._columns[across] - window.column)
-        self._both[0, down, across], self._both[1, down, across] = before[at], after[at]
+        there, at = self._picture.showing(window), self._picture.within(window)
+        self._both[(0, *there)], self._both[(1, *there)] = before[at], after[at]
 
     def draw(self, classes: Sequence[AssessedClass]) -> str:
         """Return the two maps and what changed as SVG."""

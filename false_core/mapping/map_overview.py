@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy.typing as npt
 import torch
 from matplotlib.figure import Figure
 
+from false_core.mapping.picture_pixels import PicturePixels
 from false_core.raster.classes import ClassTable
 from false_core.raster.source import FloatArray, Window
 from false_core.reports.figures import Colours, as_svg, in_colour, legend_below, rgb_of, show_picture
@@ -44,11 +44,9 @@ class MapOverview:
 
     def __init__(self, area: Window, classes: ClassTable) -> None:
         self._area, self._classes = area, classes
-        step = max(1, math.ceil(max(area.width, area.height) / PICTURE_SIDE_PX))
-        self._rows, self._columns = _sampled(area.height, step), _sampled(area.width, step)
-        shape = len(self._rows), len(self._columns)
-        self._map = np.full(shape, classes.nodata, np.uint8)
-        self._image = np.full((*shape, 3), 255, np.uint8)
+        self._picture = PicturePixels(area.width, area.height, PICTURE_SIDE_PX)
+        self._map = np.full(self._picture.shape, classes.nodata, np.uint8)
+        self._image = np.full((*self._picture.shape, 3), 255, np.uint8)
         self.pixels = np.zeros(256, np.int64)
 
     @property
@@ -63,8 +61,7 @@ class MapOverview:
 
     def shown(self, place: Window) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Return the rows and the columns of the map in ``place`` that the pictures show."""
-        down, across = self._within(place)
-        return self._rows[down], self._columns[across]
+        return self._picture.shown(place)
 
     def add(self, place: Window, codes: npt.NDArray[np.uint8], seen: FloatArray) -> None:
         """Take in a part of the map that was just written.
@@ -77,28 +74,20 @@ class MapOverview:
         """
         # Not numpy's, which makes a number of eight bytes of each code first.
         self.pixels += torch.bincount(torch.from_numpy(codes).flatten(), minlength=256).numpy()
-        down, across = self._within(place)
-        rows, columns = self._rows[down], self._columns[across]
-        shown = codes[np.ix_(rows - place.row, columns - place.column)]
-        self._map[down, across] = shown
-        self._image[down, across] = np.where((shown == self._classes.nodata)[..., None], np.uint8(255), in_colour(seen))
+        there, shown = self._picture.showing(place), codes[self._picture.within(place)]
+        self._map[there] = shown
+        self._image[there] = np.where((shown == self._classes.nodata)[..., None], np.uint8(255), in_colour(seen))
 
     def strip_overview(self, place: Window) -> StripOverview:
         """Return what was taken in, all of which must lie in ``place``."""
-        down, across = self._within(place)
-        return StripOverview(self.pixels.copy(), self._map[down, across].copy(), self._image[down, across].copy())
+        there = self._picture.showing(place)
+        return StripOverview(self.pixels.copy(), self._map[there].copy(), self._image[there].copy())
 
     def put(self, place: Window, strip: StripOverview) -> None:
         """Take in the overview of a strip of the same map."""
-        down, across = self._within(place)
+        there = self._picture.showing(place)
         self.pixels += strip.pixels
-        self._map[down, across] = strip.map
-        self._image[down, across] = strip.image
-
-    def _within(self, place: Window) -> tuple[slice, slice]:
-        down = slice(*np.searchsorted(self._rows, (place.row, place.row + place.height)).tolist())
-        across = slice(*np.searchsorted(self._columns, (place.column, place.column + place.width)).tolist())
-        return down, across
+        self._map[there], self._image[there] = strip.map, strip.image
 
     def draw(self) -> str:
         """Return the two pictures and a legend as SVG."""
@@ -118,8 +107,3 @@ class MapOverview:
         for c in self._classes.classes:
             table[c.code] = rgb_of(c.color)
         return table[self._map]
-
-
-def _sampled(length: int, step: int) -> npt.NDArray[np.intp]:
-    """Return the pixels of one side that are shown: the middle one of every ``step``."""
-    return np.minimum(np.arange(0, length, step) + step // 2, length - 1)
