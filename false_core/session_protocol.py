@@ -206,7 +206,7 @@ class Opened:
         pixel_size: Side of a pixel of the file, in units of the CRS.
         working_pixel: Side of a pixel that is computed on. Smaller differences are not seen.
         width, height: Size in pixels of the file.
-        classes: Those of the model that is gone on from.
+        classes: Classes of the model that is gone on from.
         device: The device that computes.
     """
 

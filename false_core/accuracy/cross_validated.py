@@ -60,7 +60,7 @@ def estimate_accuracy(
     Args:
         owners: Shape of each held-out sample, of shape (n,).
         targets: Class of each, of shape (n,).
-        log_probabilities: Those of each, from a classifier that did not learn from it or its neighbours, (n, classes).
+        log_probabilities: Log probabilities, from a classifier that did not learn from it or its neighbours, (n, classes).
         on_raster: The same of random pixels of the raster, from the same classifiers, of shape (m, classes).
         shapes_of_class: Number of label shapes of each class.
     """

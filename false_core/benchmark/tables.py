@@ -31,7 +31,7 @@ class TaskTable:
 
     Attributes:
         task: The task.
-        budgets: Those that any encoder was measured with, in the order in which they were asked for.
+        budgets: Budgets that any encoder was measured with, in the order in which they were asked for.
         encoders: Names of those that have results.
         scores: Score of each draw by its number, by budget and encoder.
         runs: Runs by encoder.

@@ -47,7 +47,7 @@ class DatePair:
         before: The raster of the first date on its working grid, which is the grid of all.
         after: Raster of the second date, on the same grid.
         area: Window that both cover, in working pixels.
-        normalisations: Those of the two.
+        normalisations: Normalisations of the two.
         shift: Columns and rows, in working pixels, by which what is at a place before is found further on after.
     """
 

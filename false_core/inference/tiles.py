@@ -91,7 +91,7 @@ class TilePlan:
         area: Area to be covered, in working pixels.
         stride: Distance of neighbouring tiles.
         overlap: Pixels that neighbours share.
-        ramp: Those of them that are blended; even, and less than ``overlap``.
+        ramp: Pixels of the overlap that are blended; even, and less than ``overlap``.
     """
 
     area: Window

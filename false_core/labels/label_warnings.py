@@ -25,7 +25,7 @@ def label_warnings(
 
     Args:
         annotation: All labels, in pixel coordinates.
-        held_out: Those that score the model; None where there are none.
+        held_out: Labels that score the model; None where there are none.
         scored: True where a score was asked for.
     """
     names = [c.name for c in annotation.classes]

@@ -112,7 +112,7 @@ class _Edit:
 
     Attributes:
         before: Its classes.
-        classes: Those of the new map.
+        classes: Classes of the new map.
         code_of: The new code by old code.
         map_name: Name of the map.
     """

@@ -103,7 +103,7 @@ def find_regions(land_cover: ClassMap, areas: GroundAreas, side: int, minimum_ar
     smallest go first, and what they join counts with its new size. A region that touches nodata only stays, however small.
 
     Args:
-        areas: Those of the map's pixels.
+        areas: Areas of the map's pixels.
         side: The side of the blocks, in pixels. It does not change the result.
         minimum_area: The least area of a region, in the unit of ``unit_of_areas``.
     """

@@ -84,7 +84,7 @@ class Search:
 
         Args:
             of_positive: Their similarities with their positives, of shape (rows,), without gradients.
-            of_found: Those with their possible false negatives, of shape (rows, k), without gradients.
+            of_found: Similarities with their possible false negatives, of shape (rows, k), without gradients.
             there: Mask of those that there are.
         """
         sure = of_positive

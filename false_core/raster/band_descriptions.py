@@ -133,7 +133,7 @@ def match_bands(
         reference: The bands wanted.
         reference_numbers: Their numbers in the file they are from.
         there: The bands of the raster by their numbers.
-        in_order: Those that would be taken if nothing was known of the bands, None where their number does not fit.
+        in_order: Bands that would be taken if nothing was known of the bands, None where their number does not fit.
         whose: Name of the reference in sentences.
     """
     by_wavelength = _by_wavelength(reference, there, in_order)

@@ -45,7 +45,7 @@ class CarriedClasses:
     """The names and colours that a raster carries for its codes.
 
     Attributes:
-        classes: Those with a name, in the order of their codes.
+        classes: Classes with a name, in the order of their codes.
         colours: The colours that it has for codes, ``#rrggbb``, also of those without a name.
     """
 

@@ -65,7 +65,7 @@ def peculiarities(dataset: Any, bands: Sequence[int], images: Sequence[int], com
     Args:
         dataset: The open raster.
         bands: The bands that are used.
-        images: Those of its bands that are marked as transparency and hold an image.
+        images: Bands of it that are marked as transparency and hold an image.
         complaint: Reason why a part of what is said of it cannot be read, such as its CRS; empty where all can.
     """
     found = [

@@ -118,7 +118,7 @@ class MeasuredBands:
 
     Attributes:
         filled: Their places.
-        constant: Those of them that hold one value, all but the rarest pixels.
+        constant: Bands that hold one value, all but the rarest pixels.
         normalisation: The statistics of those filled.
     """
 

@@ -31,7 +31,7 @@ class GridOfPlaces:
     Args:
         ground: The raster, and how it is looked at.
         tiles: Looks at its tiles.
-        plan: Those tiles.
+        plan: Plan of those tiles.
     """
 
     def __init__(self, ground: Ground, tiles: KeptTiles, plan: TilePlan) -> None:

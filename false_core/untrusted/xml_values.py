@@ -19,7 +19,7 @@ class XmlValue:
     Attributes:
         name: Name of the element or attribute, in small letters.
         text: The text of the element, or the value of the attribute.
-        attributes: Those of the element, by their names in small letters, with all values that each is given.
+        attributes: Attributes of the element, by their names in small letters, with all values that each is given.
         inside: The names of the elements around it, the outermost first.
     """
 
