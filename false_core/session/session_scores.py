@@ -21,7 +21,7 @@ from false_core.labels.annotation import Annotation
 from false_core.session.ground import Ground
 from false_core.session.live_head import LiveHead
 from false_core.session_protocol import ClassScore
-from false_core.training.heads.choice import compare
+from false_core.training.heads.choice import HeadSamples, compare
 from false_core.training.heads.folds import folds_of
 from false_core.training.heads.samples import FloatArray, LabelledPoints
 
@@ -62,20 +62,8 @@ def hold_out(
     """
     number, seed = len(head.classes), ground.start.job.seed
     folds = folds_of(annotation, ground.source.width, ground.source.height, seed)
-    comparison = compare(
-        (ground.candidate,),
-        ground.seen_spaces,
-        seen,
-        {},  # It does not learn from the raster.
-        ground.sample,
-        points,
-        folds,
-        number,
-        Feedback(),
-        head.fitted,
-        at_step,
-        may_learn_from_raster=False,
-    )
+    samples = HeadSamples(ground.seen_spaces, points, seen, folds, number, unlabelled={}, others=ground.sample)
+    comparison = compare((ground.candidate,), samples, Feedback(), head.fitted, at_step)
     held = points.subset(comparison.held_out)
     labels = np.bincount(annotation.targets, minlength=number)
     accuracy = estimate_accuracy(held.owners, held.targets, comparison.log_probabilities, comparison.on_raster, labels)

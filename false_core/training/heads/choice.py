@@ -161,37 +161,49 @@ class _Fold:
     fitted: dict[tuple[str, ...], Linear]
 
 
+@dataclass(frozen=True)
+class HeadSamples:
+    """The samples that heads are compared by: labelled ones, and random pixels of the raster.
+
+    Attributes:
+        spaces: Spaces that features are brought to before a classifier sees them, by part.
+        points: The labelled samples.
+        features: Their features, by part.
+        folds: Fold of each shape.
+        classes: Number of classes.
+        unlabelled: Features of random pixels of the raster, by part, of which the best head is fitted to those that it is
+            surest about, too; nothing where it learns from the labels alone.
+        others: Features of random pixels that it does not learn from, by part: they say how sure it is of the raster.
+    """
+
+    spaces: Mapping[str, Space]
+    points: LabelledPoints
+    features: Mapping[str, FloatArray]
+    folds: npt.NDArray[np.int64]
+    classes: int
+    unlabelled: Mapping[str, FloatArray]
+    others: Mapping[str, FloatArray]
+
+
 def compare(
     candidates: Sequence[HeadCandidate],
-    spaces: Mapping[str, Space],
-    features: Mapping[str, FloatArray],
-    sample: Mapping[str, FloatArray],
-    others: Mapping[str, FloatArray],
-    points: LabelledPoints,
-    folds: npt.NDArray[np.int64],
-    classes: int,
+    samples: HeadSamples,
     feedback: Feedback,
     start: Mapping[tuple[str, ...], Linear] | None = None,
     at_step: Callable[[], None] = lambda: None,
-    may_learn_from_raster: bool = True,
 ) -> HeadComparison:
     """Fit every classifier on all folds but one, ask it about that one, and compare what the candidates make of it.
 
     Args:
         candidates: Candidates to compare.
-        spaces: Spaces that features are brought to before a classifier sees them, by part.
-        features: Features of the points, by part.
-        sample: Features of random pixels of the raster that the best one may learn from, by part.
-        others: Features of random pixels that it does not learn from, by part: they say how sure it is of the raster.
-        points: The labelled samples.
-        folds: Fold of each shape.
-        classes: Number of classes.
+        samples: Samples to compare them by.
         feedback: It is told how far the work is.
         start: The classifiers to begin to look from, by their parts.
         at_step: Called at each step of each fit; what it raises ends the comparison.
-        may_learn_from_raster: True where the best one is fitted to the pixels that it is surest about, too.
     """
-    fold_of = folds[points.owners]
+    spaces, features, points, classes = samples.spaces, samples.features, samples.points, samples.classes
+    may_learn_from_raster = bool(samples.unlabelled)
+    fold_of = samples.folds[points.owners]
     held_out = np.flatnonzero(fold_of != ALWAYS_LEARNED)
     held = points.subset(held_out)
     members = list(dict.fromkeys(member.parts for candidate in candidates for member in candidate.members))
@@ -225,14 +237,14 @@ def compare(
     chosen, said = candidates[best], answers[best]
     learns = may_learn_from_raster
     if learns:
-        labelled, unlabelled = (designs(chosen.members, spaces, seen) for seen in (features, sample))
+        labelled, unlabelled = (designs(chosen.members, spaces, seen) for seen in (features, samples.unlabelled))
         taught = [_taught(chosen.members, fold, labelled, unlabelled, points, classes, at_step, count) for fold in fitted]
         later = _answers(chosen.members, taught, labelled, len(points.owners), classes)[held_out]
         before, after = ((answer.argmax(axis=1) == held.targets).astype(float) for answer in (said, later))
         learns = not is_clearly_better(before, after, held, classes, STANDARD_ERRORS_OF_HARM)
         if learns:
             fitted, said = taught, later
-    unseen = designs(chosen.members, spaces, others)
+    unseen = designs(chosen.members, spaces, samples.others)
     on_raster = [answers_of(chosen.members, fold.fitted, unseen) for fold in fitted]
     none: FloatArray = np.zeros((0, classes), np.float32)
     checked = may_learn_from_raster and can_judge(held, classes)

@@ -15,7 +15,7 @@ from false_core.feedback import Feedback
 from false_core.models.fused import CURVES, TEXTURE, ZOOMS, FeatureParts, FusedSegmenter, FusedSpec, Member, stride_at
 from false_core.models.texture import RANDOM_FEATURES
 from false_core.sampling.labelled import LabelledRaster
-from false_core.training.heads.choice import HeadCandidate, HeadComparison, candidates_for, compare
+from false_core.training.heads.choice import HeadCandidate, HeadComparison, HeadSamples, candidates_for, compare
 from false_core.training.heads.fits import FitCount, answers_of, designs, fit_member, learn_from_raster
 from false_core.training.heads.folds import folds_of
 from false_core.training.heads.regression import Linear
@@ -181,19 +181,9 @@ def fit_head(
             {name: as_classifiers_see(name, values[rows], parts) for name, values in sample.items()}
             for rows in (order[:learned], order[learned : 2 * learned])
         )
-        comparison = compare(
-            candidates,
-            spaces,
-            features,
-            sample,
-            others,
-            points,
-            folds,
-            classes,
-            feedback,
-            at_step=feedback.stop_if_cancelled,
-            may_learn_from_raster=may_learn_from_raster,
-        )
+        unlabelled = sample if may_learn_from_raster else {}
+        samples = HeadSamples(spaces, points, features, folds, classes, unlabelled, others)
+        comparison = compare(candidates, samples, feedback, at_step=feedback.stop_if_cancelled)
     with feedback.stage("Fitting the best", 0.09):
         spec = FusedSpec(backbones, zooms, comparison.chosen.members, smoothing)
         also = sample if comparison.learns_from_raster else None

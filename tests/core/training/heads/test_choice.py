@@ -18,6 +18,7 @@ from false_core.training.heads import choice
 from false_core.training.heads.choice import (
     HeadCandidate,
     HeadComparison,
+    HeadSamples,
     candidates_for,
     compare,
     is_clearly_better,
@@ -101,19 +102,10 @@ def compared(
     spaces = {part: plain_space(classes, 1.0, 0.5) for part in shown}
     folds = np.arange(SHAPES) // classes % FOLDS if fold_of is None else fold_of
     feedback = feedback or Listener().feedback
-    found = compare(
-        candidates,
-        spaces,
-        features,
-        features,
-        features if others is None else others,
-        labelled,
-        folds,
-        classes,
-        feedback,
-        at_step=feedback.stop_if_cancelled,
-        may_learn_from_raster=may_learn_from_raster,
-    )
+    unlabelled = features if may_learn_from_raster else {}
+    other_pixels = features if others is None else others
+    samples = HeadSamples(spaces, labelled, features, folds, classes, unlabelled, other_pixels)
+    found = compare(candidates, samples, feedback, at_step=feedback.stop_if_cancelled)
     return found, labelled
 
 
