@@ -11,6 +11,10 @@ same for all of them. Takes scikit-learn. What was done stays in the folder, and
 
 from __future__ import annotations
 
+import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+
+# isort: split
+
 import argparse
 import json
 from collections import defaultdict
