@@ -17,7 +17,9 @@ from qgis.core import (
     QgsCategorizedSymbolRenderer,
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
+    QgsDefaultValue,
     QgsFeature,
+    QgsField,
     QgsFillSymbol,
     QgsGeometry,
     QgsPointXY,
@@ -184,6 +186,14 @@ def press(desk, key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
     QTest.keyClick(desk.canvas, key, modifier)
 
 
+def with_author(labels: QgsVectorLayer) -> str:
+    """Give a layer a field that QGIS fills in by itself, and return what with."""
+    assert labels.dataProvider().addAttributes([QgsField("by", QVariant.String)])
+    labels.updateFields()
+    labels.setDefaultValueDefinition(labels.fields().lookupField("by"), QgsDefaultValue("'Ada'"))
+    return "Ada"
+
+
 def draw_square(desk, x: float, y: float, key=Qt.Key.Key_Return) -> None:
     for corner in ((x, y), (x + 0.05, y), (x + 0.05, y + 0.05), (x, y + 0.05)):
         click(desk, *corner)
@@ -203,6 +213,15 @@ class TestDrawing:
         draw_square(desk, 0.4, 0.4)
         assert in_file(dock) == {1: 2}
         until(lambda: told(record) == {1: 2}, "the session hears of it")
+
+    def test_other_fields_have_the_values_that_their_layer_gives_them(self, dock, desk):
+        two_classes(dock)
+        by = with_author(dock.work.labels)
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.4, 0.4)
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        press(desk, Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
+        assert [one["by"] for one in QgsVectorLayer(dock.work.labels.source(), "other", "ogr").getFeatures()] == [by]
 
     def test_the_map_is_on_the_canvas_between_raster_and_labels(self, dock, desk, record, image):
         two_classes(dock)
@@ -638,6 +657,7 @@ class TestAFileThatAnotherProgramHolds:
         two_classes(dock)
         dock.drawing.use("polygon")
         work, source = dock.work, dock.work.labels.source()
+        by = with_author(work.labels)
         taken = tmp_path / "image_labels_waiting.gpkg"
         taken.touch()
         hold(source, how)
@@ -652,7 +672,7 @@ class TestAFileThatAnotherProgramHolds:
             QgsProject.instance().clear()
         assert time.monotonic() - began < IN_A_MOMENT_S
         kept = QgsVectorLayer(str(tmp_path / "image_labels_waiting_2.gpkg"), "", "ogr")
-        assert [one["class"] for one in kept.getFeatures()] == [1, 1] and kept.extent().width() > 1
+        assert [(one["class"], one["by"]) for one in kept.getFeatures()] == [(1, by)] * 2 and kept.extent().width() > 1
         assert "2 labels are not in image_labels.gpkg, but in" in desk.bar.currentItem().text()
         assert kept.source() in desk.bar.currentItem().text() and not taken.stat().st_size
         assert dock.work is None and work.process_id == 0 and not work._silence.isActive()
