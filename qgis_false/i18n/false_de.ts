@@ -2476,6 +2476,10 @@
         <translation>Bei {number} kann es niemand sagen.</translation>
     </message>
     <message>
+        <source>Keys: 1 to 9 for its class, 0 where nobody can tell, N goes on, Del back, Esc ends it.</source>
+        <translation>Tasten: 1 bis 9 für die Klasse, 0, wo es niemand sagen kann, N geht weiter, Entf zurück, Esc beendet es.</translation>
+    </message>
+    <message>
         <source>There are no more. Assess a map takes them now.</source>
         <translation>Es gibt keine weiteren. Jetzt nimmt Karte bewerten sie entgegen.</translation>
     </message>

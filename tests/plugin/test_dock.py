@@ -1696,6 +1696,27 @@ class TestSamplePoints:
         assert dock.samples.queue is None
         assert dock.work.live._visible
 
+    @pytest.mark.parametrize("ground", ["#ffff00", "#000000"])
+    def test_the_mark_is_seen_on_any_ground_and_hides_nothing_in_it(self, dock, desk, points, ground):
+        two_classes(dock)
+        desk.canvas.setLayers([])
+        desk.canvas.setCanvasColor(QColor(ground))
+        dock.samples.fill_in(points)
+        until(lambda: not desk.canvas.isDrawing(), "the canvas is drawn")
+        middle = desk.canvas.rect().center()
+        seen = desk.canvas.grab(QRect(middle.x() - 20, middle.y() - 20, 41, 41)).toImage()
+        colours = {seen.pixelColor(x, y).name() for x in range(seen.width()) for y in range(seen.height())}
+        assert {"#ffff00", "#000000"} <= colours
+        inside = {seen.pixelColor(x, y).name() for x in range(15, 26) for y in range(15, 26)}
+        assert inside == {ground}
+
+    def test_the_keys_are_said_while_they_count(self, dock, points):
+        two_classes(dock)
+        dock.samples.fill_in(points)
+        assert not dock.samples.keys_line.isHidden()
+        dock.samples.leave()
+        assert dock.samples.keys_line.isHidden()
+
     def test_one_that_cannot_be_written_is_said(self, dock, desk, points, monkeypatch):
         two_classes(dock)
         dock.samples.fill_in(points)
