@@ -1074,7 +1074,7 @@ class TestProject:
         from qgis_false.environment.interpreters import NoEnvironment
 
         def none():
-            raise NoEnvironment("There is none.")
+            raise NoEnvironment("There is none.", "Look for the button elsewhere.")
 
         monkeypatch.setattr("qgis_false.dock.first_page.find_interpreter", none)
         opened = []
