@@ -1936,12 +1936,8 @@
         <translation>unbekannt, noch {number} zeichnen</translation>
     </message>
     <message>
-        <source>Double click to change it.</source>
-        <translation>Ein Doppelklick ändert es.</translation>
-    </message>
-    <message>
         <source>after {number} more</source>
-        <translation>nach {number} weiteren</translation>
+        <translation>noch {number} nötig</translation>
     </message>
     <message>
         <source>Class</source>
@@ -1949,7 +1945,7 @@
     </message>
     <message>
         <source>Accuracy</source>
-        <translation>Genauigkeit</translation>
+        <translation>Güte</translation>
     </message>
     <message>
         <source>Number of labels</source>

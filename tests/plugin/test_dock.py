@@ -903,6 +903,7 @@ class TestSession:
         until(lambda: model.index(0, 4).data() == "90% (70–97)", "a score comes")
         assert model.index(1, 4).data() == "after 1 more"
         assert model.index(1, 4).data(Qt.ItemDataRole.ToolTipRole) == "unknown, draw 1 more"
+        assert model.index(0, 2).data(Qt.ItemDataRole.ToolTipRole).startswith("road\n")
         assert [model.index(row, 3).data() for row in range(2)] == ["2", "1"]
 
     def test_a_narrow_dock_cuts_names_and_no_accuracy(self, dock):
@@ -994,7 +995,7 @@ class TestClasses:
 
     def test_colours_are_explained(self, dock):
         dock.live_map.shows.setCurrentIndex(1)
-        assert "90 %" in dock.live_map.colour_key.text()
+        assert "90\u00a0%" in dock.live_map.colour_key.text()
         dock.live_map.shows.setCurrentIndex(2)
         assert "another class than before" in dock.live_map.colour_key.text()
         dock.live_map.shows.setCurrentIndex(0)
