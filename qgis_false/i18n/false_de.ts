@@ -1956,6 +1956,10 @@
         <translation>Anteil der Trainingsflächen der Klasse, die die Karte als diese Klasse zeigt, wenn sie nicht aus ihnen gelernt hat (Herstellergenauigkeit), mit den Grenzen, zwischen denen er in 95 von 100 Fällen liegt.</translation>
     </message>
     <message>
+        <source>Double click to change it.</source>
+        <translation>Ein Doppelklick ändert es.</translation>
+    </message>
+    <message>
         <source>The layer {layer} has no style that shows classes.</source>
         <translation>Der Layer {layer} hat keinen Stil, der Klassen zeigt.</translation>
     </message>
@@ -2220,8 +2224,16 @@
         <translation>{how} Keine Trainingsfläche ist verloren; sie beginnt neu.</translation>
     </message>
     <message>
+        <source>The raster is open. Add a class for each land cover, with Add... or From...</source>
+        <translation>Das Raster ist geöffnet. Legen Sie für jede Landbedeckung eine Klasse an, mit „Hinzufügen...“ oder „Aus...“.</translation>
+    </message>
+    <message>
         <source>The raster is open. Draw labels of at least two classes.</source>
         <translation>Das Raster ist geöffnet. Zeichnen Sie Trainingsflächen von mindestens zwei Klassen.</translation>
+    </message>
+    <message>
+        <source>The labels are being looked at.</source>
+        <translation>Die Trainingsflächen werden angesehen.</translation>
     </message>
     <message>
         <source>The library of the compute environment speaks another version. Set the environment up again.</source>
@@ -2464,16 +2476,16 @@
         <translation>Geht von einem Stichprobenpunkt zum nächsten: 1 bis 9 sagen seine Klasse, 0, dass es niemand sagen kann, Entf geht zurück.</translation>
     </message>
     <message>
+        <source>Keys: 1 to 9 for its class, 0 where nobody can tell, N goes on, Del back, Esc ends it.</source>
+        <translation>Tasten: 1 bis 9 für die Klasse, 0, wo es niemand sagen kann, N geht weiter, Entf zurück, Esc beendet es.</translation>
+    </message>
+    <message>
         <source>Stop filling in</source>
         <translation>Ausfüllen beenden</translation>
     </message>
     <message>
         <source>Of {number} nobody can tell.</source>
         <translation>Bei {number} kann es niemand sagen.</translation>
-    </message>
-    <message>
-        <source>Keys: 1 to 9 for its class, 0 where nobody can tell, N goes on, Del back, Esc ends it.</source>
-        <translation>Tasten: 1 bis 9 für die Klasse, 0, wo es niemand sagen kann, N geht weiter, Entf zurück, Esc beendet es.</translation>
     </message>
     <message>
         <source>There are no more. Assess a map takes them now.</source>
@@ -2558,6 +2570,10 @@
     <message>
         <source>Cancelled.</source>
         <translation>Abgebrochen.</translation>
+    </message>
+    <message>
+        <source>It goes on with the encoder in {path}.</source>
+        <translation>Es geht mit dem Encoder in {path} weiter.</translation>
     </message>
     <message>
         <source>It has failed.</source>

@@ -33,12 +33,14 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from qgis.gui import QgsMapCanvas, QgsMessageBar
-from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QSize, Qt
-from qgis.PyQt.QtGui import QKeyEvent, QWheelEvent
+from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QRect, QSize, Qt, QVariant
+from qgis.PyQt.QtGui import QColor, QKeyEvent, QWheelEvent
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QAction, QMainWindow
 from small_labels import saved
 from small_raster import write_raster
+
+from false_core.session_protocol import Learned, Refused
 
 FAKE = Path(__file__).with_name("fake_session.py")
 SOON_S = 20.0
@@ -633,6 +635,16 @@ class TestAFileThatAnotherProgramHolds:
         press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         assert in_file(dock) == {}
 
+    def test_what_needs_attention_is_said_also_while_it_looks_at_the_rest(self, dock, desk, hold):
+        from false_core.events import Progress
+
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        hold(dock.work.labels.source())
+        draw_square(desk, 0.3, 0.4)
+        dock.work._hear(Progress(0.5, "Looking at the rest of the raster"))
+        assert "1 labels wait until" in dock.status.text() and dock.status.styleSheet()
+
     def test_nothing_else_is_done_and_it_is_said(self, quick, dock, desk, hold):
         two_classes(dock)
         dock.drawing.use("polygon")
@@ -878,13 +890,33 @@ class TestSession:
         assert time.monotonic() - started < 1.0
         until(lambda: len(told(record)) == 10_001, "the session hears of one more")
 
-    def test_when_all_has_been_looked_at_it_says_what_to_do(self, dock):
+    def test_it_says_what_to_do_also_while_it_looks_at_the_rest(self, dock, desk):
         from false_core.events import Progress
 
         dock.work._hear(Progress(0.5, "Looking at the rest of the raster"))
-        assert dock.status.text() == "Looking at the rest of the raster 50%"
+        assert "Add a class for each land cover" in dock.status.text()
+        two_classes(dock)
+        until(lambda: dock.work.learned is not None, "it has no labels to learn from")
+        dock.work._hear(Progress(0.6, "Looking at the rest of the raster"))
+        assert dock.status.text() == dock.work.learned.problem
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.3, 0.4)
+        press(desk, Qt.Key.Key_2)
+        draw_square(desk, 0.6, 0.4)
+        until(
+            lambda: dock.status.text() == "Learned from 2 labels. Looking at the rest of the raster 60%.", "it has learned"
+        )
         dock.work._hear(Progress(1.0, "Looking at the rest of the raster"))
-        assert "raster 100%" not in dock.status.text() and "Draw labels of" in dock.status.text()
+        assert dock.status.text() == "Learned from 2 labels."
+
+    def test_of_labels_that_a_new_session_has_not_looked_at_yet_it_does_not_say_that_there_are_none(self, dock, desk):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.3, 0.4)
+        until(lambda: 0 < dock.work._told_by == dock.work.learned.number, "it has learned")
+        before = dock.work._told_by - 1
+        dock.work._hear(Learned(before, 0, 0, 0, "There is no label yet. Draw one of each of two classes."))
+        assert dock.status.text() == "The labels are being looked at."
 
     def test_it_ends_with_the_dock(self, dock):
         process = dock.work._process._child
@@ -1411,6 +1443,33 @@ class TestWholeMaps:
         said = made.metadata().abstract().split("\n")
         assert "by Classify a raster of FALSE" in said[0] and said[1:] == ["Raster: image", "Model: image_model.safetensors"]
         assert dock.whole_maps.make_map.isEnabled()
+
+    def test_it_is_begun_once_and_shown_while_the_model_is_saved(self, dock, monkeypatch):
+        runs, panel, asked = Started(monkeypatch), dock.whole_maps, []
+        monkeypatch.setattr(dock.work, "save_model", asked.append)
+        panel.make_map.click()
+        panel._save_model()
+        assert len(asked) == 1 and not panel.make_map.isEnabled() and not panel.improve.isEnabled()
+        assert not panel._progress.isHidden() and panel._cancel.isHidden()
+        dock.work.saved.emit(str(asked[0]))
+        assert len(runs.started) == 1 and not panel._cancel.isHidden()
+        runs.started[0].ended.emit(False, {}, "")
+        assert panel.make_map.isEnabled() and panel._progress.isHidden()
+
+    @pytest.mark.parametrize("why", ["refused", "session ends", "dock is closed"])
+    def test_one_can_begin_again_where_the_model_is_not_saved(self, dock, monkeypatch, why):
+        runs, panel, work = Started(monkeypatch), dock.whole_maps, dock.work
+        monkeypatch.setattr(work._process, "ask", lambda kind, **values: 77)
+        panel.make_map.click()
+        assert not panel.make_map.isEnabled()
+        if why == "refused":
+            work._hear(Refused(77, "No model can be saved.", ""))
+        elif why == "session ends":
+            os.kill(work.process_id, signal.SIGKILL)
+        else:
+            dock.stop()
+        until(panel.make_map.isEnabled, "one can begin again")
+        assert not runs.started and panel._progress.isHidden()
 
     def test_the_live_map_gives_way_to_a_new_one_until_the_next_label(self, dock, desk, image, monkeypatch, tmp_path):
         runs, live = Started(monkeypatch), dock.live_map._visible
