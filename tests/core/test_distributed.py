@@ -18,7 +18,7 @@ import pytest
 import safetensors.torch
 import torch
 from faulty_rank import with_small_batches
-from small_world import write_raster
+from small_world import FROM_NOTHING, write_raster
 from training_steps import ELSEWHERE, account, account_file
 
 from false_core import events, jobs, presets
@@ -167,8 +167,8 @@ def accounts(land: str, warm: list[str], tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="module")
 def account_alone(land: str) -> Callable[[str], list[dict[str, torch.Tensor]]]:
-    """Return a function that returns how one process trains by a method."""
-    return functools.cache(lambda method: account(method, land, ALONE))
+    """Return a function that returns how one process trains by a method. It remembers the last one: they are large."""
+    return functools.lru_cache(maxsize=1)(lambda method: account(method, land, ALONE))
 
 
 class TestPretraining:
@@ -255,15 +255,14 @@ def alone(land: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pa
     """Return what one process makes, and what it began with but for one step."""
     folder = tmp_path_factory.mktemp("alone")
     for steps in (STEPS, 1):
-        run(Pretrain((land,), str(folder / f"{steps}.safetensors"), preset="quick", steps=steps, batch_size=6, device="cpu"))
+        run(Pretrain((land,), str(folder / f"{steps}.safetensors"), steps=steps, batch_size=6, **FROM_NOTHING))
     return folder / f"{STEPS}.safetensors", folder / "1.safetensors"
 
 
 class TestPretrainingJobs:
     @pytest.fixture
     def job(self, land: str, tmp_path: Path) -> Pretrain:
-        encoder = str(tmp_path / "e.safetensors")
-        return Pretrain(rasters=(land,), encoder=encoder, preset="quick", steps=STEPS, batch_size=6, device="cpu")
+        return Pretrain((land,), str(tmp_path / "e.safetensors"), steps=STEPS, batch_size=6, **FROM_NOTHING)
 
     def test_end_as_in_one_process_and_only_the_first_speaks(
         self, job: Pretrain, alone: tuple[Path, Path], together: Callable[..., Told], tmp_path: Path
