@@ -15,7 +15,7 @@ from false_core.distributed import share
 from false_core.errors import DeviceError
 from false_core.feedback import Feedback
 from false_core.jobs import Check
-from false_core.precision import autocast, forbid_tf32, in_words
+from false_core.precision import Use, autocast, forbid_tf32, in_words, precision_of
 from false_core.settings import preferred_device
 
 OUT_OF_MEMORY = re.compile(
@@ -65,7 +65,7 @@ def choose_device(request: str, feedback: Feedback) -> torch.device:
 def describe(device: torch.device) -> str:
     """Return the device's name for a person, of a GPU with the numbers that networks compute with there."""
     if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)} ({device}, {in_words(device)})"
+        return f"{torch.cuda.get_device_name(device)} ({device}, {in_words(precision_of(device, Use.DECODER))})"
     if device.type == "mps":
         return "the Apple GPU (mps)"
     return f"the CPU ({torch.get_num_threads()} threads)"
@@ -132,7 +132,7 @@ def _problem(device: torch.device) -> str:
             torch.cuda.set_device(device)
             forbid_tf32()
         image, kernel = torch.ones(1, 2, 8, 8, device=device), torch.ones(3, 2, 3, 3, device=device)
-        with autocast(device):
+        with autocast(device, precision_of(device, Use.DECODER)):
             answer = float(torch.nn.functional.conv2d(image, kernel)[0, 0, 0, 0])
     except RuntimeError as error:
         return f"a test computation failed with {str(error).splitlines()[0]!r}"

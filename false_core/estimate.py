@@ -15,6 +15,7 @@ from false_core.feedback import Feedback
 from false_core.jobs import Classify, Estimate, Finetune, Pretrain
 from false_core.mapping.classify.cost import mapping_cost
 from false_core.mapping.classify.plan import plan_of
+from false_core.precision import precision_of
 from false_core.raster.imagery import with_rasters_found
 from false_core.training.finetune import decoder_settings, labelled_raster
 from false_core.training.finetuning_cost import decoder_cost, fitting_cost
@@ -53,7 +54,8 @@ def _prepared(job: jobs.Job, feedback: Feedback) -> Callable[[], Cost]:
         return _pretraining_prepared(job, feedback)
     if isinstance(job, Classify):
         plan, device = plan_of(job, feedback), choose_device(job.device, feedback)
-        return lambda: mapping_cost(plan, len(plan.tiles), job.model, device, feedback)
+        numbers = precision_of(device, plan.use, job.precision)
+        return lambda: mapping_cost(plan, len(plan.tiles), job.model, device, numbers, feedback)
     if isinstance(job, Finetune):
         start = begin(job, feedback)
         raster = labelled_raster(start, feedback)

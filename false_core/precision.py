@@ -1,11 +1,13 @@
 """The numbers that networks compute with: short ones where the device was built for them.
 
 A network is trained, makes maps and is looked through in a session in bfloat16 on NVIDIA GPUs since Ampere (compute
-capability 8.0), in float16 on older ones with tensor cores (Volta, and of Turing RTX and T4), and in float32 elsewhere. The
-features of areas, similar places, places to learn from, two dates, embeddings and labels of a linear head are float32
-everywhere. Older GPUs take bfloat16 too, but only emulate it: convolutions fail, or take longer than in float32. Turing
-without tensor cores (GTX 16) is known for convolutions in float16 that give no numbers (github.com/pytorch/pytorch, issues
-58123 and 77955).
+capability 8.0), in float16 on older ones with tensor cores (Volta, and of Turing RTX and T4), and in float32 elsewhere.
+CPUs with instructions for bfloat16 use it for networks with a decoder, except in training. The features of areas, similar
+places, places to learn from, two dates, embeddings and labels of a linear head are float32 everywhere. Older GPUs and CPUs
+only emulate bfloat16: convolutions fail, or take longer than in float32. Turing without tensor cores (GTX 16) is known for
+convolutions in float16 that give no numbers (github.com/pytorch/pytorch, issues 58123 and 77955).
+What a processor says of itself decides, and no test of speed: on a busy computer that would find another answer tomorrow,
+and the strips of a map, or a session and its map, would not fit together.
 What is computed in float32 is not rounded on the way: deviations and scores are what remains of numbers that nearly cancel.
 All who ask of a device get the same answer, so that a session shows what a map by the saved model holds.
 """
@@ -14,9 +16,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Mapping
+from enum import Enum
 
 import torch
 from torch.amp import GradScaler
+
+from false_core.jobs import AUTO_PRECISION, FLOAT32
+from false_core.settings import preferred_precision
 
 BFLOAT16_SINCE, FLOAT16_SINCE, TURING = (8, 0), (7, 0), (7, 5)
 """The compute capability of the first GPUs that were built for bfloat16, that of the first with tensor cores, and the one
@@ -27,10 +34,37 @@ FIRST_SCALE = 1024.0
 """The factor that a loss is scaled by at first. PyTorch's own 65,536 costs the first five steps of Barlow Twins."""
 STEPS_OF_A_SCALE = 500
 """Steps without an overflow after which twice as much is tried."""
+INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
+"""Instructions of CPUs that were built for bfloat16, as PyTorch calls them. Versions that cannot tell compute in float32."""
 
 
-def precision_of(device: torch.device) -> torch.dtype:
-    """Return the numbers that networks compute with on a device."""
+class Use(Enum):
+    """Uses of networks. A CPU takes short numbers for the second alone.
+
+    With a decoder bfloat16 is twice as fast there, and 0.1 to 0.5 % of the pixels get another class. A map by classifiers
+    on features takes a sixth to a quarter less time, and 0.4 to 2 % of its pixels get another class.
+    """
+
+    TRAINING, DECODER, FEATURES = "training", "decoder", "features"
+
+
+def precision_of(device: torch.device, use: Use, asked: str = AUTO_PRECISION) -> torch.dtype:
+    """Return the numbers that networks compute with on a device.
+
+    Args:
+        asked: One of ``jobs.PRECISIONS``; ``auto`` stands for what ``FALSE_PRECISION`` names, if anything.
+    """
+    if (preferred_precision() if asked == AUTO_PRECISION else asked) == FLOAT32:
+        return torch.float32
+    return built_for(device, use)
+
+
+def built_for(device: torch.device, use: Use) -> torch.dtype:
+    """Return the shortest numbers that a device was built for, of those that do for a use of networks."""
+    if device.type == "cpu":
+        capabilities: Callable[[], Mapping[str, object]] = getattr(torch.cpu, "get_capabilities", dict)
+        able = capabilities() if use == Use.DECODER else {}
+        return torch.bfloat16 if any(able.get(name) for name in INSTRUCTIONS) else torch.float32
     if device.type != "cuda":
         return torch.float32
     capability = torch.cuda.get_device_capability(device)
@@ -46,33 +80,43 @@ def forbid_tf32() -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
-def in_words(device: torch.device) -> str:
-    """Return the name of these numbers, for a person and for what names the parts of a map."""
-    return str(precision_of(device)).removeprefix("torch.")
+def precision_in_training(device: torch.device, mixed: bool) -> torch.dtype:
+    """Return the numbers that a training computes with.
+
+    Args:
+        mixed: True where it takes short numbers where a GPU was built for them.
+    """
+    return built_for(device, Use.TRAINING) if mixed else torch.float32
 
 
-def digits_of(device: torch.device) -> int:
-    """Return how many binary digits these numbers have: float32 24, float16 11, bfloat16 8."""
-    return round(1 - math.log2(torch.finfo(precision_of(device)).eps))
+def in_words(numbers: torch.dtype) -> str:
+    """Return the name of numbers, for a person and for what names the parts of a map."""
+    return str(numbers).removeprefix("torch.")
+
+
+def digits_of(numbers: torch.dtype) -> int:
+    """Return how many binary digits numbers have: float32 24, float16 11, bfloat16 8."""
+    return round(1 - math.log2(torch.finfo(numbers).eps))
+
+
+def numbers_with(digits: int) -> torch.dtype:
+    """Return the numbers that have so many binary digits."""
+    return next(numbers for numbers in (torch.float32, torch.float16, torch.bfloat16) if digits_of(numbers) == digits)
 
 
 def of_training(device: torch.device, mixed: bool) -> str:
-    """Return the name of the numbers that a training computes with, which its checkpoint goes by.
-
-    Args:
-        mixed: True where it takes short numbers where the device was built for them.
-    """
-    if mixed and precision_of(device) != torch.float32:
-        return in_words(device)
+    """Return the name of the numbers that a training computes with, which its checkpoint goes by."""
+    numbers = precision_in_training(device, mixed)
+    if numbers != torch.float32:
+        return in_words(numbers)
     tf32 = device.type == "cuda" and torch.cuda.get_device_capability(device) >= BFLOAT16_SINCE
     return "tf32" if tf32 else "float32"
 
 
-def autocast(device: torch.device, enabled: bool = True) -> torch.autocast:
-    """Return a context in which networks compute with these numbers, or with float32 where it is not ``enabled``."""
-    numbers = precision_of(device)
+def autocast(device: torch.device, numbers: torch.dtype) -> torch.autocast:
+    """Return a context in which networks compute with such numbers."""
     short = numbers != torch.float32
-    return torch.autocast(device.type, numbers if short else torch.bfloat16, enabled=enabled and short)
+    return torch.autocast(device.type, numbers if short else torch.bfloat16, enabled=short)
 
 
 def loss_scaler(device: torch.device, enabled: bool) -> GradScaler:
@@ -81,5 +125,5 @@ def loss_scaler(device: torch.device, enabled: bool) -> GradScaler:
     A step whose gradients overflow changes nothing, and the next one is scaled by half as much. With other numbers, and
     where it is not ``enabled``, nothing is scaled.
     """
-    short = precision_of(device) == torch.float16
-    return GradScaler(device.type, FIRST_SCALE, growth_interval=STEPS_OF_A_SCALE, enabled=enabled and short)
+    short = precision_in_training(device, enabled) == torch.float16
+    return GradScaler(device.type, FIRST_SCALE, growth_interval=STEPS_OF_A_SCALE, enabled=short)

@@ -1,11 +1,11 @@
 """The settings of a user for every job, in environment variables. The plugin sets them from its options page.
 
-``FALSE_DEVICE``: what a job takes whose device is ``auto``. ``FALSE_MEMORY_GB``: memory for pixels. ``FALSE_CACHE``: the
-folder for files that can be made again. ``FALSE_DISK_GB``, ``FALSE_DISK_FOLDER``, ``FALSE_DISK_FOR``: how much of rasters
-that are remote is kept on the disk, where, and of which rasters. ``FALSE_PATIENCE_S``: how long a process of several may
-be silent. ``FALSE_DRIVERS``: which drivers of GDAL may open a file beside those of our list. ``FALSE_LANGUAGE``: the
-language of messages and reports. ``FALSE_AUTHOR``: who reports say has made them. ``FALSE_SCHEDULER``: what computes the
-parts of maps with Dask.
+``FALSE_DEVICE``, ``FALSE_PRECISION``: what a job takes whose device, or precision, is ``auto``. ``FALSE_MEMORY_GB``: memory
+for pixels. ``FALSE_CACHE``: the folder for files that can be made again. ``FALSE_DISK_GB``, ``FALSE_DISK_FOLDER``,
+``FALSE_DISK_FOR``: how much of rasters that are remote is kept on the disk, where, and of which rasters.
+``FALSE_PATIENCE_S``: how long a process of several may be silent. ``FALSE_DRIVERS``: which drivers of GDAL may open a file
+beside those of our list. ``FALSE_LANGUAGE``: the language of messages and reports. ``FALSE_AUTHOR``: who reports say has
+made them. ``FALSE_SCHEDULER``: what computes the parts of maps with Dask.
 """
 
 from __future__ import annotations
@@ -127,6 +127,18 @@ def allowed_drivers() -> tuple[str, ...]:
 def preferred_device() -> str:
     """Return what ``auto`` stands for: ``FALSE_DEVICE``, or ``auto`` itself, the best device that works."""
     return os.environ.get("FALSE_DEVICE", "").strip() or "auto"
+
+
+def preferred_precision() -> str:
+    """Return what ``auto`` stands for: ``FALSE_PRECISION``, or ``auto`` itself, what the device was built for.
+
+    Raises:
+        RequestError: The variable holds another word than ``auto`` and ``float32``.
+    """
+    named = os.environ.get("FALSE_PRECISION", "").strip() or "auto"
+    if named not in ("auto", "float32"):
+        raise RequestError(f"FALSE_PRECISION is {named!r}.", "It must be auto or float32.")
+    return named
 
 
 def scheduler_name() -> str:

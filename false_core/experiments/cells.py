@@ -22,6 +22,7 @@ from false_core.experiments.config import (
     SUPERVISED,
     TILES_ALONE,
     TILES_LEFT_OUT,
+    VALUES,
     WITH_FNCC,
     DatasetSpec,
     Experiment,
@@ -29,7 +30,12 @@ from false_core.experiments.config import (
 
 TEXTURE_HEAD = "texture"
 PROTOCOL_TITLES = {SCENE: "", PATCHES: "", TILES_ALONE: "each tile alone", TILES_LEFT_OUT: "tiles left out"}
-_OTHER_TITLES = {SUPERVISED: "labels alone", COORDINATES: "coordinates alone", FOREST: "texture, trees"}
+_OTHER_TITLES = {
+    SUPERVISED: "labels alone",
+    COORDINATES: "coordinates alone",
+    FOREST: "texture, trees",
+    VALUES: "pixel values, trees",
+}
 
 
 @dataclass(frozen=True)

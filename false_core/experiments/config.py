@@ -32,9 +32,9 @@ SUPERVISED = "supervised"
 NO_CLASSES = ClassTable(())
 WITH_FNCC = "+fncc"
 """Behind the name of a method: it finds false negatives and calibrates them, as FALSE does."""
-COORDINATES, FOREST = "coordinates", "forest"
-BASELINES = (COORDINATES, FOREST)
-"""The baselines of every figure: the place alone, without the image, and trees on texture."""
+COORDINATES, FOREST, VALUES = "coordinates", "forest", "values"
+BASELINES = (COORDINATES, FOREST, VALUES)
+"""Baselines beside figures: the place alone, without the image; trees on texture; trees on the values of a pixel."""
 NETWORK_HEAD = "network"
 """The head that is a decoder, trained step by step."""
 RUN_METHODS = (*jobs.METHODS, *(f"{method}{WITH_FNCC}" for method in jobs.CALIBRATED), SUPERVISED)
@@ -250,7 +250,7 @@ def read_config(file: Path, what: str, with_environment: bool = True) -> ConfigT
 
 def _known_baselines() -> tuple[str, ...]:
     """Return the baselines that can be computed here: trees take scikit-learn, which the library does not need itself."""
-    return BASELINES if importlib.util.find_spec("sklearn") else (COORDINATES,)
+    return (COORDINATES, FOREST) if importlib.util.find_spec("sklearn") else (COORDINATES,)
 
 
 def _check_parts(dataset: DatasetSpec, protocols: tuple[str, ...]) -> None:

@@ -184,21 +184,21 @@ class _Runner:
     def _job(self, cell: Cell, dataset: Dataset, encoder: str | None, labels: RunLabels, model: str) -> jobs.Finetune:
         """Return the job that makes the model of a cell. A baseline takes its features from that of the texture."""
         variant = cell.variant
-        is_baseline = variant.method in BASELINES
+        head = "texture" if variant.method in BASELINES else variant.head
         return jobs.Finetune(
             raster=labels.raster,
             labels=labels.path,
             field=CODE_FIELD,
             model=model,
             encoder=encoder,
-            head="texture" if is_baseline else variant.head,
+            head=head,
             backbone=variant.backbone,
             weights=_beside(variant, encoder),
             preset=self._experiment.preset,
             seed=cell.seed,
             device=self._experiment.device,
             # Without an encoder there is nothing to preserve, whatever the preset says.
-            freeze=cell.frozen,
+            freeze=cell.frozen if head == NETWORK_HEAD else None,
             legend=dataset.legend,
             **(self._experiment.finetune or {}),
         )

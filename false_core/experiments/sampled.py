@@ -13,7 +13,7 @@ import shapely
 from false_core import jobs
 from false_core.accuracy.metrics import confusion_matrix, score
 from false_core.experiments.baselines import Baseline
-from false_core.experiments.config import COORDINATES
+from false_core.experiments.config import COORDINATES, VALUES
 from false_core.experiments.dataset import LabelledImage
 from false_core.experiments.kept_features import KeptFeatures
 from false_core.experiments.results import ChosenHead
@@ -134,6 +134,9 @@ class SampledRun:
                 continue
             features, seen = self._features(one)
             known, new = (points.places, seen.places) if method == COORDINATES else (statistics[TEXTURE], features[TEXTURE])
+            if method == VALUES:
+                # They stand before what was made of them.
+                known, new = (own[:, : kept.sampler.parts.statistics.components] for own in (known, new))
             baseline = Baseline(np.asarray(known, np.float32), points.targets, counts, self._job.seed)
             said = baseline.answers(np.asarray(new, np.float32))
             tallies[one.name] = Tally(self._confusion(said, seen.targets), len(one.pixels.targets) - len(seen.targets), 0)

@@ -57,6 +57,8 @@ KEPT = (NOTHING_KEPT, "norms", "stride2", "stride4", "stride8", "stride16")
 """Parts of an encoder that stay as they are in pretraining."""
 BY_CHANCE, BY_FEATURES, BY_GRADIENTS = "chance", "features", "gradients"
 """Ways to choose places among those found."""
+AUTO_PRECISION, FLOAT32 = PRECISIONS = ("auto", "float32")
+"""Numbers that networks compute with: those that the device was built for, or float32 on any device."""
 HEADS = ("auto", "linear", "texture", "network")
 GENERAL_WEIGHTS, NO_WEIGHTS = "general", "none"
 LABELLED_BEFORE, LABELLED_AFTER, LABELLED_BOTH = "before", "after", "both"
@@ -88,6 +90,19 @@ def _device() -> Any:
         "auto takes a GPU where there is a working one, unless the options or FALSE_DEVICE name a device, and says what it "
         "took. With cuda, cuda:1, mps or cpu the job fails where that device does not work.",
         "auto",
+        advanced=True,
+    )
+
+
+def _precision() -> Any:
+    return parameter(
+        CHOICE,
+        "Precision",
+        "The numbers that the network computes with. auto: short ones where a GPU was built for them, or a CPU and the head "
+        "is network, unless FALSE_PRECISION says float32. They are faster, and few pixels get another class. float32: long "
+        "ones, with which all computers make the same map but for rounding.",
+        AUTO_PRECISION,
+        choices=PRECISIONS,
         advanced=True,
     )
 
@@ -525,11 +540,14 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
     backbone: Optional[str] = _backbone("the general encoder, and with the head network that of the preset")
     seed: int = _seed()
     device: str = _device()
-    steps: Optional[int] = _from_preset(INTEGER, "Training steps", "Number of training steps.", minimum=1, maximum=10**7)
+    steps: Optional[int] = _from_preset(
+        INTEGER, "Training steps", "Number of training steps of the head network.", minimum=1, maximum=10**7
+    )
     freeze: Optional[bool] = _from_preset(
         FLAG,
         "Freeze the encoder",
-        "Train the decoder only, as in the paper. Otherwise the encoder is trained through after a first phase.",
+        "With the head network: train the decoder only, as in the paper. Otherwise the encoder is trained through after a "
+        "first phase. Other heads never change it.",
     )
     weights: str = _general_encoder(
         " Without either, heads look at colours and texture, and the head network starts from nothing."
@@ -556,7 +574,8 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
     validation: float = parameter(
         NUMBER,
         "Share of labels held out",
-        "Share of the labels that score the model before they train it too. 0: no score.",
+        "Share of the labels that score a head network before they train it too. 0: no score. Other heads are scored by "
+        "cross-validation over all labels.",
         0.2,
         minimum=0.0,
         maximum=0.5,
@@ -602,6 +621,7 @@ class Classify(Job, done_by="false_core.mapping.classify.classify:classify", sha
     report: Optional[str] = parameter(
         NEW_REPORT, "Report", "HTML report with the map beside the raster, the area of each class, and the model.", None
     )
+    precision: str = _precision()
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (Result("pixels", "Pixels classified"),)
 
@@ -621,6 +641,7 @@ class ClassifyMany(Job, done_by="false_core.mapping.classify.classify_many:class
     model: str = parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
     output: str = parameter(NEW_FOLDER, "Folder for the maps", "The folder is made where it does not exist.")
     device: str = _device()
+    precision: str = _precision()
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (Result("maps", "Maps made"), Result("left_out", "Rasters left out"))
 

@@ -15,8 +15,14 @@ from false_core.reports.page import page, percent
 from false_core.reports.sections import Section, next_steps
 
 
-def classification_report(card: ModelCard, overview: MapOverview, source: RasterSource, notes: Sequence[str]) -> str:
-    """Return the report of a map, as HTML."""
+def classification_report(
+    card: ModelCard, overview: MapOverview, source: RasterSource, notes: Sequence[str], numbers: str = ""
+) -> str:
+    """Return the report of a map, as HTML.
+
+    Args:
+        numbers: Name of the numbers that the network computed with; nothing where it is not known.
+    """
     classified, total = overview.classified, overview.total
     accuracy = [("overall accuracy of the model", value) for _, value in accuracy_tiles(card)[:1]]
     tiles = [*accuracy, ("pixels classified", f"{classified:,}"), ("without data", percent(1 - classified / total))]
@@ -49,4 +55,5 @@ def classification_report(card: ModelCard, overview: MapOverview, source: Raster
             "Make polygons of the map with 'Map to polygons'.",
         ),
     ]
-    return page("FALSE classification", f"A map of {source.name}.", tiles, notes, sections, ground_facts(source))
+    facts = [*ground_facts(source), *([("Precision", numbers)] if numbers else [])]
+    return page("FALSE classification", f"A map of {source.name}.", tiles, notes, sections, facts)

@@ -2,7 +2,8 @@
 
 Nothing in them was trained step by step: the encoders are taken as they are, and each classifier is a logistic regression.
 A classifier is linear, so that it is applied to the levels of an encoder where these have the fewest pixels, and its
-scores are enlarged instead of the features.
+scores are enlarged instead of the features. Where an encoder takes part, that is done for one of four pixels, and what comes
+of them is enlarged: it takes half the time, and the map is as good (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from false_core.models.texture import (
     smoothed,
 )
 
-TEXTURE, SPECTRUM = "texture", "spectrum"
+TEXTURE, SPECTRUM, CURVES = "texture", "spectrum", "curves"
+"""Local statistics, the pixel's own values, and random features of these, of which a classifier makes curved borders."""
+WITHOUT_ENCODER = (TEXTURE, SPECTRUM, CURVES)
 HEAD_CONTEXT_PX = 48
 """Working pixels around a place that a tile of a map sees at least. What depends on more: docs/performance.md."""
 MOST_ZOOM, MOST_ENCODERS, MOST_MEMBERS = 8, 4, 32
@@ -36,6 +39,9 @@ MOST_ZOOM, MOST_ENCODERS, MOST_MEMBERS = 8, 4, 32
 
 EVERYWHERE = (slice(None), slice(None))
 """All rows and columns of an image."""
+SCORED_STRIDE = 2
+"""Working pixels, along each axis, per place at which scores are computed where an encoder is among the parts. Its finest
+features have that stride."""
 ZOOMS = (1, 2)
 """Working pixels per pixel that an encoder sees, in each of its passes over an image that is large enough."""
 
@@ -84,6 +90,16 @@ class FusedSpec:
                 if encoder_part(number, zoom) in wanted
             ),
         )
+
+    @property
+    def scored_stride(self) -> int:
+        """Working pixels, along each axis, per place at which scores are computed.
+
+        It is 1 where the pixels' own values are a part, as they would be averaged, and where there is no encoder.
+        """
+        passes = {encoder_part(number, zoom) for number, zooms in enumerate(self.zooms) for zoom in zooms}
+        beside_texture = set(self.parts) - {TEXTURE}
+        return SCORED_STRIDE if beside_texture and beside_texture <= passes else 1
 
     @property
     def context(self) -> int:
@@ -139,7 +155,7 @@ def stride_at(zoom: int) -> int:
 
 def known_parts(zooms: Sequence[Sequence[int]]) -> tuple[str, ...]:
     """Return the names of all parts where encoders see an image at these zooms."""
-    return (*(encoder_part(n, zoom) for n, own in enumerate(zooms) for zoom in own), TEXTURE, SPECTRUM)
+    return (*(encoder_part(n, zoom) for n, own in enumerate(zooms) for zoom in own), *WITHOUT_ENCODER)
 
 
 class FeatureParts(nn.Module):
@@ -160,7 +176,7 @@ class FeatureParts(nn.Module):
 
     def channels(self, part: str) -> list[int]:
         """Return the number of features of each level of a part."""
-        if part == TEXTURE:
+        if part in (TEXTURE, CURVES):
             return [RANDOM_FEATURES]
         if part == SPECTRUM:
             return [self.bands]
@@ -169,8 +185,11 @@ class FeatureParts(nn.Module):
     def levels(self, pixels: Tensor, part: str) -> list[Tensor]:
         """Return the features of each level of a part, each (batch, channels, height, width) at its own stride.
 
-        Those of the texture are the statistics that the random features are made of, as these take much memory.
+        Those of the texture are the statistics that the random features are made of, as these take much memory. So are
+        those of the curves, the values among these statistics.
         """
+        if part == CURVES:
+            return [self.statistics.mixed(pixels)]
         if part == SPECTRUM:
             return [pixels]
         if part == TEXTURE:
@@ -180,12 +199,12 @@ class FeatureParts(nn.Module):
         return levels[1:]
 
     def zoom_of(self, part: str) -> int:
-        """Return the working pixels per pixel that the encoder of a part sees; 1 for texture and spectrum."""
-        return 1 if part in (TEXTURE, SPECTRUM) else self._pass_of(part)[1]
+        """Return the working pixels per pixel that the encoder of a part sees; 1 where it comes from none."""
+        return 1 if part in WITHOUT_ENCODER else self._pass_of(part)[1]
 
     def encoder_of(self, part: str) -> int | None:
-        """Return the number of the encoder that a part comes from; None for texture and spectrum."""
-        return None if part in (TEXTURE, SPECTRUM) else self._pass_of(part)[0]
+        """Return the number of the encoder that a part comes from; None where it comes from none."""
+        return None if part in WITHOUT_ENCODER else self._pass_of(part)[0]
 
     def _pass_of(self, part: str) -> tuple[int, int]:
         """Return the number of the encoder that a part comes from, and the zoom at which it sees the image."""
@@ -201,6 +220,22 @@ HALF_MAX = 65_504.0
 def in_half(values: Tensor) -> Tensor:
     """Return values in half precision; what is too large for it becomes the largest number there is."""
     return values.clamp(-HALF_MAX, HALF_MAX).half()
+
+
+def places_around(wanted: tuple[slice, slice], size: Sequence[int]) -> tuple[slice, slice]:
+    """Return the rows and columns of an image between which the scores of those wanted are interpolated.
+
+    They begin and end where places do at which scores are computed, with one place more on each side where there is one.
+
+    Args:
+        size: Height and width of the image.
+    """
+
+    def wider(some: slice, length: int) -> slice:
+        start, stop = some.start // SCORED_STRIDE - 1, -(-some.stop // SCORED_STRIDE) + 1
+        return slice(max(0, start * SCORED_STRIDE), min(length, stop * SCORED_STRIDE))
+
+    return wider(wanted[0], size[0]), wider(wanted[1], size[1])
 
 
 def reduced(pixels: Tensor, factor: int) -> Tensor:
@@ -259,7 +294,7 @@ class FusedSegmenter(nn.Module):
 
         So may those be that were kept: from them come the same scores as from the pixels.
         """
-        parts = [part for part in self.spec.parts if part not in (TEXTURE, SPECTRUM)]
+        parts = [part for part in self.spec.parts if part not in WITHOUT_ENCODER]
         return {part: [in_half(level) for level in self.features.levels(pixels, part)] for part in parts}
 
     def fused(
@@ -270,34 +305,47 @@ class FusedSegmenter(nn.Module):
         Args:
             pixels: Normalised, in single precision.
             features: Those of the encoders by part, as ``encoded`` gives them. Statistics of the texture may be among
-                them, where they are at hand: those of the wanted pixels.
+                them, where they are at hand: those of the pixels that ``places_around`` returns for the wanted ones.
             wanted: The rows and columns of the pixels for which probabilities are wanted. Where they are averaged, those
                 near its border are as if there was nothing beyond.
         """
         # Scores are sums of many terms that nearly cancel, and are not computed in half precision.
-        size = pixels.shape[-2], pixels.shape[-1]
+        step = self.spec.scored_stride
+        size = pixels.shape[-2] // step, pixels.shape[-1] // step
+        whole = wanted == EVERYWHERE
+        around = wanted if whole else places_around(wanted, pixels.shape[-2:])
+        places = around if whole else _shrunk(around, step)
         totals = [self.bias[number][None, :, None, None] for number in range(len(self.spec.members))]
         for part in self.spec.parts:
             takers = [number for number, member in enumerate(self.spec.members) if part in member.parts]
-            levels = features[part] if part in features else self._levels(pixels, part)
-            scores = self._scores(levels, part, size, wanted).chunk(len(takers), dim=1)
+            scores = self._scores(self._levels(pixels, part, features), part, size, places).chunk(len(takers), dim=1)
             for number, share in zip(takers, scores):
                 totals[number] = totals[number] + share
         fused = torch.zeros_like(totals[0])
         for member, total in zip(self.spec.members, totals):
             fused = fused + member.weight * log_softmax(total, dim=1)
+        if whole:
+            fused = _resized(fused, (pixels.shape[-2], pixels.shape[-1]))
+        else:
+            rows, columns = around
+            fused = _resized(fused, (rows.stop - rows.start, columns.stop - columns.start))
+            fused = fused[..., _within(wanted[0], rows), _within(wanted[1], columns)]
         if self.spec.smoothing:
             fused = smoothed(fused.softmax(dim=1), self.spec.smoothing).clamp(min=1e-12).log()
         return fused
 
-    def _levels(self, pixels: Tensor, part: str) -> list[Tensor]:
+    def _levels(self, pixels: Tensor, part: str, features: Mapping[str, list[Tensor]]) -> list[Tensor]:
         """Return the features of a part; of the texture group by group, as all of them together take much memory."""
-        return self.features.statistics.groups(pixels) if part == TEXTURE else self.features.levels(pixels, part)
+        if part != TEXTURE:
+            return features[part] if part in features else self.features.levels(pixels, part)
+        groups = features[part] if part in features else self.features.statistics.groups(pixels)
+        return [reduced(group, self.spec.scored_stride) for group in groups]
 
-    def _scores(self, levels: list[Tensor], part: str, size: tuple[int, int], wanted: tuple[slice, slice]) -> Tensor:
+    def _scores(self, levels: list[Tensor], part: str, size: tuple[int, int], places: tuple[slice, slice]) -> Tensor:
         weights = self.weights[_key(part)]
-        if part == TEXTURE:
-            return self._texture_scores(levels, weights)
+        if part in (TEXTURE, CURVES):
+            scores = self._scores_of_random_features(levels, weights)
+            return scores if part == TEXTURE else scores[(..., *places)]
         total: Tensor | None = None
         for level, own in zip(levels, weights.split(self.features.channels(part), dim=1)):
             if not level.shape[1]:
@@ -305,9 +353,9 @@ class FusedSegmenter(nn.Module):
             projected = _resized(conv2d(level.float(), own[:, :, None, None]), size)
             total = projected if total is None else total.add_(projected)
         assert total is not None
-        return total[(..., *wanted)]
+        return total[(..., *places)]
 
-    def _texture_scores(self, statistics: list[Tensor], weights: Tensor) -> Tensor:
+    def _scores_of_random_features(self, statistics: list[Tensor], weights: Tensor) -> Tensor:
         _, _, height, width = statistics[0].shape
         rows = [group.permute(0, 2, 3, 1).reshape(-1, group.shape[1]) for group in statistics]
         most = PIXELS_AT_A_TIME.get(weights.device.type, MOST_PIXELS_AT_A_TIME)
@@ -315,6 +363,16 @@ class FusedSegmenter(nn.Module):
         some = [rows] if torch.onnx.is_in_onnx_export() else zip(*(torch.split(group, most) for group in rows))
         scores = torch.cat([self.features.random_features(torch.cat(groups, dim=1)) @ weights.T for groups in some])
         return scores.view(-1, height, width, len(weights)).permute(0, 3, 1, 2)
+
+
+def _shrunk(some: tuple[slice, slice], step: int) -> tuple[slice, slice]:
+    """Return the rows and columns of places that lie ``step`` pixels apart."""
+    rows, columns = some
+    return slice(rows.start // step, rows.stop // step), slice(columns.start // step, columns.stop // step)
+
+
+def _within(some: slice, whole: slice) -> slice:
+    return slice(some.start - whole.start, some.stop - whole.start)
 
 
 def _key(part: str) -> str:

@@ -132,9 +132,9 @@ def accuracy_tiles(card: ModelCard) -> list[tuple[str, str]]:
 
 
 def accuracy_in_short(card: ModelCard) -> str:
-    """Return the overall accuracy and its limits, or the word for not knowing it."""
+    """Return the overall accuracy and its limits, or that it is unknown, and what to digitise until it is known."""
     if card.provenance.get(MISSING_SHAPES):
-        return UNKNOWN_ACCURACY
+        return localised(f"{UNKNOWN_ACCURACY}; known with so many label shapes more: {missing_in_words(card)}")
     return next((value for _, value in accuracy_tiles(card)), UNKNOWN_ACCURACY)
 
 

@@ -13,8 +13,9 @@ from false_core.backbone_libraries import smp
 from false_core.errors import ModelFileError
 from false_core.models.deeplab import dilated_deeplab
 from false_core.models.encoder import DEPTH, STRIDE, quick_on_small_maps
+from false_core.models.fused import FusedSegmenter
 from false_core.models.segformer import SummingDecoder
-from false_core.precision import autocast
+from false_core.precision import Use, autocast, precision_of
 
 # segformer: all levels of the encoder, projected, upsampled to a stride of 4 and joined (Xie et al. 2021). Of the decoders
 # tried on few labels and small encoders it learned best, and it is the cheapest. deeplabv3plus-d8: as published with FALSE.
@@ -77,6 +78,25 @@ def stride_of(network: nn.Module) -> int:
     return int(getattr(network, "stride", STRIDE))
 
 
+def use_of(network: nn.Module) -> Use:
+    """Return what a segmenter is, which decides the numbers that it computes with."""
+    return Use.FEATURES if isinstance(network, FusedSegmenter) else Use.DECODER
+
+
+class InPrecision(nn.Module):
+    """A segmenter that is to compute with certain numbers, and not with those that the device takes by itself."""
+
+    def __init__(self, segmenter: nn.Module, numbers: torch.dtype) -> None:
+        super().__init__()
+        self.segmenter, self.numbers, self.stride = segmenter, numbers, stride_of(segmenter)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return what the segmenter does."""
+        with autocast(pixels.device, self.numbers):
+            scores: Tensor = self.segmenter(pixels)
+        return scores
+
+
 def class_probabilities(network: nn.Module, pixels: Tensor) -> Tensor:
     """Return probabilities of shape (batch, classes, height, width) for patches of any size.
 
@@ -92,7 +112,7 @@ def class_probabilities(network: nn.Module, pixels: Tensor) -> Tensor:
     if any(fill):
         pixels = torch.nn.functional.pad(pixels, fill)
     pixels = pixels.contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode(), autocast(pixels.device):
+    with torch.inference_mode(), autocast(pixels.device, precision_of(pixels.device, use_of(network))):
         scores = network(pixels)
     probabilities: Tensor = scores[..., :height, :width].float().softmax(dim=1)
     return probabilities

@@ -6,6 +6,8 @@ the features of a network do not. Random features (Rahimi and Recht 2007) let a 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad
@@ -54,13 +56,19 @@ class LocalStatistics(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return statistics of shape (batch, channels, height, width) for bands (batch, bands, height, width)."""
-        return torch.cat(self.groups(pixels), dim=1)
+        return torch.cat(list(self.groups(pixels)), dim=1)
 
-    def groups(self, pixels: Tensor) -> list[Tensor]:
-        """Return the same one group after the other: the values, then means and deviations at each scale."""
-        mixed = conv2d(pixels, self.mixing[:, :, None, None]).contiguous(memory_format=torch.channels_last)
+    def mixed(self, pixels: Tensor) -> Tensor:
+        """Return the values alone: bands, or the components of many bands."""
+        return conv2d(pixels, self.mixing[:, :, None, None]).contiguous(memory_format=torch.channels_last)
+
+    def groups(self, pixels: Tensor) -> Iterator[Tensor]:
+        """Yield the same one group after the other: the values, then means and deviations at each scale."""
+        mixed = self.mixed(pixels)
         both = torch.cat([mixed, mixed.square()], dim=1)
-        return [mixed, *(group for scale in SCALES for group in _mean_and_std(both, scale))]
+        yield mixed
+        for scale in SCALES:
+            yield from _mean_and_std(both, scale)
 
 
 def _mean_and_std(both: Tensor, scale: int) -> tuple[Tensor, Tensor]:
@@ -146,6 +154,9 @@ class RandomFeatures(nn.Module):
         self.offsets.copy_(torch.randn(outputs, generator=generator) - mean @ directions)
 
     def forward(self, statistics: Tensor) -> Tensor:
-        """Return features of shape (n, outputs) of statistics (n, inputs)."""
-        features: Tensor = torch.addmm(self.offsets, statistics, self.directions).relu_()
+        """Return features of shape (n, outputs) of statistics (n, inputs), or of the first of them alone."""
+        inputs, given = self.directions.shape[0], statistics.shape[1]
+        # As long as if there were no others.
+        directions = self.directions[:given] * (inputs / given) ** 0.5 if given < inputs else self.directions
+        features: Tensor = torch.addmm(self.offsets, statistics, directions).relu_()
         return features

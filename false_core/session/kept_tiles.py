@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from false_core.inference.tiles import Tile
-from false_core.models.fused import SPECTRUM, TEXTURE, FeatureParts, in_half
+from false_core.models.fused import TEXTURE, WITHOUT_ENCODER, FeatureParts, in_half, places_around
 from false_core.models.texture import MOST_STEP, SCALES, reach_of
-from false_core.precision import autocast, in_words
+from false_core.precision import Use, autocast, in_words, precision_of
 from false_core.raster.disk_cache import DiskCache
 from false_core.raster.file_state import raster_signature
 from false_core.raster.source import BoolArray, Window
@@ -74,7 +74,7 @@ class TileWindow:
         column, row: Its upper left corner in pixels of the tile.
         pixels: Its normalised pixels, of shape (1, bands, height, width).
         features: Its features by part, levels of encoders and statistics of the texture.
-        wanted: The rows and columns of it that are wanted, and those of which it has statistics.
+        wanted: The rows and columns of it that are wanted.
     """
 
     column: int
@@ -88,7 +88,7 @@ class TileWindow:
         within = places - [self.column, self.row]
         if name != TEXTURE:
             return sampled_levels(self.features.get(name, [self.pixels]), self.pixels.shape[-2:], within)
-        rows, columns = self.wanted
+        rows, columns = places_around(self.wanted, self.pixels.shape[-2:])
         statistics = self.features[TEXTURE]
         return sampled_levels(statistics, statistics[0].shape[-2:], within - [columns.start, rows.start])
 
@@ -106,7 +106,7 @@ class KeptTiles:
         limit = disk_cache_bytes()
         self._disk = DiskCache(disk_cache_folder(), limit) if limit else None
         self._identity = _identity(ground)
-        self._parts = [name for name in ground.names if name not in (TEXTURE, SPECTRUM)]
+        self._parts = [name for name in ground.names if name not in WITHOUT_ENCODER]
 
     def is_at_hand(self, tile: Tile) -> bool:
         """Return whether a tile is in memory."""
@@ -154,8 +154,9 @@ class KeptTiles:
                 stride = parts.zoom_of(name) << (number + 1)
                 features[name].append(level[..., y0 // stride : y1 // stride, x0 // stride : x1 // stride])
         if TEXTURE in self._ground.names:
+            around = places_around(wanted, pixels.shape[-2:])
             with torch.inference_mode():
-                features[TEXTURE] = [level[(..., *wanted)].clone() for level in parts.levels(pixels, TEXTURE)]
+                features[TEXTURE] = [level[(..., *around)].clone() for level in parts.levels(pixels, TEXTURE)]
         return TileWindow(x0, y0, pixels, features, wanted)
 
     def seen_at(self, looked: LookedAt, places: npt.NDArray[np.float64]) -> dict[str, FloatArray]:
@@ -205,7 +206,7 @@ class KeptTiles:
 
 def _at_precision(parts: FeatureParts, pixels: Tensor, name: str) -> list[Tensor]:
     """Return the levels of a part as a map is computed with them."""
-    with autocast(pixels.device):
+    with autocast(pixels.device, precision_of(pixels.device, Use.FEATURES)):
         return parts.levels(pixels, name)
 
 
@@ -216,7 +217,7 @@ def _identity(ground: Ground) -> str:
         FEATURES_FORMAT,
         torch.__version__,
         ground.device.type,
-        in_words(ground.device),
+        in_words(precision_of(ground.device, Use.FEATURES)),
         raster_signature(source.files),
         source.path,
         source.bands,

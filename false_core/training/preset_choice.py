@@ -16,7 +16,7 @@ from false_core.cost import SpeedTest, time_in_words
 from false_core.device import describe, is_out_of_memory, memory_of
 from false_core.distributed import ALONE, World
 from false_core.feedback import Feedback
-from false_core.precision import autocast
+from false_core.precision import autocast, precision_in_training
 from false_core.presets import PRETRAIN
 
 AUTO, QUICK, STANDARD = "auto", "quick", "standard"
@@ -102,7 +102,7 @@ def _trained_block(device: torch.device) -> Callable[[], int]:
     views.requires_grad_()
 
     def step() -> int:
-        with autocast(device):
+        with autocast(device, precision_in_training(device, mixed=True)):
             loss = block(views).float().mean()
         loss.backward()
         return round(_BLOCK_GFLOP)

@@ -21,7 +21,7 @@ from false_core.models.encoder import channels_of
 from false_core.models.model_file import DECODER_PREFIX, ModelCard, load_weights
 from false_core.models.segmenter import build_segmenter, with_prior
 from false_core.models.weights import start_from
-from false_core.precision import autocast, loss_scaler
+from false_core.precision import autocast, loss_scaler, precision_in_training
 from false_core.presets import PHOTOMETRIC, FinetuneSettings
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
@@ -212,7 +212,7 @@ class SegmenterTrainer:
         # a backward pass either. Its features cannot be kept for later: every crop lies, and is lit, as none before it.
         self.encoder.train(not self.encoder_is_fixed)
         self.encoder.requires_grad_(not self.encoder_is_fixed)
-        with autocast(self.device, self.settings.mixed_precision):
+        with autocast(self.device, precision_in_training(self.device, self.settings.mixed_precision)):
             scores = self._scores(crops)
         loss = self._loss(scores[0].float(), targets)
         for second in scores[1:]:

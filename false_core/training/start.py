@@ -6,7 +6,7 @@ Nothing here reads labels, trains or draws, so that a session is there as soon a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from false_core.device import choose_device
 from false_core.distributed import ALONE, World
 from false_core.errors import ModelFileError, RequestError
 from false_core.feedback import Feedback
-from false_core.jobs import Finetune
+from false_core.jobs import Finetune, parameters
 from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import check_fits, encoder_from, general_from
@@ -37,6 +37,8 @@ NETWORK_HEAD = "network"
 """The head that is trained step by step: a decoder, with the encoder below it."""
 TEXTURE_HEAD = "texture"
 """The head that looks at no encoder."""
+ONLY_OF_NETWORK, ONLY_OF_OTHER_HEADS = ("steps", "freeze", "validation"), ("smoothing", "unlabelled")
+"""Parameters of fine-tuning that matter to the one head, and to all others."""
 LINEAR_HEAD = "linear"
 """The head that sees nothing but features of encoders."""
 
@@ -75,7 +77,18 @@ def begin(job: Finetune, feedback: Feedback, is_recorded: bool = True, world: Wo
             f"The head {job.head} has no encoder to build on: no encoder file is given, and the general encoder is off.",
             "Choose an encoder file, the general encoder, or the head auto, which then looks at colours and texture alone.",
         )
+    _tell_what_is_not_used(job, feedback)
     return Start(job, preset, base, record_of(job, device) if is_recorded else {}, device)
+
+
+def _tell_what_is_not_used(job: Finetune, feedback: Feedback) -> None:
+    """Warn of parameters that were set and that the head does not look at."""
+    declared, usual = parameters(job), {one.name: one.default for one in fields(job)}
+    for name in ONLY_OF_OTHER_HEADS if job.head == NETWORK_HEAD else ONLY_OF_NETWORK:
+        value = getattr(job, name)
+        # A frozen encoder is what linear heads build on anyway.
+        if value != usual[name] and not (name == "freeze" and value):
+            feedback.warn(f"{declared[name].label} ({name}) is not used: it changes nothing about the head {job.head}.")
 
 
 def measured_raster(start: Start, feedback: Feedback, world: World = ALONE) -> tuple[RasterSource, Normalisation]:

@@ -20,7 +20,7 @@ from false_core.feedback import Feedback
 from false_core.methods.method import Outcome, Views
 from false_core.methods.pictures import MarkedViews, NeighbourPairs
 from false_core.methods.registry import build_method
-from false_core.precision import autocast, loss_scaler
+from false_core.precision import autocast, loss_scaler, precision_in_training
 from false_core.presets import SIMCLR, PretrainSettings
 from false_core.sampling.colour import BlackAndWhite, SimCLRColour
 from false_core.sampling.geometry import resample_crops
@@ -231,7 +231,7 @@ class Trainer:
         return math.ceil(min(self.patches_at_a_time, most) / 2)
 
     def _precision(self) -> torch.autocast:
-        return autocast(self.device, self.settings.mixed_precision)
+        return autocast(self.device, precision_in_training(self.device, self.settings.mixed_precision))
 
     def _in_parts(self) -> str:
         return (

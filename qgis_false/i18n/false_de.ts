@@ -444,12 +444,16 @@
         <translation>Das Netz, das zum Encoder wird, mit seinem Namen in timm, zum Beispiel resnet18 oder convnext_tiny. Leer: der allgemeine Encoder, beim Kopf network das der Voreinstellung.</translation>
     </message>
     <message>
+        <source>Number of training steps of the head network. Empty: from the preset.</source>
+        <translation>Zahl der Trainingsschritte des Kopfs network. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
         <source>Freeze the encoder</source>
         <translation>Encoder einfrieren</translation>
     </message>
     <message>
-        <source>Train the decoder only, as in the paper. Otherwise the encoder is trained through after a first phase. Empty: from the preset.</source>
-        <translation>Nur den Decoder trainieren, wie in der Veröffentlichung. Sonst wird der Encoder nach einer ersten Phase mittrainiert. Leer: aus der Voreinstellung.</translation>
+        <source>With the head network: train the decoder only, as in the paper. Otherwise the encoder is trained through after a first phase. Other heads never change it. Empty: from the preset.</source>
+        <translation>Mit dem Kopf network: nur den Decoder trainieren, wie in der Veröffentlichung. Sonst wird der Encoder nach einer ersten Phase mittrainiert. Andere Köpfe ändern ihn nie. Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>General encoder</source>
@@ -480,8 +484,8 @@
         <translation>Zurückgehaltener Anteil</translation>
     </message>
     <message>
-        <source>Share of the labels that score the model before they train it too. 0: no score.</source>
-        <translation>Anteil der Trainingsflächen, die das Modell bewerten, bevor auch sie es trainieren. 0: keine Bewertung.</translation>
+        <source>Share of the labels that score a head network before they train it too. 0: no score. Other heads are scored by cross-validation over all labels.</source>
+        <translation>Anteil der Trainingsflächen, die einen Kopf network bewerten, bevor auch sie ihn trainieren. 0: keine Bewertung. Andere Köpfe werden durch Kreuzvalidierung über alle Trainingsflächen bewertet.</translation>
     </message>
     <message>
         <source>HTML report with scores, curves and settings.</source>
@@ -554,6 +558,14 @@
     <message>
         <source>HTML report with the map beside the raster, the area of each class, and the model.</source>
         <translation>HTML-Bericht mit der Karte neben dem Raster, der Fläche jeder Klasse und dem Modell.</translation>
+    </message>
+    <message>
+        <source>Precision</source>
+        <translation>Genauigkeit</translation>
+    </message>
+    <message>
+        <source>The numbers that the network computes with. auto: short ones where a GPU was built for them, or a CPU and the head is network, unless FALSE_PRECISION says float32. They are faster, and few pixels get another class. float32: long ones, with which all computers make the same map but for rounding.</source>
+        <translation>Die Zahlen, mit denen das Netz rechnet. auto: kurze, wenn eine GPU dafür gebaut ist, oder eine CPU und der Kopf network ist, außer FALSE_PRECISION sagt float32. Sie sind schneller, und wenige Pixel bekommen eine andere Klasse. float32: lange, mit denen alle Computer bis auf Rundung dieselbe Karte machen.</translation>
     </message>
     <message>
         <source>Pixels classified</source>

@@ -65,11 +65,15 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def quiet_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One thread, which is fastest for such small networks, here and in processes; checkpoints out of the user's way."""
+    """One thread, which is fastest for such small networks, here and in processes; checkpoints out of the user's way.
+
+    Networks compute in float32, whatever the processor was built for: tests compare what rounding would change.
+    """
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             patch.setenv(name, "1")
+        patch.setenv("FALSE_PRECISION", "float32")
         # For one process that does one job: here the memory of the largest of all tests would stay, and more.
         patch.setattr("false_core.cli.keep_memory", lambda: None)
         patch.setenv("FALSE_CACHE", str(tmp_path_factory.mktemp("cache")))

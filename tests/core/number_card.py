@@ -212,9 +212,10 @@ def jobs_take_it(numbers: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> Itera
         numbers: Numbers that networks compute with there.
     """
     card = torch.device(NAME, 0)
+    monkeypatch.delenv("FALSE_PRECISION", raising=False)
     monkeypatch.setattr("false_core.device._parse", lambda asked: card if asked == "mps" else torch.device(asked))
     monkeypatch.setattr(
-        "false_core.precision.precision_of", lambda device: numbers if device.type == NAME else torch.float32
+        "false_core.precision.built_for", lambda device, use: numbers if device.type == NAME else torch.float32
     )
     if numbers != torch.float32:
         for room in ("sampling.cache", "inference.tiled"):

@@ -24,7 +24,7 @@ from false_core.jobs import METHODS, Classify, Embed, Finetune, SuggestLabels
 from false_core.methods.fncc import FALSE
 from false_core.methods.method import Views
 from false_core.methods.registry import METHOD_CLASSES
-from false_core.precision import autocast
+from false_core.precision import Use, autocast, precision_of
 
 OF_EACH_KIND = ("false", "moco", "last", "inpainting")
 """Methods by points, with a momentum encoder, by a transformer and by painting. The others are slow tests."""
@@ -69,7 +69,7 @@ class TestTheCard:
         wanted.backward()
         gradient = network[0].weight.grad.clone()
         network.zero_grad()
-        with autocast(number_card):
+        with autocast(number_card, precision_of(number_card, Use.DECODER)):
             seen = network.to(number_card)(pixels.to(number_card))
         seen.float().square().mean().backward()
         assert seen.dtype == torch.bfloat16

@@ -5,8 +5,9 @@ import torch
 from two_cards import TwoCards
 
 from false_core.device import choose_device, describe
+from false_core.errors import RequestError
 from false_core.feedback import Feedback
-from false_core.precision import autocast, digits_of, loss_scaler, precision_of
+from false_core.precision import Use, autocast, digits_of, loss_scaler, numbers_with, of_training, precision_of
 
 CARDS = {
     "NVIDIA GeForce GTX 1080": ((6, 1), torch.float32), "Tesla V100-SXM2-16GB": ((7, 0), torch.float16),
@@ -19,6 +20,11 @@ CARDS = {
 }  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def as_users_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FALSE_PRECISION")
+
+
 @pytest.mark.parametrize("card", CARDS)
 def test_a_card_computes_with_what_it_was_built_for(card: str, monkeypatch: pytest.MonkeyPatch) -> None:
     capability, wanted = CARDS[card]
@@ -26,12 +32,12 @@ def test_a_card_computes_with_what_it_was_built_for(card: str, monkeypatch: pyte
     # Which says yes where bfloat16 is emulated, too.
     assert torch.cuda.is_bf16_supported()
     device = choose_device("cuda:1", Feedback())
-    assert precision_of(device) == wanted
+    assert precision_of(device, Use.FEATURES) == wanted
     assert describe(device) == f"{card} (cuda:1, {str(wanted).removeprefix('torch.')})"
     given: list[tuple[torch.dtype, bool]] = []
     monkeypatch.setattr(torch, "autocast", lambda kind, dtype, enabled: given.append((dtype, enabled)))
-    autocast(device)
-    autocast(device, enabled=False)
+    autocast(device, precision_of(device, Use.FEATURES))
+    autocast(device, precision_of(device, Use.FEATURES, "float32"))
     assert [enabled for _, enabled in given] == [wanted != torch.float32, False]
     assert wanted in (given[0][0], torch.float32)
 
@@ -46,13 +52,43 @@ def test_a_loss_is_scaled_where_gradients_would_be_lost(card: str, monkeypatch: 
 
 
 @pytest.mark.parametrize(("numbers", "digits"), [(torch.float32, 24), (torch.float16, 11), (torch.bfloat16, 8)])
-def test_numbers_are_told_apart_by_their_digits(numbers: torch.dtype, digits: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("false_core.precision.precision_of", lambda device: numbers)
-    assert digits_of(torch.device("cpu")) == digits
+def test_numbers_are_told_apart_by_their_digits(numbers: torch.dtype, digits: int) -> None:
+    assert digits_of(numbers) == digits
+    assert numbers_with(digits) == numbers
     assert torch.tensor(2.0**digits, dtype=numbers) + 1 == 2.0**digits
     assert torch.tensor(2.0 ** (digits - 1), dtype=numbers) + 1 > 2.0 ** (digits - 1)
 
 
-@pytest.mark.parametrize("device", ["cpu", "mps"])
-def test_other_devices_compute_in_float32(device: str) -> None:
-    assert precision_of(torch.device(device)) == torch.float32
+def test_the_gpu_of_apple_computes_in_float32() -> None:
+    assert precision_of(torch.device("mps"), Use.DECODER) == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("instructions", "wanted"),
+    [
+        ({"avx512_bf16": True, "amx_bf16": False}, torch.bfloat16),
+        ({"avx512_bf16": False, "amx_bf16": True}, torch.bfloat16),
+        # Those of most laptops, which emulate it.
+        ({"avx512_bf16": False, "amx_bf16": False, "avx512_vnni": True}, torch.float32),
+        (None, torch.float32),
+    ],
+)
+def test_a_processor_computes_with_what_it_was_built_for(
+    instructions: dict[str, bool] | None, wanted: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu = torch.device("cpu")
+    if instructions is None:  # As in earlier versions of PyTorch.
+        monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    else:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions, raising=False)
+    assert precision_of(cpu, Use.DECODER) == wanted
+    assert precision_of(cpu, Use.DECODER, "float32") == precision_of(cpu, Use.FEATURES) == torch.float32
+    assert of_training(cpu, mixed=True) == "float32"
+    monkeypatch.setenv("FALSE_PRECISION", "float32")
+    assert precision_of(cpu, Use.DECODER) == torch.float32
+
+
+def test_a_precision_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FALSE_PRECISION", "half")
+    with pytest.raises(RequestError, match="FALSE_PRECISION is 'half'"):
+        precision_of(torch.device("cpu"), Use.DECODER)

@@ -18,11 +18,11 @@ from false_core.cluster import tasks_on_cluster
 from false_core.cost import is_worth_telling
 from false_core.device import choose_device
 from false_core.distributed import ALONE, WHOLE_JOB, Share, World
-from false_core.errors import Cancelled, DeviceError, InputError
+from false_core.errors import Cancelled, InputError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify
 from false_core.mapping.classify.assemble import Assembly, layers_of
-from false_core.mapping.classify.compute import compute_strips, network_of
+from false_core.mapping.classify.compute import agreed_precision, compute_strips, network_of, other_numbers
 from false_core.mapping.classify.cost import disk_needed, mapping_cost
 from false_core.mapping.classify.on_dask import MapsOnDask
 from false_core.mapping.classify.plan import Strip, own_share, plan_of, runs_of
@@ -31,7 +31,7 @@ from false_core.mapping.classify.strip_task import FinishedStrips
 from false_core.mapping.map_overview import MapOverview
 from false_core.mapping.map_report import classification_report
 from false_core.mapping.raster_for_model import check_maps
-from false_core.precision import digits_of, in_words
+from false_core.precision import in_words, numbers_with, precision_of
 from false_core.publish import published
 from false_core.raster.file_state import raster_signature, was_changed
 from false_core.raster.map_file import sidecars, write_class_names, write_style
@@ -116,8 +116,11 @@ class Classification:
             )
             self._signature = raster_signature(source.files)
             decisive = [job.raster, digest_of(Path(job.model)), job.extent, job.device, self._signature, self.plan.decisive]
-            # Others may compute with other numbers: what comes from them says with which.
-            decisive.append(in_words(self._device or torch.device("cpu")))
+            # On CPUs all take the numbers of the first, whichever these are. Others say with which they compute.
+            if self._device is None or self._device.type == "cpu":
+                decisive.append(job.precision)
+            else:
+                decisive.append(in_words(precision_of(self._device, self.plan.use, job.precision)))
             self._store = StripStore(job.output, decisive)
             self._assembly = Assembly(self.plan, self._store, start.run_id)
 
@@ -143,6 +146,11 @@ class Classification:
         return self._store.number(TILES_AT_A_TIME)
 
     @property
+    def digits(self) -> int:
+        """The binary digits of the numbers that strips of an earlier run were computed with, or 0."""
+        return self._store.number(DIGITS)
+
+    @property
     def is_complete(self) -> bool:
         """Return whether all strips are there, those of other processes too."""
         return not self._assembly.awaited()
@@ -151,11 +159,13 @@ class Classification:
         """Compute the strips of this process that are not there yet."""
         assert self._device is not None
         missing = self.missing()
-        if missing and self.is_first:
-            self._tell_cost(missing, self._device)
-        network = network_of(self.job.model, self._card, self._device) if missing else None
+        network = None
         if missing:
-            self._agree_on(digits_of(self._device))
+            own = precision_of(self._device, self.plan.use, self.job.precision)
+            numbers = agreed_precision(self._store, self._device, own, self._feedback)
+            if self.is_first:
+                self._tell_cost(missing, self._device, numbers)
+            network = network_of(self.job.model, self._card, self._device, numbers)
         with self._feedback.stage("Classifying", 0.9):
             if network is not None:
                 self._compute(network, self._device, missing)
@@ -167,7 +177,8 @@ class Classification:
             DeviceError: Earlier ones were computed with other numbers.
             OutputError: The disk is full.
         """
-        self._agree_on(finished.digits)
+        if finished.digits != (agreed := self._store.put_if_absent(DIGITS, finished.digits)):
+            raise other_numbers(agreed, finished.digits, self._store)
         if finished.tiles_at_a_time:
             self._store.put_if_absent(TILES_AT_A_TIME, finished.tiles_at_a_time)
         for number, files in finished.strips.items():
@@ -193,7 +204,9 @@ class Classification:
                 without = 1 - overview.classified / overview.total
                 if without > MUCH_NODATA:
                     feedback.warn(f"{100 * without:.0f} % of the map has no class, as {source.name} is nodata there.")
-                report = classification_report(card, overview, source, feedback.warnings) if job.report else ""
+                report = (
+                    classification_report(card, overview, source, feedback.warnings, self._numbers()) if job.report else ""
+                )
             if job.report:
                 write_report(job.report, report)
             self._is_done = True
@@ -230,16 +243,6 @@ class Classification:
                 "for the same job to go on with. Delete that folder if you do not want them."
             )
 
-    def _agree_on(self, digits: int) -> None:
-        """Raise DeviceError where other strips of the map were computed with numbers of more or fewer digits."""
-        agreed = self._store.put_if_absent(DIGITS, digits)
-        if agreed != digits:
-            raise DeviceError(
-                f"Strips of the map are computed with numbers of {agreed} binary digits, and others with numbers of "
-                f"{digits}.",
-                f"Have all of them computed by devices of one kind, or delete {self._store.path}.",
-            )
-
     def _compute(self, network: nn.Module, device: torch.device, strips: Sequence[Strip]) -> None:
         try:
             compute_strips(self.plan, network, device, strips, self._store, self._feedback)
@@ -248,10 +251,10 @@ class Classification:
             raise
         self._assembly.add(strips)
 
-    def _tell_cost(self, strips: Sequence[Strip], device: torch.device) -> None:
+    def _tell_cost(self, strips: Sequence[Strip], device: torch.device, numbers: torch.dtype) -> None:
         tiles = sum(len(run.columns) * len(run.rows) for run in runs_of(strips))
         if self._share.world_size == 1 and is_worth_telling(tiles * self.plan.tiles.side**2):
-            self._feedback.info(mapping_cost(self.plan, tiles, self.job.model, device, self._feedback).told())
+            self._feedback.info(mapping_cost(self.plan, tiles, self.job.model, device, numbers, self._feedback).told())
 
     def _check_space(self) -> None:
         """Say how much disk it takes, where that is much or more than there is."""
@@ -270,6 +273,10 @@ class Classification:
                 f"{pixels:,} pixels in one file are slow to copy and to read over a network. With a name that ends in "
                 f"{VRT_ENDING} the map becomes tiles."
             )
+
+    def _numbers(self) -> str:
+        """Return the name of the numbers that the strips were computed with, or nothing where it is not known any more."""
+        return in_words(numbers_with(self.digits)) if self.digits else ""
 
     def _overview(self) -> MapOverview:
         """Return the overview of the map. Where it is of no use, the strips are not either, and are removed in the end."""

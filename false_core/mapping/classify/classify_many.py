@@ -43,7 +43,10 @@ def classify_many(job: ClassifyMany, feedback: Feedback, world: World = ALONE) -
             feedback.info(sentence)
     Path(job.output).mkdir(exist_ok=True)
     maps = _Maps(JobStart.of(map(str, targets.values()), world), world.share, feedback)
-    each = [Classify(raster, job.model, str(target), device=job.device) for raster, target in targets.items()]
+    each = [
+        Classify(raster, job.model, str(target), device=job.device, precision=job.precision)
+        for raster, target in targets.items()
+    ]
     with closing(maps):
         if scheduler_name():
             with tasks_on_cluster(feedback) as tasks:

@@ -13,6 +13,7 @@ from false_core.mapping.classify.compute import limit_of, network_of
 from false_core.mapping.classify.plan import MapPlan
 from false_core.mapping.classify.store import CONFIDENCE_LAYER, MAP_LAYER
 from false_core.models.segmenter import class_probabilities
+from false_core.precision import in_words
 
 BYTES_PER_PIXEL = {MAP_LAYER: 0.05, CONFIDENCE_LAYER: 0.5}
 """Size of a layer in its file: twice what a generated scene took. What a network makes of noise takes more."""
@@ -30,14 +31,16 @@ def disk_needed(plan: MapPlan) -> float:
     return DISK_TIMES * plan.window.width * plan.window.height * sum(BYTES_PER_PIXEL[layer] for layer in layers)
 
 
-def mapping_cost(plan: MapPlan, computed: int, model: str, device: torch.device, feedback: Feedback) -> Cost:
+def mapping_cost(
+    plan: MapPlan, computed: int, model: str, device: torch.device, numbers: torch.dtype, feedback: Feedback
+) -> Cost:
     """Return what the map of a plan costs, of which so many tiles are computed: not those of an interrupted run."""
     program = most_memory()
     side, bands, head = plan.tiles.side, len(plan.card.bands), plan.card.head
     decisive = (plan.card.encoder, head.to_dict() if head else plan.card.decoder, len(plan.card.classes), bands, side)
 
     def tiles() -> Callable[[], int]:
-        network = network_of(model, plan.card, device)
+        network = network_of(model, plan.card, device, numbers)
         batch = best_batch(network, device, (bands, side, side), limit_of(plan, device))
         pixels = torch.randn(batch, bands, side, side, device=device)
 
@@ -47,7 +50,7 @@ def mapping_cost(plan: MapPlan, computed: int, model: str, device: torch.device,
 
         return compute
 
-    speed = SpeedTest("tile of a map", device, *decisive).run(tiles, feedback)
+    speed = SpeedTest("tile of a map", device, in_words(numbers), *decisive).run(tiles, feedback)
     mapped = plan.window.width * plan.window.height * min(1.0, computed / len(plan.tiles))
     seconds = computed * speed.seconds + WRITING_S_PER_MPX * mapped / 1e6
     memory = program + speed.memory + BYTES_PER_PIXEL_OF_A_TILE * bands * (side * plan.source.factor) ** 2

@@ -44,6 +44,10 @@ class MapOfTasks(Protocol):
         """The number of tiles that a device computed at a time in an earlier run, or 0."""
 
     @property
+    def digits(self) -> int:
+        """The binary digits of the numbers that strips of an earlier run were computed with, or 0."""
+
+    @property
     def is_complete(self) -> bool:
         """Return whether all strips are there."""
 
@@ -98,6 +102,7 @@ class MapsOnDask(Generic[Map]):
             digest_of_values(classification.plan.decisive),
             (),
             classification.tiles_at_a_time,
+            classification.digits,
         )
         self._handed_out[classification] = len(missing)
         for strips in split_into_tasks(missing, max(1, TASKS_OF_A_WORKER * self._tasks.workers // rasters)):

@@ -23,6 +23,7 @@ from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.from_file import check_segmenter
 from false_core.models.header import SEGMENTER
 from false_core.models.model_file import ModelCard, read_card
+from false_core.precision import Use
 from false_core.raster.cog import intersection
 from false_core.raster.map_file import FILE_BLOCK_PX
 from false_core.raster.source import RasterSource, Window
@@ -118,6 +119,11 @@ class MapPlan:
     def core(self, tile: Tile) -> Window:
         """Return what a tile completes, in pixels of the map."""
         return self.tiles.core(tile, self.source.factor, self.window.width, self.window.height)
+
+    @property
+    def use(self) -> Use:
+        """The use of the network, which decides the numbers that it computes with."""
+        return Use.FEATURES if self.card.head else Use.DECODER
 
     @property
     def decisive(self) -> list[Any]:

@@ -21,6 +21,7 @@ class StripTask:
         plan_digest: Digest that the plan of the map must come to there too.
         strips: Their numbers.
         tiles_at_a_time: Number as in ``FinishedStrips``, from an earlier run.
+        digits: Binary digits as in ``FinishedStrips``, from an earlier run; 0 where there was none.
     """
 
     version: str
@@ -30,6 +31,7 @@ class StripTask:
     plan_digest: str
     strips: tuple[int, ...]
     tiles_at_a_time: int
+    digits: int = 0
 
 
 @dataclass(frozen=True)

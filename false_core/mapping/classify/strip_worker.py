@@ -18,14 +18,14 @@ from false_core.cluster import DroppedTask, check_version, put_if_absent, take_o
 from false_core.device import choose_device
 from false_core.errors import FalseError, InputError, failure_of_code
 from false_core.feedback import Feedback
-from false_core.mapping.classify.compute import compute_strips, network_of
+from false_core.mapping.classify.compute import agreed_precision, compute_strips, network_of
 from false_core.mapping.classify.plan import plan_of
-from false_core.mapping.classify.store import StripStore, digest_of_values
+from false_core.mapping.classify.store import DIGITS, TILES_AT_A_TIME, StripStore, digest_of_values
 from false_core.mapping.classify.strip_task import FinishedStrips, StripTask
 from false_core.models.header import SEGMENTER
 from false_core.models.model_file import read_card
 from false_core.native_libraries import set_up_gdal
-from false_core.precision import digits_of
+from false_core.precision import digits_of, precision_of
 from false_core.untrusted.network import names_address, network_closed
 
 _one_at_a_time = threading.Lock()
@@ -56,11 +56,12 @@ class _TaskStore(StripStore):
 
     def __init__(self, folder: str, task: StripTask) -> None:
         super().__init__(str(Path(folder) / "strips"), [])
-        self._run_id, self.tiles_at_a_time = task.run_id, task.tiles_at_a_time
+        self._run_id = task.run_id
+        self.agreed = {TILES_AT_A_TIME: task.tiles_at_a_time, DIGITS: task.digits}
 
     def put_if_absent(self, what: str, number: int) -> int:
-        self.tiles_at_a_time = self.tiles_at_a_time or put_if_absent(f"{self._run_id} {what}", number)
-        return self.tiles_at_a_time
+        self.agreed[what] = self.agreed[what] or put_if_absent(f"{self._run_id} {what}", number)
+        return self.agreed[what]
 
 
 def _computed(task: StripTask, folder: Path) -> FinishedStrips:
@@ -82,12 +83,13 @@ def _computed(task: StripTask, folder: Path) -> FinishedStrips:
         store = _TaskStore(scratch, task)
         store.open()
         strips = [plan.strips[number] for number in task.strips]
-        compute_strips(plan, _network(job.model, device), device, strips, store, feedback)
+        numbers = agreed_precision(store, device, precision_of(device, plan.use, job.precision), feedback)
+        compute_strips(plan, _network(job.model, device, numbers), device, strips, store, feedback)
         files = {strip.number: store.files(strip) for strip in strips}
-        return FinishedStrips(files, store.tiles_at_a_time, digits_of(device), tuple(said))
+        return FinishedStrips(files, store.agreed[TILES_AT_A_TIME], digits_of(numbers), tuple(said))
 
 
 @functools.lru_cache(maxsize=1)
-def _network(model: str, device: torch.device) -> nn.Module:
+def _network(model: str, device: torch.device, numbers: torch.dtype) -> nn.Module:
     """Return the network of a model, which the next task is most likely to need too."""
-    return network_of(model, read_card(model, SEGMENTER), device)
+    return network_of(model, read_card(model, SEGMENTER), device, numbers)

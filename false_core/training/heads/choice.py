@@ -15,7 +15,7 @@ import numpy.typing as npt
 from false_core.accuracy.cross_validated import confusion_of_shapes
 from false_core.accuracy.metrics import score
 from false_core.feedback import Feedback
-from false_core.models.fused import SPECTRUM, TEXTURE, Member, encoder_part
+from false_core.models.fused import CURVES, SPECTRUM, TEXTURE, Member, encoder_part
 from false_core.training.heads.fits import (
     FitCount,
     answers_of,
@@ -34,11 +34,17 @@ from false_core.training.heads.spaces import Space
 FloatArray = npt.NDArray[np.float32]
 MeasureArray = npt.NDArray[np.float64]
 
-STANDARD_ERRORS_TO_CHOOSE = 1.0
-"""Standard errors of the mean gain over shapes by which a candidate must beat those before it, which do well elsewhere."""
+STANDARD_ERRORS_TO_ADD, STANDARD_ERRORS_TO_CHOOSE, STANDARD_ERRORS_TO_DROP = 0.5, 1.0, 2.0
+"""Standard errors of the mean gain over shapes by which a candidate must beat those before it, which do well elsewhere: one
+that adds the pixel's own values to what encoders see, one of which nothing is known, and one that drops the encoders."""
+HITS_GAINED = 0.05
+"""Share of the held-out labels, shapes and classes counted alike, about which it must be right more often than the first.
+Where it only finds them more probable, maps became worse."""
 STANDARD_ERRORS_OF_HARM = 2.0
 """Standard errors by which learning from the raster must be worse to be given up."""
 MIN_SHAPES_TO_JUDGE = 12
+"""Held-out shapes below which candidates are not told apart, but for one that lies near to the first."""
+MIN_SHAPES_OF_FEW = 4
 """Held-out shapes below which nothing is told apart at all."""
 MIN_CLASSES_TO_JUDGE = 0.75
 """Share of the classes that must be among them: what is best for these may take all others for one of them."""
@@ -53,10 +59,15 @@ class HeadCandidate:
     Attributes:
         name: Its name in reports.
         members: The classifiers, with weights that add up to 1.
+        standard_errors: Standard errors of its mean gain by which it must beat those before it.
+        for_few: True where it is compared if few shapes are held out, and then alone with the first: it lies so near to that
+            one that little is lost if they prefer it by chance.
     """
 
     name: str
     members: tuple[Member, ...]
+    standard_errors: float = STANDARD_ERRORS_TO_CHOOSE
+    for_few: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,30 +102,31 @@ def candidates_for(head: str, zooms: Sequence[Sequence[int]]) -> tuple[HeadCandi
         head: The name of the head.
         zooms: The zooms at which each encoder sees the image; none where there is no encoder.
     """
-    texture = HeadCandidate("texture", (Member((TEXTURE,), 1.0),))
+    drop = STANDARD_ERRORS_TO_DROP if zooms else STANDARD_ERRORS_TO_CHOOSE
+    texture = HeadCandidate("texture", (Member((TEXTURE,), 1.0),), drop)
     if head == "texture":
         return (texture,)
-    spectrum = HeadCandidate("spectrum", (Member((SPECTRUM,), 1.0),))
-    local = HeadCandidate(
-        "texture and spectrum",
-        (Member((TEXTURE, SPECTRUM), 0.5), Member((TEXTURE,), 0.25), Member((SPECTRUM,), 0.25)),
-    )
+    spectrum = HeadCandidate("spectrum", (Member((SPECTRUM,), 1.0),), drop)
+    curves = HeadCandidate("curves", (Member((CURVES,), 1.0),), drop)
+    local = HeadCandidate("texture, spectrum and curves", _alike(texture.members, spectrum.members, curves.members), drop)
     if not zooms:
-        return local, texture, spectrum
+        joined = HeadCandidate(
+            "texture and spectrum",
+            (Member((TEXTURE, SPECTRUM), 0.5), Member((TEXTURE,), 0.25), Member((SPECTRUM,), 0.25)),
+        )
+        return joined, texture, spectrum, local, curves
     if head == "linear":
         return (HeadCandidate("linear", _alike(*(_of_encoder(n, own, ()) for n, own in enumerate(zooms)))),)
     fused = HeadCandidate("linear and texture", _alike(*(_of_encoder(n, own, (TEXTURE,)) for n, own in enumerate(zooms))))
-    more_local = HeadCandidate(
-        "linear and texture, a third texture and spectrum", _alike(fused.members, fused.members, local.members)
-    )
-    alike = HeadCandidate(
-        "linear and texture, a third texture, a third spectrum",
-        _alike(fused.members, texture.members, spectrum.members),
-    )
     # Not the pretrained encoder alone: held-out labels prefer it more often than maps become better, see docs/evidence.md.
     general = HeadCandidate("linear and texture, general encoder alone", _of_encoder(0, zooms[0], (TEXTURE,)))
     without_pretrained = (general,) if len(zooms) > 1 else ()
-    return (fused, *without_pretrained, more_local, alike, local, texture, spectrum)
+    sixth = HeadCandidate("linear and texture, a sixth curves", _alike(*[fused.members] * 5, curves.members), for_few=True)
+    third = HeadCandidate(
+        "linear and texture, a third curves", _alike(*[fused.members] * 2, curves.members), STANDARD_ERRORS_TO_ADD
+    )
+    half = HeadCandidate("linear and texture, half curves", _alike(fused.members, curves.members), STANDARD_ERRORS_TO_ADD)
+    return (fused, *without_pretrained, sixth, third, half, local, texture, spectrum, curves)
 
 
 def _of_encoder(number: int, zooms: Sequence[int], others: tuple[str, ...]) -> tuple[Member, ...]:
@@ -202,9 +214,13 @@ def compare(
     answers = [fused_answers(candidate.members, found)[held_out] for candidate in candidates]
     scores = tuple(_mean_iou(answer, held, classes) for answer in answers)
     told = [_told_of_truth(answer, held, classes) for answer in answers]
-    best = 0
-    for number in range(1, len(candidates)):
-        if is_clearly_better(told[number], told[best], held, classes, STANDARD_ERRORS_TO_CHOOSE):
+    hits = [(answer.argmax(axis=1) == held.targets).astype(float) for answer in answers]
+    best, by_few = 0, not can_judge(held, classes)
+    for number, candidate in enumerate(candidates):
+        if not number or candidate.for_few != by_few:
+            continue
+        is_better = is_clearly_better(told[number], told[best], held, classes, candidate.standard_errors, by_few)
+        if is_better and (by_few or _gain(hits[number] - hits[0], held, classes)[0] >= HITS_GAINED):
             best = number
     chosen, said = candidates[best], answers[best]
     learns = may_learn_from_raster
@@ -264,7 +280,12 @@ def can_judge(points: LabelledPoints, classes: int) -> bool:
 
 
 def is_clearly_better(
-    values: MeasureArray, others: MeasureArray, points: LabelledPoints, classes: int, errors: float
+    values: MeasureArray,
+    others: MeasureArray,
+    points: LabelledPoints,
+    classes: int,
+    errors: float,
+    by_few: bool = False,
 ) -> bool:
     """Return whether one candidate beats another by more than chance explains, shapes counted as what was drawn.
 
@@ -275,18 +296,24 @@ def is_clearly_better(
         points: The samples.
         classes: Number of classes.
         errors: Standard errors of the mean gain that it must exceed.
+        by_few: True where a few shapes may say so, of whatever classes.
     """
-    if not can_judge(points, classes):
+    if len(np.unique(points.owners)) < MIN_SHAPES_OF_FEW or not (by_few or can_judge(points, classes)):
         return False
+    gain, error = _gain(values - others, points, classes)
+    return gain > errors * error
+
+
+def _gain(values: MeasureArray, points: LabelledPoints, classes: int) -> tuple[float, float]:
+    """Return the mean of the gains of samples, shapes within a class and classes counted alike, and its standard error."""
     shapes, owner, samples = np.unique(points.owners, return_inverse=True, return_counts=True)
-    gains = np.bincount(owner, values - others) / samples
+    gains = np.bincount(owner, values) / samples
     target = np.zeros(len(shapes), np.int64)
     target[owner] = points.targets
     share = 1 / np.bincount(target, minlength=classes)[target]
     share /= share.sum()
     gain = float(share @ gains)
-    error = float(np.sqrt(np.square(share * (gains - gain)).sum()))
-    return gain > errors * error
+    return gain, float(np.sqrt(np.square(share * (gains - gain)).sum()))
 
 
 def _told_of_truth(answer: FloatArray, points: LabelledPoints, classes: int) -> MeasureArray:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from false_core.accuracy.cross_validated import AccuracyEstimate, confusion_of_shapes, estimate_accuracy
 from false_core.feedback import Feedback
-from false_core.models.fused import TEXTURE, ZOOMS, FeatureParts, FusedSegmenter, FusedSpec, Member, stride_at
+from false_core.models.fused import CURVES, TEXTURE, ZOOMS, FeatureParts, FusedSegmenter, FusedSpec, Member, stride_at
 from false_core.models.texture import RANDOM_FEATURES
 from false_core.sampling.labelled import LabelledRaster
 from false_core.training.heads.choice import HeadCandidate, HeadComparison, candidates_for, compare
@@ -24,7 +24,7 @@ from false_core.training.heads.spaces import Space, names_in, plain_space, space
 
 FloatArray = npt.NDArray[np.float32]
 
-SHARE = {TEXTURE: 0.25}
+SHARE = {TEXTURE: 0.25, CURVES: 0.25}
 """Share of a part's scale that is left where it is joined to others; 0.5 for those not named."""
 SAMPLED_PIXELS_SEEN = 4_096
 """Random pixels of the raster that classifiers may learn from, at most half of those sampled: held-out labels are compared
@@ -212,12 +212,12 @@ def fit_head(
 def space_of_part(name: str, sample: FloatArray) -> Space:
     """Return the space of a part, given features of the raster (n, channels)."""
     share = SHARE.get(name, 0.5)
-    return plain_space(RANDOM_FEATURES, TEXTURE_GAIN, share) if name == TEXTURE else space_of(sample, share)
+    return plain_space(RANDOM_FEATURES, TEXTURE_GAIN, share) if name in (TEXTURE, CURVES) else space_of(sample, share)
 
 
 def as_classifiers_see(name: str, values: FloatArray, parts: FeatureParts) -> FloatArray:
     """Return features of a part as a sampler gives them, random features instead of the statistics of the texture."""
-    if name != TEXTURE:
+    if name not in (TEXTURE, CURVES):
         return values
     random_features: FloatArray = parts.random_features.cpu()(torch.from_numpy(values)).numpy()
     return random_features

@@ -265,7 +265,7 @@ class TestChoices:
     def test_the_page_and_the_table_tell_them(self, config: Config, land_folder: Path) -> None:
         image, truth = ((land_folder / name).as_posix() for name in ("land.tif", "truth.tif"))
         experiment = config(
-            'protocol = "scene"\nmethods = ["supervised"]\nheads = ["auto"]\nbaselines = ["coordinates"]\n',
+            'protocol = "scene"\nmethods = ["supervised"]\nheads = ["auto"]\nbaselines = ["coordinates", "values"]\n',
             f'transfer = [{{ name = "again", raster = "{image}", truth = "{truth}" }}]\n',
         )
         assert run_experiment(experiment).failed == {}
@@ -278,7 +278,8 @@ class TestChoices:
         assert row["chosen"] == result.choices["land"].chosen
         assert float(row["regret"]) == pytest.approx(result.choices["land"].regret, abs=1e-6)
         (group, other) = group_results(experiment, [*results_of(experiment).values()])
-        assert [len(g.rows) for g in (group, other)] == [2, 2] and {group.raster, other.raster} == {"land", "again"}
+        # Coordinates say nothing of another raster, and values do.
+        assert [len(g.rows) for g in (group, other)] == [3, 3] and {group.raster, other.raster} == {"land", "again"}
 
 
 class TestBaselines:

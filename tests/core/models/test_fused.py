@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from scipy.interpolate import RegularGridInterpolator
 from timm.layers import Conv2dSame
 from torch import nn
 
 from false_core.errors import ModelFileError
 from false_core.inference.folding import for_inference
 from false_core.models.from_file import segmenter_from
-from false_core.models.fused import SPECTRUM, TEXTURE, FusedSegmenter, FusedSpec, Member
+from false_core.models.fused import CURVES, SPECTRUM, TEXTURE, FusedSegmenter, FusedSpec, Member, places_around
 from false_core.models.header import MODEL_FORMAT, SEGMENTER
 from false_core.models.model_file import ModelCard, read_card, save_model
 from false_core.models.segmenter import class_probabilities
@@ -30,22 +32,24 @@ MEMBERS = (
     Member(("encoder 0 at 1", "encoder 0 at 2", TEXTURE), 0.5),
     Member(("encoder 0 at 2",), 0.25),
     Member((TEXTURE,), 0.125),
-    Member((SPECTRUM,), 0.125),
+    Member((SPECTRUM,), 0.0625),
+    Member((CURVES,), 0.0625),
 )
 
 
 def segmenter(
     smoothing: float = 0.0,
     encoders: tuple[str, ...] = ("resnet10t",),
+    members: tuple[Member, ...] = MEMBERS,
 ) -> FusedSegmenter:
     """Return a segmenter with random encoders and random classifiers."""
     torch.manual_seed(2)
-    network = FusedSegmenter(FusedSpec(encoders, ((1, 2),) * len(encoders), MEMBERS, smoothing), BANDS, CLASSES).eval()
+    network = FusedSegmenter(FusedSpec(encoders, ((1, 2),) * len(encoders), members, smoothing), BANDS, CLASSES).eval()
     features = network.features
     features.random_features.draw(
         torch.zeros(features.statistics.channels), torch.ones(features.statistics.channels), torch.Generator().manual_seed(0)
     )
-    for number, member in enumerate(MEMBERS):
+    for number, member in enumerate(members):
         channels = {part: sum(features.channels(part)) for part in member.parts}
         weights = {part: torch.randn(CLASSES, width) / width**0.5 for part, width in channels.items()}
         network.set_member(number, weights, torch.randn(CLASSES))
@@ -67,6 +71,27 @@ def sampled(level: np.ndarray, x: float, y: float) -> np.ndarray:
     return total
 
 
+def by_hand(network: FusedSegmenter, levels: Mapping[str, list[np.ndarray]], x: float, y: float) -> np.ndarray:
+    """Return the fused scores at a place, from 0 to 1 across the image, of levels by part."""
+    layer = network.features.random_features
+    directions, offsets = layer.directions.double().numpy(), layer.offsets.double().numpy()
+    features = {part: np.concatenate([sampled(level, x, y) for level in levels[part]]) for part in levels}
+    features[TEXTURE] = np.maximum(features[TEXTURE] @ directions + offsets, 0)
+    if CURVES in features:
+        of_values = directions[:BANDS] * (len(directions) / BANDS) ** 0.5
+        features[CURVES] = np.maximum(features[CURVES] @ of_values + offsets, 0)
+    total = np.zeros(CLASSES)
+    rows = dict.fromkeys(levels, 0)
+    for number, member in enumerate(network.spec.members):
+        scores = network.bias[number].double().numpy().copy()
+        for part in member.parts:
+            weights = network.weights[part.replace(" ", "_")].double().numpy()
+            scores += weights[rows[part] : rows[part] + CLASSES] @ features[part]
+            rows[part] += CLASSES
+        total += member.weight * (scores - np.log(np.exp(scores).sum()))
+    return total
+
+
 def test_scores_are_features_times_weights_at_each_place() -> None:
     """By another way: features are sampled first, and multiplied and fused place by place."""
     network, image = segmenter(), pixels()
@@ -74,27 +99,44 @@ def test_scores_are_features_times_weights_at_each_place() -> None:
     with torch.inference_mode():
         found = network(image)[0].double().numpy()
         levels = {part: [x[0].double().numpy() for x in network.features.levels(image, part)] for part in network.spec.parts}
-    layer = network.features.random_features
-    directions, offsets = layer.directions.double().numpy(), layer.offsets.double().numpy()
-
-    def fused(row: int, column: int) -> np.ndarray:
-        x, y = (column + 0.5) / width, (row + 0.5) / height
-        features = {part: np.concatenate([sampled(level, x, y) for level in levels[part]]) for part in levels}
-        features[TEXTURE] = np.maximum(features[TEXTURE] @ directions + offsets, 0)
-        total = np.zeros(CLASSES)
-        rows = dict.fromkeys(levels, 0)
-        for number, member in enumerate(MEMBERS):
-            scores = network.bias[number].double().numpy().copy()
-            for part in member.parts:
-                weights = network.weights[part.replace(" ", "_")].double().numpy()
-                scores += weights[rows[part] : rows[part] + CLASSES] @ features[part]
-                rows[part] += CLASSES
-            total += member.weight * (scores - np.log(np.exp(scores).sum()))
-        return total
-
     chance = np.random.default_rng(0)
     for row, column in zip(chance.integers(0, height, 40), chance.integers(0, width, 40)):
-        np.testing.assert_allclose(found[:, row, column], fused(row, column), atol=2e-4)
+        wanted = by_hand(network, levels, (column + 0.5) / width, (row + 0.5) / height)
+        np.testing.assert_allclose(found[:, row, column], wanted, atol=2e-4)
+
+
+@pytest.mark.thorough
+def test_where_an_encoder_takes_part_scores_of_one_of_four_pixels_are_enlarged() -> None:
+    """By another way: each place is the middle of four pixels, whose texture is averaged, and scipy enlarges."""
+    network, image = segmenter(members=MEMBERS[:3]), pixels(64, 64)
+    height, width = image.shape[-2:]
+    with torch.inference_mode():
+        found = network(image)[0].double().numpy()
+        levels = {part: [x[0].double().numpy() for x in network.features.levels(image, part)] for part in network.spec.parts}
+    (texture,) = levels[TEXTURE]
+    levels[TEXTURE] = [texture.reshape(len(texture), height // 2, 2, width // 2, 2).mean(axis=(2, 4))]
+    grid = np.zeros((CLASSES, height // 2, width // 2))
+    for row in range(height // 2):
+        for column in range(width // 2):
+            grid[:, row, column] = by_hand(network, levels, (column + 0.5) / (width // 2), (row + 0.5) / (height // 2))
+    ys, xs = (np.clip((np.arange(length) + 0.5) / 2 - 0.5, 0, length // 2 - 1) for length in (height, width))
+    for number in range(CLASSES):
+        wanted = RegularGridInterpolator((np.arange(height // 2), np.arange(width // 2)), grid[number])(
+            np.stack(np.meshgrid(ys, xs, indexing="ij"), axis=-1)
+        )
+        np.testing.assert_allclose(found[number], wanted, atol=2e-4)
+
+
+@pytest.mark.parametrize("members", [MEMBERS, MEMBERS[:3], MEMBERS[2:3]], ids=["spectrum", "encoder", "texture"])
+def test_scores_of_a_part_of_an_image_are_those_of_the_whole(members: tuple[Member, ...]) -> None:
+    network, image = segmenter(members=members), pixels(192, 192)
+    wanted = slice(67, 100), slice(75, 76)
+    around = places_around(wanted, image.shape[-2:])
+    with torch.inference_mode():
+        features = dict(network.encoded(image))
+        features[TEXTURE] = [level[(..., *around)] for level in network.features.levels(image, TEXTURE)]
+        found = network.fused(image, features, wanted)
+        torch.testing.assert_close(found, network(image)[(..., *wanted)], atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.thorough

@@ -112,7 +112,9 @@ class TestWhatIsSaid:
 
 
 def test_a_device_is_tested_by_training_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preset_choice, "autocast", lambda device: contextlib.nullcontext())  # It knows no such device.
+    monkeypatch.setattr(
+        preset_choice, "autocast", lambda device, numbers: contextlib.nullcontext()
+    )  # It knows no such device.
     step = preset_choice._trained_block(torch.device("meta"))
     with FlopCounterMode(display=False) as counter:
         gflop = step()

@@ -88,3 +88,34 @@ class TestABackboneOfAHead:
     ) -> None:
         begin(job_with(land, labels, head=head, weights=weights), listener.feedback, is_recorded=False)
         assert ("is not used" in listener.warnings) == is_told
+
+
+class TestAParameterThatTheHeadDoesNotLookAt:
+    @pytest.mark.parametrize(
+        ("head", "given", "told"),
+        [
+            ("auto", {"steps": 5}, "Training steps (steps) is not used"),
+            ("linear", {"freeze": False}, "Freeze the encoder (freeze) is not used"),
+            ("texture", {"validation": 0.0}, "Share of labels held out (validation) is not used"),
+            ("network", {"smoothing": 4.0}, "Smoothing (smoothing) is not used"),
+            ("network", {"unlabelled": False}, "Learn from pixels without a label (unlabelled) is not used"),
+        ],
+    )
+    def test_is_named(self, head: str, given: dict[str, Any], told: str, land: str, labels: str, listener: Listener) -> None:
+        job = Finetune(land, labels, "cover", "model.safetensors", device="cpu", preset="quick", head=head, **given)
+        begin(job, listener.feedback, is_recorded=False)
+        assert told in listener.warnings
+
+    @pytest.mark.parametrize(
+        ("head", "given"),
+        [
+            ("auto", {"freeze": True, "smoothing": 4.0, "unlabelled": False}),
+            ("network", {"freeze": False, "steps": 5, "validation": 0.0}),
+        ],
+    )
+    def test_is_not_told_of_where_it_looks_at_it(
+        self, head: str, given: dict[str, Any], land: str, labels: str, listener: Listener
+    ) -> None:
+        job = Finetune(land, labels, "cover", "model.safetensors", device="cpu", preset="quick", head=head, **given)
+        begin(job, listener.feedback, is_recorded=False)
+        assert "is not used" not in listener.warnings

@@ -19,6 +19,7 @@ import pytest
 import rasterio
 import safetensors
 import safetensors.torch
+import torch
 from small_world import Listener, textured_land, write_raster
 
 from false_core.dispatch import run
@@ -288,6 +289,47 @@ def test_strips_of_other_numbers_are_not_mixed(
         classification.receive(FinishedStrips({}, 0, 24, ()))
         with pytest.raises(DeviceError, match="numbers of 24 binary digits, and others with numbers of 11"):
             classification.receive(FinishedStrips({}, 0, 11, ()))
+
+
+@pytest.mark.thorough
+class TestShortNumbers:
+    """Processors that were built for them make them; that the others can do so too is what the tests rely on."""
+
+    @pytest.fixture(autouse=True)
+    def as_is_best(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("FALSE_PRECISION")
+        self.built_for(torch.bfloat16, monkeypatch)
+
+    def built_for(self, numbers: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("false_core.precision.built_for", lambda device, use: numbers)
+
+    def test_give_few_pixels_another_class(self, land: str, model: str, tmp_path: Path) -> None:
+        maps = {}
+        for precision in ("auto", "float32"):
+            page, path = tmp_path / f"{precision}.html", str(tmp_path / f"{precision}.tif")
+            run(Classify(land, model, path, device="cpu", precision=precision, report=str(page)))
+            assert {"auto": "bfloat16", "float32": "float32"}[precision] in page.read_text("utf-8")
+            with rasterio.open(path) as file:
+                maps[precision] = file.read(1)
+        assert 0 < (maps["auto"] != maps["float32"]).mean() < 0.003
+
+    def test_are_taken_by_a_processor_that_goes_on_with_a_map_of_them(
+        self,
+        job: Classify,
+        small_strips: None,
+        out: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        listener: Listener,
+    ) -> None:
+        whole = tmp_path / "whole"
+        whole.mkdir()
+        run(dataclasses.replace(job, output=str(whole / "map.tif"), confidence=str(whole / "sure.tif")))
+        cancelled_after(1, job, out)
+        self.built_for(torch.float32, monkeypatch)
+        run(job, listener)
+        assert "Earlier strips of the map were computed in bfloat16. So are the others." in listener.infos
+        assert contents(out) == contents(whole)
 
 
 @pytest.mark.thorough

@@ -27,6 +27,7 @@ from false_core.jobs import Classify, ClassifyMany, from_json, to_json
 from false_core.mapping.classify.plan import plan_of
 from false_core.mapping.classify.store import digest_of_values
 from false_core.mapping.classify.strip_task import StripTask
+from false_core.precision import numbers_with
 
 pytest.importorskip("distributed", reason="dask is missing: pip install -e '.[test]'.")
 strip_worker = pytest.importorskip("false_core.mapping.classify.strip_worker")
@@ -270,10 +271,9 @@ def test_the_raster_may_lie_in_a_bucket(
     assert contents(tmp_path / "out") == undisturbed
 
 
-def test_a_worker_that_reads_another_raster_says_so(
-    strip: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Here this process is the worker."""
+@pytest.fixture
+def in_dask(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The task that this process, which is the worker, computes."""
     in_dask = SimpleNamespace(state="executing")
     worker = SimpleNamespace(
         name="it", address="tcp://there", local_directory=str(tmp_path), state=SimpleNamespace(tasks={"it": in_dask}),
@@ -281,7 +281,14 @@ def test_a_worker_that_reads_another_raster_says_so(
     )  # fmt: skip
     monkeypatch.setattr(strip_worker, "get_worker", lambda: worker)
     monkeypatch.setattr("distributed.get_worker", lambda: worker)
+    monkeypatch.setattr(strip_worker, "put_if_absent", lambda what, number: number)
     shutil.copy(model, tmp_path / "model.safetensors")
+    return in_dask
+
+
+def test_a_worker_that_reads_another_raster_says_so(
+    strip: str, model: str, tmp_path: Path, in_dask: SimpleNamespace
+) -> None:
     job = to_json(Classify(strip, model, str(tmp_path / "map.tif"), device="cpu"))
     task = StripTask(__version__, "a run", job, "model.safetensors", "of another one", (0,), 0)
     with pytest.raises(InputError, match=r"strip\.tif is another raster for a worker\. \(Worker tcp://there\.\) See"):
@@ -289,3 +296,26 @@ def test_a_worker_that_reads_another_raster_says_so(
     in_dask.state = "cancelled"
     with pytest.raises(Cancelled):
         strip_worker.computed(replace(task, plan_digest=digest_of_values(plan_of(from_json(job), Feedback()).decisive)))
+
+
+@pytest.mark.parametrize(("earlier", "first", "wanted"), [(8, 24, 8), (0, 8, 8), (0, 24, 24)])
+def test_all_workers_compute_with_the_numbers_of_the_first(
+    strip: str, model: str, tmp_path: Path, in_dask: SimpleNamespace, monkeypatch: pytest.MonkeyPatch,
+    earlier: int, first: int, wanted: int,
+) -> None:  # fmt: skip
+    """That is one of an earlier run, or the one that was first to tell the scheduler; this one would take float32."""
+    monkeypatch.setattr(strip_worker, "put_if_absent", lambda what, number: first if what == "a run digits" else number)
+    made_with = []
+    network_of = strip_worker.network_of
+    monkeypatch.setattr(
+        strip_worker,
+        "network_of",
+        lambda *given: made_with.append(given[-1]) or network_of(*given),  # type: ignore[func-returns-value]
+    )
+    strip_worker._network.cache_clear()
+    job = Classify(strip, model, str(tmp_path / "map.tif"), device="cpu")
+    digest = digest_of_values(plan_of(job, Feedback()).decisive)
+    task = StripTask(__version__, "a run", to_json(job), "model.safetensors", digest, (0,), 0, earlier)
+    finished = strip_worker.computed(task)
+    assert finished.digits == wanted
+    assert made_with == [numbers_with(wanted)]

@@ -13,7 +13,7 @@ from false_core import feedback as feedback_module
 from false_core.errors import Cancelled
 from false_core.events import Progress
 from false_core.feedback import Feedback
-from false_core.models.fused import SPECTRUM, TEXTURE, ZOOMS, FusedSpec, Member
+from false_core.models.fused import CURVES, SPECTRUM, TEXTURE, ZOOMS, FusedSpec, Member
 from false_core.training.heads import choice
 from false_core.training.heads.choice import (
     HeadCandidate,
@@ -65,13 +65,13 @@ def test_a_head_that_was_asked_for_is_the_only_candidate() -> None:
 @pytest.mark.parametrize("encoders", [0, 1, 2])
 def test_auto_compares_texture_and_the_pixels_own_values_alone_and_together(encoders: int) -> None:
     seen = [{part for member in one.members for part in member.parts} for one in candidates_for("auto", (ZOOMS,) * encoders)]
-    for wanted in ({TEXTURE}, {SPECTRUM}, {TEXTURE, SPECTRUM}):
+    for wanted in ({TEXTURE}, {SPECTRUM}, {CURVES}, {TEXTURE, SPECTRUM, CURVES}):
         assert wanted in seen
     if encoders:
         # With the encoders too, each with a weight that an image may need: none of them is best everywhere.
-        everything = [one for one in candidates_for("auto", (ZOOMS,) * encoders) if {"encoder 0 at 1", SPECTRUM} <= {
+        everything = [one for one in candidates_for("auto", (ZOOMS,) * encoders) if {"encoder 0 at 1", CURVES} <= {
             part for member in one.members for part in member.parts}]  # fmt: skip
-        assert len({tuple(member.weight for member in one.members) for one in everything}) == 2
+        assert len({tuple(member.weight for member in one.members) for one in everything}) == 3
 
 
 A, B = (HeadCandidate(name, (Member((name,), 1.0),)) for name in (TEXTURE, SPECTRUM))
@@ -153,6 +153,37 @@ def test_a_gain_counts_shapes_and_not_their_pixels() -> None:
 def test_few_shapes_do_not_choose() -> None:
     assert not is_clearly_better(np.ones(55), np.zeros(55), of_shapes(11), 2, 1.0)
     assert is_clearly_better(np.ones(60), np.zeros(60), of_shapes(12), 2, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("held", "for_few", "is_chosen"),
+    [(11, True, True), (11, False, False), (12, True, False), (12, False, True), (3, True, False), (0, True, False)],
+)
+def test_few_shapes_choose_one_that_is_meant_for_them_and_no_other(held: int, for_few: bool, is_chosen: bool) -> None:
+    folds = np.arange(SHAPES) // 2 % FOLDS
+    folds[held:] = ALWAYS_LEARNED
+    better = HeadCandidate("better", B.members, for_few=for_few)
+    found, _ = compared((A, better), {TEXTURE: 0.0, SPECTRUM: 4.0}, folds)
+    assert (found.chosen == better) == is_chosen
+
+
+def test_one_that_is_more_probable_and_no_more_often_right_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    surer, shown = HeadCandidate("surer", BOTH.members), {TEXTURE: 4.0, SPECTRUM: 4.0}
+    assert compared((A, surer), shown)[0].chosen == A
+    monkeypatch.setattr(choice, "HITS_GAINED", -1.0)
+    assert compared((A, surer), shown)[0].chosen == surer
+
+
+def test_auto_asks_more_of_candidates_that_drop_the_encoders_than_of_those_that_add_to_them() -> None:
+    first, *others = candidates_for("auto", (ZOOMS,))
+    seen = {one.name: {part for member in one.members for part in member.parts} for one in others}
+    adds = [one for one in others if "encoder 0 at 1" in seen[one.name]]
+    drops = [one for one in others if one not in adds]
+    assert len(adds) > 2 and drops
+    assert max(one.standard_errors for one in adds if not one.for_few) < min(one.standard_errors for one in drops)
+    (near,) = [one for one in others if one.for_few]
+    assert near.members[-1] == Member((CURVES,), pytest.approx(1 / 6)) and len(near.members) == len(first.members) + 1
+    assert {part for member in first.members for part in member.parts} == {"encoder 0 at 1", "encoder 0 at 2", TEXTURE}
 
 
 @pytest.mark.parametrize(("classes", "judged"), [(2, True), (3, False), (4, False)])

@@ -34,14 +34,14 @@ from false_core.jobs import Classify, Embed, Finetune, SuggestLabels
 from false_core.labels.reading import read_annotation
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import segmenter_from
-from false_core.models.fused import ZOOMS
+from false_core.models.fused import CURVES, ZOOMS, FusedSegmenter, FusedSpec
 from false_core.models.header import SEGMENTER
 from false_core.models.model_file import read_card
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import measure
 from false_core.sampling.labelled import LabelledRaster
 from false_core.training.heads import fit as fit_module
-from false_core.training.heads.fit import Fitted, FrozenEncoder, fit_head, zooms_for
+from false_core.training.heads.fit import Fitted, FrozenEncoder, fit_head, put_in, zooms_for
 
 BACKBONE = "resnet10t"
 
@@ -92,6 +92,25 @@ def test_a_map_is_far_better_than_chance(land: str, labels: str, head: str) -> N
 def test_any_number_of_bands_will_do(tmp_path: Path, labels: str, bands: int) -> None:
     raster = write_raster(tmp_path / "land.tif", textured_land(bands=bands), nodata=0)
     assert share_right(fitted(raster, labels), raster) > 0.8
+
+
+@pytest.mark.thorough
+def test_curves_of_many_bands_are_the_same_on_a_map_as_in_the_fit(tmp_path: Path, labels: str) -> None:
+    """They are made of a few components of the bands, on the map anew."""
+    raster = write_raster(tmp_path / "land.tif", textured_land(bands=9), nodata=0)
+    made = fitted(raster, labels, encoders=0)
+    (curves,) = [one for one in made.comparison.candidates if one.name == CURVES]
+    parts = made.classifiers.parts
+    network = FusedSegmenter(FusedSpec((), (), curves.members), 9, made.classifiers.classes, parts)
+    put_in(network, made.classifiers.of(curves), made.classifiers.spaces)
+    image = torch.randn(1, 9, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        (values,) = parts.levels(image, CURVES)
+        found = network(image)[0].flatten(1).T.numpy()
+    assert values.shape[1] < 9
+    wanted = made.classifiers.log_probabilities(curves, {CURVES: values[0].flatten(1).T.numpy()})
+    np.testing.assert_allclose(found, wanted, atol=1e-3)
+    assert len(np.unique(wanted.argmax(axis=1))) > 1
 
 
 @pytest.mark.thorough
@@ -162,7 +181,8 @@ def test_two_polygons_make_a_model_file_with_nothing_said_of_its_scores(land: st
     two = write_labels(tmp_path / "two.gpkg", ["field", "forest"], [on_map(box) for box in boxes])
     path, report = str(tmp_path / "model.safetensors"), tmp_path / "report.html"
     told = run(Finetune(land, two, "cover", path, device="cpu", preset="quick", report=str(report)))
-    assert told == {"model": path, "report": str(report), "accuracy": "unknown"}
+    unknown = "unknown; known with so many label shapes more: 9 of field, 9 of forest"
+    assert told == {"model": path, "report": str(report), "accuracy": unknown}
     assert read_card(path, SEGMENTER).provenance["scores"] == {"shapes": 0}
     assert "nan" not in report.read_text(encoding="utf-8").lower().split("<style")[0]
 
