@@ -22,7 +22,7 @@ MENU_GROUPS = (
     ("suggestlabels", "Improve a map"),
 )
 """Algorithms by what is done one after the other: making a map, checking it, improving it."""
-BESIDE = ["ProcessingToolbox", "ResultsViewer", "LayerStyling"]
+DOCKS_BESIDE = ["ProcessingToolbox", "ResultsViewer", "LayerStyling"]
 """Docks that the one for labelling becomes a tab of, where they are open: below them it would have no room."""
 GREETED = "false/greeted"
 """Set once the user has been told where everything is."""
@@ -65,7 +65,7 @@ class FalseMenu:
             from qgis_false.dock.dock import LabelDock  # Much to load for a QGIS that does something else.
 
             self._dock = LabelDock(self._iface, self._open)
-            self._iface.addTabifiedDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self._dock, BESIDE, True)
+            self._iface.addTabifiedDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self._dock, DOCKS_BESIDE, True)
         self._dock.setUserVisible(True)
 
     def remove(self) -> None:
