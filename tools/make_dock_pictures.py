@@ -100,7 +100,7 @@ def _draw(folder: Path) -> None:
     _until(lambda: work.opened is not None)
     labels = _labels(folder)
     for name in sorted({name for name, _ in labels}):
-        work.add_class(name)
+        work.label_classes.add(name)
     codes = {one.name: one.code for one in work.classes}
     desk.canvas.setLayers([work.labels, image])
     name, shape = labels[0]

@@ -194,6 +194,10 @@ class JobAlgorithm(FalseAlgorithm):
 
     STYLED: Tuple[str, ...] = ()
     """Outputs of the job that carry how they are to be drawn: the names and colours of their classes, or a style."""
+    LEARNS_CLASSES = False
+    """True where classes are learned from labels, of which is said before a run what is probably not meant."""
+    CARRIES_CLASSES = False
+    """True where the map has names and colours of its own: what the style of the labels lacks is no matter."""
     TRIED_ON_A_PART = False
     """True where a part of the raster shows what it makes of the whole."""
     only_estimates: bool
@@ -263,9 +267,10 @@ class JobAlgorithm(FalseAlgorithm):
                 return layer.crs()
         return None
 
-    def legend_entries(self, style: legend.LabelStyle, feedback: QgsProcessingFeedback) -> List[legend.LegendEntry]:
-        """Return the names and colours of the classes after the labels were written, and say what they lack."""
-        return style.entries(feedback)
+    def warnings(self, parameters: Values, context: QgsProcessingContext) -> List[str]:
+        if not (self.LEARNS_CLASSES and parameters.get("LABELS")):
+            return []
+        return class_field.warnings_about_run(self, parameters, "LABELS", "FIELD", context)
 
     def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         # Not needed when QGIS starts.
@@ -309,7 +314,8 @@ class JobAlgorithm(FalseAlgorithm):
     ) -> jobs.Job:
         """Return the job that was asked for. Layers and styles that are not files are written to ``folder``."""
         fields = job_fields(Request(self, parameters, context, feedback, folder, self._class_field, self._style), self.JOB)
-        entries = self.legend_entries(self._style, feedback) if self._style else []
+        told = QgsProcessingFeedback(False) if self.CARRIES_CLASSES else feedback
+        entries = self._style.entries(told) if self._style else []
         if entries:
             fields["legend"] = legend.write_legend(entries, folder)
         try:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import List
-
-from qgis.core import QgsProcessingContext
-
 from false_core import jobs
-from qgis_false import class_field
 from qgis_false.algorithms import groups
-from qgis_false.algorithms.base import JobAlgorithm, Values
+from qgis_false.algorithms.base import JobAlgorithm
 
 
 class Change(JobAlgorithm):
@@ -19,9 +14,5 @@ class Change(JobAlgorithm):
     TITLE = "Find change"
     GROUP = groups.MAP
     STYLED = ("output", "polygons")
+    LEARNS_CLASSES = True
     TAGS = ("change detection", "two dates", "before and after", "multitemporal", "season", "difference", "update", "years")
-
-    def warnings(self, parameters: Values, context: QgsProcessingContext) -> List[str]:
-        return (
-            class_field.warnings_about_run(self, parameters, "LABELS", "FIELD", context) if parameters.get("LABELS") else []
-        )

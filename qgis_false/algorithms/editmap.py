@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import List
-
-from qgis.core import QgsProcessingFeedback
-
 from false_core import jobs
 from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import JobAlgorithm
-from qgis_false.legend import LabelStyle, LegendEntry
 
 
 class EditMap(JobAlgorithm):
@@ -19,8 +14,5 @@ class EditMap(JobAlgorithm):
     TITLE = "Correct a map"
     GROUP = groups.MAP
     STYLED = ("output",)
+    CARRIES_CLASSES = True
     TAGS = ("edit", "repaint", "overwrite", "merge classes", "rename", "reclassify", "recode", "patch", "land cover")
-
-    def legend_entries(self, style: LabelStyle, feedback: QgsProcessingFeedback) -> List[LegendEntry]:
-        """Return what the style calls the classes. What it lacks is no matter: the map has names and colours of its own."""
-        return style.entries(QgsProcessingFeedback(False))

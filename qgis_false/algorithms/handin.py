@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict
 
 from qgis.core import (
     QgsApplication,
@@ -18,7 +18,6 @@ from false_core import jobs
 from qgis_false import layers, settings
 from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import JobAlgorithm, Values
-from qgis_false.legend import LabelStyle, LegendEntry
 from qgis_false.translation import tr
 
 MAP_FILE, LAYOUT_FILE = "map.tif", "layout.pdf"
@@ -31,16 +30,13 @@ class HandIn(JobAlgorithm):
     JOB = jobs.HandIn
     TITLE = "Hand in a map"
     GROUP = groups.CHECK
+    CARRIES_CLASSES = True
     TAGS = ("layout", "print", "PDF", "deliver", "report", "legend", "method", "area")
 
     def __init__(self) -> None:
         super().__init__()
         self._made: Dict[str, Any] = {}
         self._title = ""
-
-    def legend_entries(self, style: LabelStyle, feedback: QgsProcessingFeedback) -> List[LegendEntry]:
-        """Return what the style calls the classes. What it lacks is no matter: the map has names and colours of its own."""
-        return style.entries(QgsProcessingFeedback(False))
 
     def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         self._made = super().carry_out(parameters, context, feedback)

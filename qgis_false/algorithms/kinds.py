@@ -118,17 +118,9 @@ def export_definition() -> QgsProcessingParameterDefinition:
     return made
 
 
-def _show_raster(field: Field) -> QgsProcessingParameterDefinition:
-    return _made(QgsProcessingParameterRasterLayer, field)
-
-
 def _read_raster(request: Request, field: Field) -> Optional[str]:
     named = _read_rasters(request, field) if request.raw(field) is not None else None
     return named[0] if named else None
-
-
-def _show_rasters(field: Field) -> QgsProcessingParameterDefinition:
-    return _made(QgsProcessingParameterMultipleLayers, field, QgsProcessing.SourceType.TypeRaster)
 
 
 def _read_rasters(request: Request, field: Field) -> Optional[List[str]]:
@@ -170,10 +162,6 @@ def _opened(request: Request, field: Field, entered: List[Any]) -> List[QgsRaste
     return found
 
 
-def _show_vector(field: Field) -> QgsProcessingParameterDefinition:
-    return _made(QgsProcessingParameterFeatureSource, field, [QgsProcessing.SourceType.TypeVectorAnyGeometry])
-
-
 def _read_vector(request: Request, field: Field) -> Optional[str]:
     if request.raw(field) is None:
         return None
@@ -194,10 +182,6 @@ def _show_field_of_layer(field: Field) -> QgsProcessingParameterDefinition:
     # Optional, as the style of the layer mostly says which field it is.
     layer = field.layer.processing_name
     return QgsProcessingParameterField(field.processing_name, field.label, parentLayerParameterName=layer, optional=True)
-
-
-def _read_class_field(request: Request, field: Field) -> Optional[str]:
-    return request.class_field or _read_text(request, field)
 
 
 def _show_model(field: Field) -> QgsProcessingParameterDefinition:
@@ -238,10 +222,6 @@ def _read_bands(request: Request, field: Field) -> Optional[Any]:
     return [_as_number(part) for part in (parts if isinstance(parts, (list, tuple)) else [parts])]
 
 
-def _show_extent(field: Field) -> QgsProcessingParameterDefinition:
-    return _made(QgsProcessingParameterExtent, field)
-
-
 def _read_extent(request: Request, field: Field) -> Optional[str]:
     if request.raw(field) is None:
         return None
@@ -259,10 +239,6 @@ def _read_extent(request: Request, field: Field) -> Optional[str]:
             extent=request.raw(field),
         )
     return text
-
-
-def _show_choice(field: Field) -> QgsProcessingParameterDefinition:
-    return _enum(field, field.parameter.choices)
 
 
 def _read_choice(request: Request, field: Field) -> Optional[str]:
@@ -308,10 +284,6 @@ def _read_number(request: Request, field: Field) -> Any:
     return _as_number(entered)
 
 
-def _read_number_or_word(request: Request, field: Field) -> Any:
-    return _as_number(_read_text(request, field))
-
-
 def _as_number(entered: Any) -> Any:
     """Return a number where one was entered, also as text. Anything else is passed on: the library names what it expects."""
     try:
@@ -329,18 +301,10 @@ def _read_text(request: Request, field: Field) -> Optional[str]:
     return request.algorithm.parameterAsString(request.parameters, field.processing_name, request.context).strip() or None
 
 
-def _show_new_raster(field: Field) -> QgsProcessingParameterDefinition:
-    return _made(QgsProcessingParameterRasterDestination, field, createByDefault=not field.optional)
-
-
 def _read_new_raster(request: Request, field: Field) -> Optional[str]:
     if request.raw(field) is None:
         return None
     return os.path.abspath(_output_layer(request, field))
-
-
-def _show_new_vector(field: Field) -> QgsProcessingParameterDefinition:
-    return _made(QgsProcessingParameterVectorDestination, field, createByDefault=not field.optional)
 
 
 def _read_new_vector(request: Request, field: Field) -> Optional[str]:
@@ -364,29 +328,12 @@ def _output_layer(request: Request, field: Field) -> str:
     return path
 
 
-def _show_new_model(field: Field) -> QgsProcessingParameterDefinition:
-    return _new_file(field, f"FALSE {field.name} (*.{jobs.MODEL_FILES})")
+def _new_layer(kind: Any, field: Field) -> QgsProcessingParameterDefinition:
+    return _made(kind, field, createByDefault=not field.optional)
 
 
-def _show_new_report(field: Field) -> QgsProcessingParameterDefinition:
-    # Made unless the user says no: it is how a run is understood, and costs next to nothing.
-    return _made(QgsProcessingParameterFileDestination, field, tr("HTML files (*.html)"), createByDefault=True)
-
-
-def _show_new_table(field: Field) -> QgsProcessingParameterDefinition:
-    return _new_file(field, tr("CSV files (*.csv)"))
-
-
-def _show_new_other_file(field: Field) -> QgsProcessingParameterDefinition:
-    return _new_file(field, _files_of(field))
-
-
-def _show_new_folder(field: Field) -> QgsProcessingParameterDefinition:
-    return _made(QgsProcessingParameterFolderDestination, field)
-
-
-def _new_file(field: Field, pattern: str) -> QgsProcessingParameterDefinition:
-    return _made(QgsProcessingParameterFileDestination, field, pattern, createByDefault=not field.optional)
+def _new_file(field: Field, pattern: str, is_usual: bool = False) -> QgsProcessingParameterDefinition:
+    return _made(QgsProcessingParameterFileDestination, field, pattern, createByDefault=is_usual or not field.optional)
 
 
 def _read_new_file(request: Request, field: Field) -> Optional[str]:
@@ -407,26 +354,32 @@ def _made(kind: Any, field: Field, *given: Any, **named: Any) -> QgsProcessingPa
 
 
 IN_DIALOG: Dict[Kind, InDialog] = {
-    jobs.RASTER: InDialog(_show_raster, _read_raster),
-    jobs.RASTERS: InDialog(_show_rasters, _read_rasters),
-    jobs.VECTOR: InDialog(_show_vector, _read_vector),
-    jobs.FIELD: InDialog(_show_field_of_layer, _read_class_field),
+    jobs.RASTER: InDialog(lambda field: _made(QgsProcessingParameterRasterLayer, field), _read_raster),
+    jobs.RASTERS: InDialog(
+        lambda field: _made(QgsProcessingParameterMultipleLayers, field, QgsProcessing.SourceType.TypeRaster), _read_rasters
+    ),
+    jobs.VECTOR: InDialog(
+        lambda field: _made(QgsProcessingParameterFeatureSource, field, [QgsProcessing.SourceType.TypeVectorAnyGeometry]),
+        _read_vector,
+    ),
+    jobs.FIELD: InDialog(_show_field_of_layer, lambda request, field: request.class_field or _read_text(request, field)),
     jobs.MODEL: InDialog(_show_model, _read_file),
     jobs.BANDS: InDialog(_show_bands, _read_bands),
-    jobs.EXTENT: InDialog(_show_extent, _read_extent),
-    jobs.CHOICE: InDialog(_show_choice, _read_choice),
+    jobs.EXTENT: InDialog(lambda field: _made(QgsProcessingParameterExtent, field), _read_extent),
+    jobs.CHOICE: InDialog(lambda field: _enum(field, field.parameter.choices), _read_choice),
     jobs.INTEGER: InDialog(_show_number, _read_number),
     jobs.NUMBER: InDialog(_show_number, _read_number),
-    jobs.NUMBER_OR_WORD: InDialog(_show_text, _read_number_or_word),
+    jobs.NUMBER_OR_WORD: InDialog(_show_text, lambda request, field: _as_number(_read_text(request, field))),
     jobs.FLAG: InDialog(_show_flag, _read_flag),
     jobs.TEXT: InDialog(_show_text, _read_text),
     jobs.FILE: InDialog(_show_any_file, _read_file),
     jobs.FILE_OR_NAME: InDialog(_show_any_file, _read_file_or_name),
-    jobs.NEW_MODEL: InDialog(_show_new_model, _read_new_file),
-    jobs.NEW_REPORT: InDialog(_show_new_report, _read_new_file),
-    jobs.NEW_RASTER: InDialog(_show_new_raster, _read_new_raster),
-    jobs.NEW_VECTOR: InDialog(_show_new_vector, _read_new_vector),
-    jobs.NEW_TABLE: InDialog(_show_new_table, _read_new_file),
-    jobs.NEW_FILE: InDialog(_show_new_other_file, _read_new_file),
-    jobs.NEW_FOLDER: InDialog(_show_new_folder, _read_new_file),
+    jobs.NEW_MODEL: InDialog(lambda field: _new_file(field, f"FALSE {field.name} (*.{jobs.MODEL_FILES})"), _read_new_file),
+    # Made unless the user says no: it is how a run is understood, and costs next to nothing.
+    jobs.NEW_REPORT: InDialog(lambda field: _new_file(field, tr("HTML files (*.html)"), True), _read_new_file),
+    jobs.NEW_RASTER: InDialog(lambda field: _new_layer(QgsProcessingParameterRasterDestination, field), _read_new_raster),
+    jobs.NEW_VECTOR: InDialog(lambda field: _new_layer(QgsProcessingParameterVectorDestination, field), _read_new_vector),
+    jobs.NEW_TABLE: InDialog(lambda field: _new_file(field, tr("CSV files (*.csv)")), _read_new_file),
+    jobs.NEW_FILE: InDialog(lambda field: _new_file(field, _files_of(field)), _read_new_file),
+    jobs.NEW_FOLDER: InDialog(lambda field: _made(QgsProcessingParameterFolderDestination, field), _read_new_file),
 }

@@ -51,19 +51,9 @@ from false_core.session_protocol import (
     SuggestedPlaces,
     View,
 )
-from qgis_false.dock.busy_file import FileIsBusy, check_not_busy
+from qgis_false.dock.label_classes import LabelClasses
 from qgis_false.dock.label_edits import LabelEdits
-from qgis_false.dock.label_file import (
-    CLASS_COLOURS,
-    LabelClass,
-    classes_in_file,
-    classes_of_labels,
-    classes_when_stored,
-    merged_classes,
-    note_stored_classes,
-    show_classes,
-    store_classes,
-)
+from qgis_false.dock.label_file import LabelClass
 from qgis_false.dock.label_watch import LabelChanges, LabelWatch
 from qgis_false.dock.live_map import LiveMap
 from qgis_false.dock.project_state import Looks, remember_work
@@ -76,8 +66,6 @@ SCORE_AFTER_MS = 1200
 """Wait after the labels have changed: scores cost more than a picture."""
 RESTART_AFTER_MS = (500, 3000, 10_000)
 """Waits before each new try after the end of a session. A session that lasts begins the count anew."""
-STORE_AGAIN_MS = 2000
-"""Wait before classes that the file did not take are stored again."""
 LASTING_S = 120.0
 SILENCE_S = 60.0
 """Time after which a session that owes an answer is said to be stuck."""
@@ -99,7 +87,6 @@ class Labelling(QObject):
 
     said = pyqtSignal(str, bool)
     """The state of the work, for a person; whether it needs attention."""
-    classes_changed = pyqtSignal()
     counted = pyqtSignal()
     """The number of labels of a class is another one."""
     scored = pyqtSignal(object)
@@ -155,16 +142,12 @@ class Labelling(QObject):
         self.live = LiveMap(canvas, raster, self)
         self.live.wanted.connect(self.ask_for_view)
         self._score_later = self._timer(self._ask_for_scores, SCORE_AFTER_MS)
-        self._store_later = self._timer(self._store_again, STORE_AGAIN_MS)
-        """Runs while classes are owed to the file, as it did not take them."""
-        self._stored: List[LabelClass] = []
-        """The classes that are known to be in the file."""
-        self._not_stored = ""
-        """The problem that keeps classes out of the file, where it is another one than a file that is held; else empty."""
-        self.classes = self._classes_at_first()
+        self.label_classes = LabelClasses(labels, self)
+        self.label_classes.changed.connect(self._take_classes)
+        self.label_classes.not_stored.connect(lambda problem: self.said.emit(problem, True))
+        self.label_classes.tried_again.connect(self._say_state)
         self.live.set_classes(self.classes)
-        self.watch.looking.connect(self._follow_file)
-        labels.rendererChanged.connect(self._follow_style)
+        self.watch.looking.connect(self.label_classes.follow_file)
         labels.willBeDeleted.connect(self._lose_layer)
         raster.willBeDeleted.connect(self._lose_layer)
         self._restart_later = self._timer(self._start, 0)
@@ -195,35 +178,6 @@ class Labelling(QObject):
                 geometry = QgsGeometry()
         self.edits.add([(geometry, code)])
 
-    def change_classes(self, change: Callable[[List[LabelClass]], Sequence[LabelClass]]) -> None:
-        """Change the classes that there are. Labels of others wait for theirs.
-
-        Args:
-            change: Returns the classes that are wanted, from those of now: another QGIS may just have changed them.
-        """
-        self._follow_file()
-        self._show(list(change(list(self.classes))))
-
-    def add_class(self, name: str, color: str = "") -> LabelClass:
-        """Add a class and return it."""
-        made: List[LabelClass] = []
-
-        def with_it(known: List[LabelClass]) -> List[LabelClass]:
-            code = max((one.code for one in known), default=0) + 1
-            made.append(LabelClass(code, name, color or CLASS_COLOURS[(code - 1) % len(CLASS_COLOURS)]))
-            return [*known, *made]
-
-        self.change_classes(with_it)
-        return made[0]
-
-    def edit_class(self, code: int, name: str = "", color: str = "") -> None:
-        """Give a class another name, another colour, or both."""
-        self.change_classes(
-            lambda known: [
-                LabelClass(code, name or one.name, color or one.color) if one.code == code else one for one in known
-            ]
-        )
-
     def remove_class(self, code: int, into: Optional[int]) -> None:
         """Take a class away. Its labels become labels of another one; or they are removed too, where it is None.
 
@@ -235,7 +189,7 @@ class Labelling(QObject):
             self.edits.remove(labels)
         else:
             self.edits.reclassify(labels, into)
-        self.change_classes(lambda known: [one for one in known if one.code != code])
+        self.label_classes.change(lambda known: [one for one in known if one.code != code])
 
     def outline(self, place: QgsPointXY, reach: float) -> None:
         """Ask what is like a place of the canvas."""
@@ -308,16 +262,22 @@ class Labelling(QObject):
         except QgsProcessingException as error:
             told = str(error)
         finally:
-            for timer in (self._score_later, self._store_later, self._restart_later, self._silence):
+            for timer in (self._score_later, self._restart_later, self._silence):
                 timer.stop()
             self.live.remove()
             self.watch.stop()
+            self.label_classes.stop()
             self.canvas.scene().removeItem(self._waiting)
             if self._process is not None:
                 self._process.close()
                 self._process = None
         if told:
             self.said.emit(told, True)
+
+    @property
+    def classes(self) -> List[LabelClass]:
+        """The classes of now."""
+        return self.label_classes.known
 
     @property
     def process_id(self) -> int:
@@ -373,7 +333,7 @@ class Labelling(QObject):
         if answer.classes and (self._adopts or not self.classes):
             adopts, self._adopts = self._adopts, False
             offered = [LabelClass(one.code, one.name, one.color) for one in answer.classes]
-            self.change_classes(lambda known: offered if adopts or not known else known)
+            self.label_classes.change(lambda known: offered if adopts or not known else known)
         else:
             self._send_classes()
         self.watch.reset()
@@ -473,6 +433,10 @@ class Labelling(QObject):
             self.needs_restart = True
             self.said.emit(tr("The session has not answered for a minute. Wait, or press Start again."), True)
 
+    def _take_classes(self) -> None:
+        self.live.set_classes(self.classes)
+        self._send_classes()
+
     def _send_classes(self) -> None:
         if self.opened is not None:
             self._ask(SetClasses, classes=tuple(ClassEntry(one.code, one.name, one.color) for one in self.classes))
@@ -487,81 +451,6 @@ class Labelling(QObject):
     def _ask_for_scores(self) -> None:
         if self.learned is not None and not self.learned.problem:
             self._ask(Score)
-
-    def _classes_at_first(self) -> List[LabelClass]:
-        """Return the classes of layer and file, in both from now on: each may have been changed before."""
-        own, stored = classes_of_labels(self.labels), classes_in_file(self.labels)
-        # Those that are gone in the layer are none that were there before: a class in the file may have labels, and stays.
-        before = [one for one in classes_when_stored(self.labels) if one.code in {known.code for known in own}]
-        classes = merged_classes(own, before, stored) or stored
-        self._stored = stored
-        if classes == stored:
-            classes_in_file(self.labels, taken_over=True)
-        else:
-            if classes != own:
-                show_classes(self.labels, classes)
-            self._store()
-        note_stored_classes(self.labels, self._stored)
-        return classes
-
-    def _follow_style(self) -> None:
-        """The style of the layer has changed: by ``change_classes``, or by a person in QGIS's own window of styles."""
-        classes = classes_of_labels(self.labels)
-        # A layer that is shown otherwise for a while, such as in a single colour, keeps its classes.
-        if classes and not self._is_over:
-            self._take(classes)
-
-    def _take(self, classes: List[LabelClass]) -> None:
-        """Take the classes of the style into the file, and tell of them."""
-        self._store_later.stop()
-        if classes != self._stored:
-            merged = merged_classes(classes, self._stored, classes_in_file(self.labels))
-            if merged and merged != classes:
-                show_classes(self.labels, merged)  # Heard again by ``_follow_style``.
-                return
-            self._store()
-        if classes == self.classes:
-            return
-        self.classes = classes
-        self.live.set_classes(classes)
-        self._send_classes()
-        self.classes_changed.emit()
-
-    def _store(self) -> None:
-        """Keep the style in the file. What the file does not take is owed to it."""
-        try:
-            store_classes(self.labels)
-            self._not_stored = ""
-        except QgsProcessingException as error:
-            self._not_stored = "" if isinstance(error, FileIsBusy) else str(error)
-            self.said.emit(str(error), True)
-            self._store_later.start()
-        self._stored = classes_in_file(self.labels)
-        note_stored_classes(self.labels, self._stored)
-
-    def _store_again(self) -> None:
-        try:
-            check_not_busy(self.labels.source(), 0)
-        except FileIsBusy:
-            self._store_later.start()
-            return
-        self._show(self.classes)
-        self._say_state()
-
-    def _show(self, classes: List[LabelClass]) -> None:
-        show_classes(self.labels, classes)  # ``_follow_style`` hears of it.
-        if not classes:
-            self._take([])
-
-    def _follow_file(self) -> None:
-        """Take over classes that another program has put into the file, such as another QGIS on the same raster."""
-        if self._store_later.isActive():  # What is in the file is older. ``_take`` adds what is new there.
-            return
-        found = classes_in_file(self.labels)
-        if found and found != self._stored:
-            self._stored = found
-            note_stored_classes(self.labels, found)
-            classes_in_file(self.labels, taken_over=True)
 
     def _show_waiting(self) -> None:
         self._waiting.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
@@ -586,11 +475,11 @@ class Labelling(QObject):
                 file=file,
             )
             text = f"{told} {text}"
-        elif self._store_later.isActive():
-            told = self._not_stored or tr("The classes are not in {file} yet. It is tried again.", file=file)
+        elif self.label_classes.are_waiting:
+            told = self.label_classes.problem or tr("The classes are not in {file} yet. It is tried again.", file=file)
             text = f"{told} {text}"
         attention = self.opened is None and self._not_open[1]
-        self.said.emit(text, attention or bool(waiting) or self._store_later.isActive())
+        self.said.emit(text, attention or bool(waiting) or self.label_classes.are_waiting)
 
     def _state(self) -> str:
         """Return in words what the session is at."""

@@ -2904,18 +2904,6 @@
         <translation>Aus {python} lässt sich keine Umgebung machen; der Grund steht oben. Unter Debian und Ubuntu fehlt vielleicht das Paket python3-venv.</translation>
     </message>
     <message>
-        <source>The packages cannot be installed; the reason stands above. What was downloaded is kept: run this again, and it goes on where it stopped.</source>
-        <translation>Die Pakete lassen sich nicht installieren; der Grund steht oben. Was heruntergeladen ist, bleibt: Führen Sie dies noch einmal aus, dann geht es dort weiter.</translation>
-    </message>
-    <message>
-        <source>Up to {download} GB are downloaded, and {disk} GB taken on the disk of {folder}, which has {free} GB free.</source>
-        <translation>Bis zu {download} GB werden heruntergeladen und {disk} GB auf der Festplatte von {folder} belegt, die {free} GB frei hat.</translation>
-    </message>
-    <message>
-        <source>Mending {packages}</source>
-        <translation>Wird repariert: {packages}</translation>
-    </message>
-    <message>
         <source>The variable {variable} names {path}. As long as it is set, that one computes.</source>
         <translation>Die Variable {variable} nennt {path}. Solange sie gesetzt ist, rechnet dieses Python.</translation>
     </message>
@@ -2932,44 +2920,12 @@
         <translation>Rechnet etwas damit</translation>
     </message>
     <message>
-        <source>Getting uv, which installs packages</source>
-        <translation>Holt uv, das Pakete installiert</translation>
-    </message>
-    <message>
-        <source>uv cannot be had; pip does the same, only slower.</source>
-        <translation>uv ist nicht zu bekommen; pip macht dasselbe, nur langsamer.</translation>
-    </message>
-    <message>
         <source>Making the environment</source>
         <translation>Richtet die Umgebung ein</translation>
     </message>
     <message>
         <source>Made from {python} in {folder}.</source>
         <translation>Gemacht aus {python} in {folder}.</translation>
-    </message>
-    <message>
-        <source>No Python from {oldest} on was found to make the environment from.</source>
-        <translation>Es wurde kein Python ab {oldest} gefunden, aus dem sich die Umgebung machen lässt.</translation>
-    </message>
-    <message>
-        <source>Install one, or uv, and run this again.</source>
-        <translation>Installieren Sie eines oder uv, und führen Sie dies noch einmal aus.</translation>
-    </message>
-    <message>
-        <source>PyTorch's own index, which has the CPU build, cannot be used: {reason} The package index only has the one with CUDA. It computes on the CPU as well, but is {download} GB to download in place of {small}, and takes {disk} GB on the disk. To have it, choose index as Build of PyTorch and run this again.</source>
-        <translation>PyTorchs eigener Index, der die Ausgabe für die CPU hat, ist nicht zu gebrauchen: {reason} Der Paketindex hat nur die mit CUDA. Sie rechnet auch auf der CPU, umfasst aber {download} GB statt {small} zum Herunterladen und belegt {disk} GB. Wenn Sie sie wollen, wählen Sie index als Ausgabe von PyTorch und führen Sie dies noch einmal aus.</translation>
-    </message>
-    <message>
-        <source>{problem} Then run this again: it goes on where it stopped.</source>
-        <translation>{problem} Führen Sie dies dann noch einmal aus: Es geht dort weiter, wo es aufgehört hat.</translation>
-    </message>
-    <message>
-        <source>Looking whether every file is there</source>
-        <translation>Sieht nach, ob alle Dateien da sind</translation>
-    </message>
-    <message>
-        <source>There are {free} GB free on the disk of {folder}, and the environment needs about {needed}. Make room, or ask for the build cpu, which is smaller.</source>
-        <translation>Auf dem Datenträger von {folder} sind {free} GB frei, und die Umgebung braucht etwa {needed}. Schaffen Sie Platz, oder wählen Sie die Ausgabe cpu, die kleiner ist.</translation>
     </message>
     <message>
         <source>Cancelled. What is done is kept: run it again to go on.</source>
@@ -2988,24 +2944,8 @@
         <translation>Macht die Verweise auf Python neu</translation>
     </message>
     <message>
-        <source>Looked at: {reasons}.</source>
-        <translation>Untersucht: {reasons}.</translation>
-    </message>
-    <message>
         <source>The interpreter {path} does not work.</source>
         <translation>Der Interpreter {path} funktioniert nicht.</translation>
-    </message>
-    <message>
-        <source>Installing {pytorch} and the rest, which may take a while</source>
-        <translation>Installiert {pytorch} und den Rest; das kann dauern</translation>
-    </message>
-    <message>
-        <source>{host} cannot be reached.</source>
-        <translation>{host} ist nicht zu erreichen.</translation>
-    </message>
-    <message>
-        <source>{packages} cannot be mended.</source>
-        <translation>Lässt sich nicht reparieren: {packages}.</translation>
     </message>
     <message>
         <source>{problem} The environment is made anew.</source>
@@ -3020,8 +2960,64 @@
         <translation>Die Umgebung rechnet nicht: {error}</translation>
     </message>
     <message>
+        <source>Getting uv, which installs packages</source>
+        <translation>Holt uv, das Pakete installiert</translation>
+    </message>
+    <message>
+        <source>uv cannot be had; pip does the same, only slower.</source>
+        <translation>uv ist nicht zu bekommen; pip macht dasselbe, nur langsamer.</translation>
+    </message>
+    <message>
+        <source>No Python from {oldest} on was found to make the environment from.</source>
+        <translation>Es wurde kein Python ab {oldest} gefunden, aus dem sich die Umgebung machen lässt.</translation>
+    </message>
+    <message>
+        <source>Install one, or uv, and run this again.</source>
+        <translation>Installieren Sie eines oder uv, und führen Sie dies noch einmal aus.</translation>
+    </message>
+    <message>
+        <source>Looked at: {reasons}.</source>
+        <translation>Untersucht: {reasons}.</translation>
+    </message>
+    <message>
         <source>Installing with {program} {version}.</source>
         <translation>Installiert wird mit {program} {version}.</translation>
+    </message>
+    <message>
+        <source>Taking the packages from the index that pip is set to.</source>
+        <translation>Die Pakete kommen von dem Index, auf den pip eingestellt ist.</translation>
+    </message>
+    <message>
+        <source>The packages cannot be installed; the reason stands above. What was downloaded is kept: run this again, and it goes on where it stopped.</source>
+        <translation>Die Pakete lassen sich nicht installieren; der Grund steht oben. Was heruntergeladen ist, bleibt: Führen Sie dies noch einmal aus, dann geht es dort weiter.</translation>
+    </message>
+    <message>
+        <source>Mending {packages}</source>
+        <translation>Wird repariert: {packages}</translation>
+    </message>
+    <message>
+        <source>Up to {download} GB are downloaded, and {disk} GB taken on the disk of {folder}, which has {free} GB free.</source>
+        <translation>Bis zu {download} GB werden heruntergeladen und {disk} GB auf der Festplatte von {folder} belegt, die {free} GB frei hat.</translation>
+    </message>
+    <message>
+        <source>PyTorch's own index, which has the CPU build, cannot be used: {reason} The package index only has the one with CUDA. It computes on the CPU as well, but is {download} GB to download in place of {small}, and takes {disk} GB on the disk. To have it, choose index as Build of PyTorch and run this again.</source>
+        <translation>PyTorchs eigener Index, der die Ausgabe für die CPU hat, ist nicht zu gebrauchen: {reason} Der Paketindex hat nur die mit CUDA. Sie rechnet auch auf der CPU, umfasst aber {download} GB statt {small} zum Herunterladen und belegt {disk} GB. Wenn Sie sie wollen, wählen Sie index als Ausgabe von PyTorch und führen Sie dies noch einmal aus.</translation>
+    </message>
+    <message>
+        <source>Looking whether every file is there</source>
+        <translation>Sieht nach, ob alle Dateien da sind</translation>
+    </message>
+    <message>
+        <source>Installing {pytorch} and the rest, which may take a while</source>
+        <translation>Installiert {pytorch} und den Rest; das kann dauern</translation>
+    </message>
+    <message>
+        <source>{host} cannot be reached.</source>
+        <translation>{host} ist nicht zu erreichen.</translation>
+    </message>
+    <message>
+        <source>{packages} cannot be mended.</source>
+        <translation>Lässt sich nicht reparieren: {packages}.</translation>
     </message>
     <message>
         <source>This build of PyTorch cannot be had; the reason stands above.</source>
@@ -3038,10 +3034,6 @@
     <message>
         <source>It does not use the GPU.</source>
         <translation>Sie nutzt die GPU nicht.</translation>
-    </message>
-    <message>
-        <source>Taking the packages from the index that pip is set to.</source>
-        <translation>Die Pakete kommen von dem Index, auf den pip eingestellt ist.</translation>
     </message>
     <message>
         <source>what the package index has</source>
@@ -3062,6 +3054,14 @@
     <message>
         <source>{path} cannot be removed: {reason}. It may be in use: close other QGIS windows and runs, then run this again.</source>
         <translation>{path} lässt sich nicht entfernen: {reason}. Vielleicht ist es in Gebrauch: schließen Sie andere Fenster und Läufe von QGIS, und führen Sie dies noch einmal aus.</translation>
+    </message>
+    <message>
+        <source>{problem} Then run this again: it goes on where it stopped.</source>
+        <translation>{problem} Führen Sie dies dann noch einmal aus: Es geht dort weiter, wo es aufgehört hat.</translation>
+    </message>
+    <message>
+        <source>There are {free} GB free on the disk of {folder}, and the environment needs about {needed}. Make room, or ask for the build cpu, which is smaller.</source>
+        <translation>Auf dem Datenträger von {folder} sind {free} GB frei, und die Umgebung braucht etwa {needed}. Schaffen Sie Platz, oder wählen Sie die Ausgabe cpu, die kleiner ist.</translation>
     </message>
     <message>
         <source>The label layer has no field {field}. Its fields are: {names}.</source>

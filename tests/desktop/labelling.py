@@ -77,7 +77,7 @@ def begin() -> dict[str, Any]:
     dock().first_page.begin.click()
     work = dock().work
     for name in GIVEN["classes"]:
-        work.add_class(name)
+        work.label_classes.add(name)
     started = time.monotonic()
     wait_for(lambda: work.opened is not None, "the opening of the raster")
     return {"labels": work.labels.source().split("|")[0], "opened_s": time.monotonic() - started}
@@ -246,7 +246,7 @@ def begin_beside() -> dict[str, Any]:
     for number, name in enumerate(GIVEN["classes"]):
         wait_for(lambda number=number: len(work.classes) >= number, "the classes of the other one")
         if number % 2 == GIVEN["me"]:
-            work.add_class(name)
+            work.label_classes.add(name)
     wait_for(lambda: len(work.classes) == len(GIVEN["classes"]), "all classes")
     return {"labels": work.labels.source().split("|")[0], "classes": [[one.code, one.name] for one in work.classes]}
 

@@ -203,8 +203,8 @@ def draw_square(desk, x: float, y: float, key=Qt.Key.Key_Return) -> None:
 
 
 def two_classes(dock) -> None:
-    dock.work.add_class("road")
-    dock.work.add_class("roof")
+    dock.work.label_classes.add("road")
+    dock.work.label_classes.add("roof")
 
 
 class TestDrawing:
@@ -434,7 +434,7 @@ class TestLabelLayer:
         other = QgsVectorLayer(dock.work.labels.source(), "of the other one", "ogr")
         show_classes(other, [*dock.work.classes, LabelClass(3, "tree", "#00aa00")])
         store_classes(other)
-        assert dock.work.add_class("water").code == 4, "at once, before it has looked at the file by itself"
+        assert dock.work.label_classes.add("water").code == 4, "at once, before it has looked at the file by itself"
         assert [one.name for one in dock.work.classes] == ["road", "roof", "tree", "water"]
         show_classes(other, [LabelClass(1, "way", "#aa0000"), *dock.work.classes[1:]])
         store_classes(other)
@@ -463,13 +463,13 @@ class TestLabelLayer:
             dock.work.labels.setRenderer(other)
             assert [one.name for one in classes_in_file(dock.work.labels)] == ["road", "roof"]
             assert [one.name for one in dock.work.classes] == ["road", "roof"]
-        dock.work.add_class("tree")
+        dock.work.label_classes.add("tree")
         assert [one.name for one in classes_in_file(dock.work.labels)] == ["road", "roof", "tree"]
 
     def test_the_last_class_can_be_removed(self, dock):
         from qgis_false.dock.label_file import classes_in_file
 
-        dock.work.add_class("road")
+        dock.work.label_classes.add("road")
         dock.classes.remove()
         assert dock.work.classes == classes_in_file(dock.work.labels) == []
 
@@ -531,15 +531,15 @@ class TestLabelLayer:
         refusal = (False, "database is locked") if call == "deleteStyleFromDatabase" else "database is locked"
         with monkeypatch.context() as locked:
             locked.setattr(QgsVectorLayer, call, lambda *_: refusal)
-            dock.work.add_class("tree")
+            dock.work.label_classes.add("tree")
         assert "The classes cannot be written" in said[0] and "database is locked" in said[0]
         dock.work.watch.looking.emit()
         assert [one.name for one in dock.work.classes] == ["road", "roof", "tree"], "what is owed is not forgotten"
         other = QgsVectorLayer(dock.work.labels.source(), "of the other one", "ogr")
         show_classes(other, [*dock.work.classes[:2], LabelClass(7, "pond", "#0000ff")])
         store_classes(other)
-        dock.work._store_later.start(0)
-        until(lambda: not dock.work._store_later.isActive(), "it is tried again")
+        dock.work.label_classes._store_later.start(0)
+        until(lambda: not dock.work.label_classes._store_later.isActive(), "it is tried again")
         assert {one.name for one in classes_in_file(dock.work.labels)} == {"road", "roof", "tree", "pond"}
         assert classes_in_file(dock.work.labels) == dock.work.classes
 
@@ -613,7 +613,7 @@ class TestAFileThatAnotherProgramHolds:
     @pytest.fixture
     def quick(self, monkeypatch):
         monkeypatch.setattr("qgis_false.dock.label_edits.TRY_AGAIN_MS", 50)
-        monkeypatch.setattr("qgis_false.dock.labelling.STORE_AGAIN_MS", 50)
+        monkeypatch.setattr("qgis_false.dock.label_classes.STORE_AGAIN_MS", 50)
 
     @pytest.mark.parametrize("how", ["IMMEDIATE", "EXCLUSIVE"])
     def test_labels_wait_for_it_and_the_window_does_not(self, quick, dock, desk, record, hold, how):
@@ -654,13 +654,13 @@ class TestAFileThatAnotherProgramHolds:
         began = time.monotonic()
         press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         assert "is held by another program" in dock.status.text()
-        dock.work.add_class("tree")
+        dock.work.label_classes.add("tree")
         assert time.monotonic() - began < IN_A_MOMENT_S
-        assert in_file(dock) == {1: 1} and dock.work._store_later.isActive()
+        assert in_file(dock) == {1: 1} and dock.work.label_classes._store_later.isActive()
         other.kill()
-        until(lambda: not dock.work._store_later.isActive(), "the classes are stored")
+        until(lambda: not dock.work.label_classes._store_later.isActive(), "the classes are stored")
         assert "classes are not in" not in dock.status.text()
-        assert [one.name for one in dock.work._stored] == ["road", "roof", "tree"]
+        assert [one.name for one in dock.work.label_classes._stored] == ["road", "roof", "tree"]
         press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         assert in_file(dock) == {}
 
@@ -739,11 +739,11 @@ class TestAFileThatAnotherProgramHolds:
         dock.drawing.use("polygon")
         hold(dock.work.labels.source())
         draw_square(desk, 0.3, 0.4)
-        dock.work.add_class("tree")
+        dock.work.label_classes.add("tree")
         asked, is_free = [], busy_file._is_free
         monkeypatch.setattr(busy_file, "_is_free", lambda path, patience: asked.append(patience) or is_free(path, patience))
         shown = []
-        monkeypatch.setattr("qgis_false.dock.labelling.show_classes", lambda *given: shown.append(given))
+        monkeypatch.setattr("qgis_false.dock.label_classes.show_classes", lambda *given: shown.append(given))
         until(lambda: len(asked) > 8, "it is tried again")
         assert set(asked) == {0} and not shown
 
@@ -989,7 +989,7 @@ class TestClasses:
 
         file = tmp_path / "classes.txt"
         file.write_text("7;water;#0000ff\nforest;green\nroad\n", "utf-8")
-        dock.work.change_classes(lambda known: classes_in_text(str(file), known))
+        dock.work.label_classes.change(lambda known: classes_in_text(str(file), known))
         known = [(one.code, one.name, one.color) for one in dock.work.classes]
         assert known[:2] == [(7, "water", "#0000ff"), (8, "forest", "#008000")]
         assert known[2][:2] == (9, "road")
@@ -1084,7 +1084,7 @@ class TestProject:
         two_classes(dock)
         labels = dock.work.labels
         old = labels.renderer().clone(), labels.customProperties()
-        dock.work.edit_class(1, name="way")
+        dock.work.label_classes.edit(1, name="way")
         dock.stop()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         labels.setRenderer(old[0])
@@ -1212,7 +1212,7 @@ class TestProject:
         for _ in range(2):
             made.start(image)
             assert made.work.labels.source() == f"{tmp_path / 'image_labels_2.gpkg'}|layername=labels"
-        made.work.add_class("road")
+        made.work.label_classes.add("road")
         made.shut()
         assert [one.attributes() for one in mine.getFeatures()] == before and not mine.listStylesInDatabase()[1]
 

@@ -45,8 +45,8 @@ def test_the_map_follows_the_labels(provider, image, compute_python, tmp_path, m
     desk.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
     dock.start(image)
     work = dock.work
-    work.add_class("dark")
-    work.add_class("bright")
+    work.label_classes.add("dark")
+    work.label_classes.add("bright")
     for x, code in ((10, 1), (90, 2)):
         for y in (10, 50, 90):
             box = QgsRectangle(500_000 + x, 5_600_000 - y - 20, 500_000 + x + 20, 5_600_000 - y)

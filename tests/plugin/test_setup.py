@@ -70,7 +70,7 @@ class Bench:
 @pytest.fixture
 def bench(provider, tmp_path, monkeypatch, feedback) -> Bench:
     from qgis_false.environment.interpreters import InterpreterCandidate
-    from qgis_false.installation import install
+    from qgis_false.installation import install, installers
 
     made = Bench(tmp_path, feedback)
     # Not Python's path after the "#!": that takes none with a space.
@@ -80,8 +80,8 @@ def bench(provider, tmp_path, monkeypatch, feedback) -> Bench:
     monkeypatch.setenv("FAKE_UV_HANG", str(made.hang))
     monkeypatch.delenv("FALSE_CORE_PYTHON", raising=False)
     monkeypatch.setattr(QgsApplication, "qgisSettingsDirPath", lambda: str(made.profile) + "/")
-    monkeypatch.setattr(install, "uv_places", lambda host, own: [str(made.uv)])
-    monkeypatch.setattr(install, "candidates", lambda host: [InterpreterCandidate(sys.executable, "here")])
+    monkeypatch.setattr(installers, "uv_places", lambda host, own: [str(made.uv)])
+    monkeypatch.setattr(installers, "candidates", lambda host: [InterpreterCandidate(sys.executable, "here")])
     monkeypatch.setattr(install, "INSTALLED_PACKAGES", ("torch", "rasterio"))
     made.find_gpus = install.find_gpus
     monkeypatch.setattr(install, "find_gpus", lambda *_: [])
@@ -280,14 +280,14 @@ def hanging(folder: Path, bench: Bench) -> str:
 def test_every_stage_can_be_cancelled_and_nothing_lives_on(bench, feedback, tmp_path, monkeypatch, stage):
     from qgis_false.environment import torch_build
     from qgis_false.environment.interpreters import InterpreterCandidate
-    from qgis_false.installation import install
+    from qgis_false.installation import install, installers
     from qgis_false.worker import run_job
 
     if stage == "asking for GPUs":
         monkeypatch.setattr(install, "find_gpus", bench.find_gpus)
         monkeypatch.setattr(torch_build, "nvidia_smi_places", lambda host: [hanging(tmp_path, bench)])
     elif stage == "asking a Python":
-        monkeypatch.setattr(install, "candidates", lambda host: [InterpreterCandidate(hanging(tmp_path, bench), "here")])
+        monkeypatch.setattr(installers, "candidates", lambda host: [InterpreterCandidate(hanging(tmp_path, bench), "here")])
     elif stage == "checking":
         bench.set_up_before()
         monkeypatch.setattr(install, "run_job", lambda job, told, command: run_job(job, told, [hanging(tmp_path, bench)]))
@@ -523,27 +523,27 @@ def test_two_at_a_time_do_not_undo_each_other(bench):
 
 
 def test_without_room_on_the_disk_nothing_is_begun(bench, monkeypatch):
-    from qgis_false.installation import install
+    from qgis_false.installation import workspace
 
-    monkeypatch.setattr(install.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**10, 9 * 10**9, 10**9))
+    monkeypatch.setattr(workspace.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**10, 9 * 10**9, 10**9))
     with pytest.raises(QgsProcessingException, match=r"1\.0 GB free.*Make room"):
         bench.set_up()
     assert bench.calls == []
 
 
 def test_without_a_python_it_says_what_was_looked_at(bench, monkeypatch):
-    from qgis_false.installation import install
+    from qgis_false.installation import installers
 
-    monkeypatch.setattr(install, "uv_places", lambda host, own: [])
-    monkeypatch.setattr(install, "candidates", lambda host: [])
+    monkeypatch.setattr(installers, "uv_places", lambda host, own: [])
+    monkeypatch.setattr(installers, "candidates", lambda host: [])
     with pytest.raises(QgsProcessingException, match="No Python from 3.10 on was found.*Install one, or uv"):
         bench.set_up()
 
 
 def test_with_uv_a_python_is_not_needed(bench, monkeypatch):
-    from qgis_false.installation import install
+    from qgis_false.installation import installers
 
-    monkeypatch.setattr(install, "candidates", lambda host: [])
+    monkeypatch.setattr(installers, "candidates", lambda host: [])
     with pytest.raises(QgsProcessingException):
         bench.set_up()  # The played uv gets none.
     assert "--python 3.12 " in bench.calls[0]

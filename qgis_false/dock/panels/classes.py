@@ -47,7 +47,7 @@ class ClassesPanel(Panel):
         super().__init__(parent)
         self._code = 0
         self.model = ClassList(self)
-        self.model.edited.connect(lambda *edit: self.work and self.work.edit_class(*edit))
+        self.model.edited.connect(lambda *edit: self.work and self.work.label_classes.edit(*edit))
         self.table = QTableView()
         self.table.setModel(self.model)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -82,7 +82,7 @@ class ClassesPanel(Panel):
     def begin(self, work: Labelling) -> None:
         """Show the classes of the labels."""
         super().begin(work)
-        work.classes_changed.connect(self._show_classes)
+        work.label_classes.changed.connect(self._show_classes)
         work.counted.connect(lambda: self.model.set_counts(work.watch.counts()))
         work.scored.connect(self.model.set_scores)
         self.model.set_scores(None)
@@ -106,7 +106,7 @@ class ClassesPanel(Panel):
                 codes.update(found)
                 return classes
 
-            self.work.change_classes(with_those_of_layer)
+            self.work.label_classes.change(with_those_of_layer)
             if with_labels:
                 self.work.edits.add(labelled_shapes(layer, codes, self.work.labels))
 
@@ -118,7 +118,7 @@ class ClassesPanel(Panel):
         one = work.classes[place]
         others = [other for other in work.classes if other.code != one.code]
         if not work.watch.counts().get(one.code):
-            work.change_classes(lambda known: [other for other in known if other.code != one.code])
+            work.label_classes.change(lambda known: [other for other in known if other.code != one.code])
             return
         names = [*(other.name for other in others), tr("(remove its labels)")]
         title, asked = tr("Remove a class"), tr("The labels of {name} become labels of", name=one.name)
@@ -151,7 +151,7 @@ class ClassesPanel(Panel):
             return
         name, entered = QInputDialog.getText(self, tr("New class"), tr("Name"))
         if entered and name.strip():
-            self._code = self.work.add_class(name.strip()).code
+            self._code = self.work.label_classes.add(name.strip()).code
             self._show_classes()
 
     def _edit_colour(self, index: Any) -> None:
@@ -180,7 +180,7 @@ class ClassesPanel(Panel):
         work = self.work
         path, _ = QFileDialog.getOpenFileName(self, tr("Classes of a text file"), "", "*.txt *.csv *.tsv")
         if path and work is not None:
-            self.attempt(lambda: work.change_classes(lambda known: classes_in_text(path, known)))
+            self.attempt(lambda: work.label_classes.change(lambda known: classes_in_text(path, known)))
 
     def _take_from_model(self) -> None:
         path = self.ask_for_file(tr("Model file"))
