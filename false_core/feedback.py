@@ -15,6 +15,8 @@ from false_core.cancellation import raise_if_set
 
 SHORTEST_INTERVAL_S = 0.2
 """Between two progress events. More would only keep the reader busy."""
+MANY_A_SECOND = 10
+"""A rate from which on decimals say nothing more."""
 
 
 class Feedback:
@@ -86,7 +88,10 @@ class Feedback:
             return
         share = min(1.0, done / total) if total else 1.0
         seconds, newly_done = now - self._stage_since[0], done - self._stage_since[1]
-        rate = f"{newly_done / seconds:,.0f} {unit}/s" if unit and seconds > 0 and newly_done > 0 else ""
+        rate = ""
+        if unit and seconds > 0 and newly_done > 0:
+            speed = newly_done / seconds
+            rate = f"{speed:,.0f} {unit}/s" if speed >= MANY_A_SECOND else f"{speed:.2g} {unit}/s"
         # Time left: this stage at its own pace, the rest of the job at the pace its shares promise for it.
         eta = None
         if newly_done > 0 and seconds > 1.0:

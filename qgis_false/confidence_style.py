@@ -35,18 +35,23 @@ class ConfidenceStyle(ResultLayer):
         super().postProcessLayer(layer, context, feedback)
         if not isinstance(layer, QgsRasterLayer):
             return
-        ramp = QgsColorRampShader(0, 100, None, QgsColorRampShader.Type.Interpolated)
-        items = [QgsColorRampShader.ColorRampItem(at, QColor(*VEIL, alpha), f"{at} %") for at, alpha in VEIL_STEPS]
-        ramp.setColorRampItemList(items)
-        shader = QgsRasterShader(100)
-        shader.setRasterShaderFunction(ramp)
-        renderer = QgsSingleBandPseudoColorRenderer(layer.dataProvider(), 1, shader)
-        renderer.setClassificationMin(0)
-        renderer.setClassificationMax(100)
-        layer.setRenderer(renderer)
-        layer.triggerRepaint()
+        draw_as_veil(layer)
         name = layer.id()
         QTimer.singleShot(0, lambda: to_top(name))  # When all layers of the run have arrived.
+
+
+def draw_as_veil(layer: QgsRasterLayer) -> None:
+    """Draw a layer of confidence as a veil."""
+    ramp = QgsColorRampShader(0, 100, None, QgsColorRampShader.Type.Interpolated)
+    items = [QgsColorRampShader.ColorRampItem(at, QColor(*VEIL, alpha), f"{at} %") for at, alpha in VEIL_STEPS]
+    ramp.setColorRampItemList(items)
+    shader = QgsRasterShader(100)
+    shader.setRasterShaderFunction(ramp)
+    renderer = QgsSingleBandPseudoColorRenderer(layer.dataProvider(), 1, shader)
+    renderer.setClassificationMin(0)
+    renderer.setClassificationMax(100)
+    layer.setRenderer(renderer)
+    layer.triggerRepaint()
 
 
 def to_top(layer_id: str) -> None:

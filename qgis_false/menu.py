@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from qgis.core import Qgis, QgsApplication, QgsSettings
+from qgis.PyQt import sip
 from qgis.PyQt.QtCore import Qt, QTimer, QUrl
 from qgis.PyQt.QtGui import QDesktopServices, QIcon
 from qgis.PyQt.QtWidgets import QAction, QDockWidget, QMenu, QPushButton, QToolButton
@@ -21,6 +22,8 @@ MENU_GROUPS = (
     ("suggestlabels", "Improve a map"),
 )
 """Algorithms by what is done one after the other: making a map, checking it, improving it."""
+DOCKS_BESIDE = ["ProcessingToolbox", "ResultsViewer", "LayerStyling"]
+"""Docks that the one for labelling becomes a tab of, where they are open: below them it would have no room."""
 GREETED = "false/greeted"
 """Set once the user has been told where everything is."""
 GREETING_AFTER_MS = 1000
@@ -32,6 +35,7 @@ class FalseMenu:
     def __init__(self, iface: Any) -> None:
         self._iface = iface
         self._dock: Any = None
+        self._greeting: Any = None
         icon = QIcon(str(ICON_FILE))
         pencil = QIcon(str(PLUGIN_FOLDER / "icons" / "label.svg"))
         self.label_action = QAction(pencil, tr("FALSE: label and map"), iface.mainWindow())
@@ -55,12 +59,13 @@ class FalseMenu:
         self.toolbar.addAction(self.label_action)
 
     def open_dock(self) -> None:
-        """Show the dock for labelling."""
+        """Show the dock for labelling. It says itself what comes first."""
+        self._end_greeting()
         if self._dock is None:
             from qgis_false.dock.dock import LabelDock  # Much to load for a QGIS that does something else.
 
             self._dock = LabelDock(self._iface, self._open)
-            self._iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self._dock)
+            self._iface.addTabifiedDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self._dock, DOCKS_BESIDE, True)
         self._dock.setUserVisible(True)
 
     def remove(self) -> None:
@@ -93,9 +98,16 @@ class FalseMenu:
             text, label, name = tr("Try it on an example."), tr("Make example data"), "exampledata"
         item = bar.createMessage("FALSE", " ".join((tr("FALSE is in the menu Raster > FALSE."), text)))
         button = QPushButton(label)
+        button.clicked.connect(self._end_greeting)
         button.clicked.connect(lambda: self._open(name, run=name == "exampledata"))
+        self._greeting = item
         item.layout().addWidget(button)
         bar.pushWidget(item, Qgis.MessageLevel.Info, 0)
+
+    def _end_greeting(self, *_: object) -> None:
+        item, self._greeting = self._greeting, None
+        if item is not None and not sip.isdeleted(item):
+            self._iface.messageBar().popWidget(item)
 
     def _fill(self) -> None:
         self.menu.addAction(self.label_action)

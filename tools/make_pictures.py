@@ -61,7 +61,7 @@ def main() -> int:
     _save(_render([image], quarter), "scene.png")
     _save(_with_legend(_render([labels, image], quarter), classes), "labels.png")
     _save(_with_legend(_render([classified], quarter), classes), "map.png")
-    _save(_render([_confidence(demo)], quarter), "confidence.png")
+    _save(_render([_confidence(demo), classified], quarter), "confidence.png")
     results = "/home/you/maps"
     for name, values in {
         "pretrain": {"RASTERS": [image.id()], "PRESET": "quick", "ENCODER": f"{results}/encoder.safetensors"},
@@ -119,14 +119,11 @@ def _layers(demo: Path) -> tuple[QgsRasterLayer, QgsVectorLayer, QgsRasterLayer]
 
 
 def _confidence(demo: Path) -> QgsRasterLayer:
+    from qgis_false.confidence_style import draw_as_veil
+
     layer = QgsRasterLayer(str(demo / "results" / "confidence.tif"), "confidence")
     assert layer.isValid()
-    layer.setContrastEnhancement(
-        QgsContrastEnhancement.ContrastEnhancementAlgorithm.StretchToMinimumMaximum,
-        QgsRasterMinMaxOrigin.Limits.MinMax,
-        layer.extent(),
-        0,
-    )
+    draw_as_veil(layer)
     return layer
 
 

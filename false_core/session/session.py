@@ -145,13 +145,20 @@ class Session:
             return self._once(Outline, room.answer_outline)
         if View in self._pending:
             room.show(self._pending.pop(View))
-        urgent = room.urgent_work()
-        if urgent is not None:
-            return urgent
-        for kind, do in ((Save, room.answer_save), (Score, room.answer_score), (Suggest, room.answer_suggest)):
-            if kind in self._pending:
-                return self._once(kind, do)
-        return room.idle_work()
+        # A view of a large raster takes minutes. Nobody who has pressed a button waits for it.
+        return (
+            room.learning()
+            or self._asked(Suggest, room.answer_suggest)
+            or (room.far_labels() if Save in self._pending else None)
+            or self._asked(Save, room.answer_save)
+            or room.drawing()
+            or room.far_labels()
+            or self._asked(Score, room.answer_score)
+            or room.idle_work()
+        )
+
+    def _asked(self, kind: type[Any], do: Callable[[Any], None]) -> tuple[int, Callable[[], None]] | None:
+        return self._once(kind, do) if kind in self._pending else None
 
     def _once(self, kind: type[Any], do: Callable[[Any], None]) -> tuple[int, Callable[[], None]]:
         request = self._pending[kind]
@@ -245,22 +252,26 @@ class _Room:
 
     # --- What is to be done ---------------------------------------------------------------------------------------------
 
-    def urgent_work(self) -> tuple[int, Callable[[], None]] | None:
-        """Return what the labels and the view ask for, or None where both are served."""
-        if self._rests:
-            return None
-        if self._wants_fit and not self._awaits_more:
+    def learning(self) -> tuple[int, Callable[[], None]] | None:
+        """Return what it takes to learn from the labels, or None where that is done but for those far from the view."""
+        if self._wants_fit and not self._awaits_more and not self._rests:
             near = self._tile_to_look_at(near=True)
             # The first map comes as soon as there can be one. Labels that are looked at later make it better.
             if near is not None and (self._head is not None or not self._can_begin()):
                 return self._changed_by, lambda: self._look_at_labels(near)
             return self._changed_by, self._fit
-        if self._view is not None and not self._is_drawn and self._head is not None:
-            return self._view.number, self._draw
-        far = None if self._awaits_more else self._tile_to_look_at(near=False)
-        if far is not None:
-            return self._changed_by, lambda: self._look_far(far)
         return None
+
+    def drawing(self) -> tuple[int, Callable[[], None]] | None:
+        """Return the picture of the view that is to be drawn, or None where it is."""
+        if self._view is not None and not self._is_drawn and self._head is not None and not self._rests:
+            return self._view.number, self._draw
+        return None
+
+    def far_labels(self) -> tuple[int, Callable[[], None]] | None:
+        """Return the next tile to look at for its labels, or None where none is left."""
+        far = None if self._awaits_more or self._rests else self._tile_to_look_at(near=False)
+        return None if far is None else (self._changed_by, lambda: self._look_far(far))
 
     def idle_work(self) -> tuple[int, Callable[[], None]] | None:
         """Return the next tile of the raster to look at, or None where all have been."""
@@ -429,7 +440,8 @@ class _Room:
         since = max(self._view_at, self._changed_at if self._fitted_by == self._changed_by else 0.0)
         before = self._before[1] if self._before is not None and _same_place(self._before[0], view) else None
         labels = self._fitted_by
-        for drawn in self._painter.draw(view, self._plan, head, before, self._inbox.asker(*CHANGES, View, Outline)):
+        is_over = self._inbox.asker(*CHANGES, View, Outline, Suggest, Save)
+        for drawn in self._painter.draw(view, self._plan, head, before, is_over):
             self._say(
                 Picture(
                     view.number,

@@ -81,11 +81,9 @@ class ClassList(QAbstractTableModel):
         if role == Qt.ItemDataRole.EditRole:
             return {COLOUR_COLUMN: one.color, NAME_COLUMN: one.name}.get(column)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return (
-                tr("Double click to change it.")
-                if column in (COLOUR_COLUMN, NAME_COLUMN)
-                else self.accuracy_in_words(one.code)
-            )
+            if column in (COLOUR_COLUMN, NAME_COLUMN):
+                return "\n".join((one.name, tr("Double click to change it.")))  # The name is cut in a narrow dock.
+            return self.accuracy_in_words(one.code)
         if role == Qt.ItemDataRole.DisplayRole:
             return {
                 KEY_COLUMN: str(index.row() + 1) if index.row() < NUMBER_KEYS else "",

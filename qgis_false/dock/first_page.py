@@ -77,7 +77,7 @@ class FirstPage(QWidget):
             problem = ""
         except NoEnvironment as error:
             needs = tr("Set up... downloads 0.5 GB, or 3 GB where there is an NVIDIA GPU, and takes some minutes.")
-            problem = f"{error}\n\n{needs}"
+            problem = f"{error.problem}\n\n{needs}"
         has_raster = self.raster() is not None
         self.set_up.setVisible(bool(problem))
         for widget in (self._raster, self.begin):

@@ -20,6 +20,7 @@ from qgis.core import (
     QgsProcessingException,
     QgsVectorDataProvider,
     QgsVectorLayer,
+    QgsVectorLayerUtils,
     QgsWkbTypes,
 )
 from qgis.PyQt import sip
@@ -52,6 +53,7 @@ class LabelEdits(QObject):
         self.layer = layer
         self.problem = ""
         self._source, self._crs = layer.source(), layer.crs()  # Known also when the layer is gone.
+        self._keys = [layer.fields().at(number).name() for number in layer.primaryKeyAttributes()]
         self._done: List[_Exchange] = []
         self._undone: List[_Exchange] = []
         self._waiting: List[_Exchange] = []
@@ -103,13 +105,11 @@ class LabelEdits(QObject):
             QgsProcessingException: None is an area, or the file does not take them.
         """
         features = []
+        context, field = self.layer.createExpressionContext(), self.layer.fields().lookupField(CLASS_FIELD)
         for geometry, code in labels:
             areas = _as_areas(geometry)
-            if not areas.isEmpty():
-                feature = QgsFeature(self.layer.fields())
-                feature.setAttribute(CLASS_FIELD, code)
-                feature.setGeometry(areas)
-                features.append(feature)
+            if not areas.isEmpty():  # With the default values that a person has given to other fields of the layer.
+                features.append(QgsVectorLayerUtils.createFeature(self.layer, areas, {field: code}, context))
         if not features:
             raise failure("What was drawn encloses no area.")
         self._do_anew(_Exchange(self.layer, [], features))
@@ -174,10 +174,14 @@ class LabelEdits(QObject):
     def _write_new(self, folder: Path, labels: Sequence[QgsFeature]) -> Path:
         path = free_path(folder / f"{self._file().stem}_waiting", ".gpkg")
         layer = label_layer(path, self._crs)
+        fields = [one for one in labels[0].fields() if one.name() not in self._keys]
+        layer.dataProvider().addAttributes([one for one in fields if layer.fields().lookupField(one.name()) < 0])
+        layer.updateFields()
         copies = []
         for label in labels:
             copies.append(QgsFeature(layer.fields()))
-            copies[-1].setAttribute(CLASS_FIELD, label.attribute(CLASS_FIELD))
+            for one in fields:
+                copies[-1].setAttribute(one.name(), label.attribute(one.name()))
             copies[-1].setGeometry(label.geometry())
         _Exchange(layer, [], copies).do()
         return path

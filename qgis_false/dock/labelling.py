@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
@@ -94,7 +94,8 @@ class Labelling(QObject):
     outlined = pyqtSignal(object)
     pictured = pyqtSignal(object)
     saved = pyqtSignal(str)
-    refused = pyqtSignal(str)
+    not_saved = pyqtSignal()
+    """The session has refused to save the model, or has ended before it was saved."""
     closed = pyqtSignal()
     """The layers are gone, and nothing is left to work on."""
 
@@ -117,12 +118,16 @@ class Labelling(QObject):
         self._owed = False
         self._not_open = ("", False)
         """The words said last of the session when none was open, and whether they need attention."""
+        self._looks_ahead = ""
+        """Words for how far the session is with what nobody waits for."""
         self.opened: Optional[Opened] = None
         self.learned: Optional[Learned] = None
         self.scores: Optional[SessionScores] = None
         self.shows = SHOW_CLASSES
-        self._saving: Dict[int, str] = {}
-        self._outlining = 0
+        self._saving = 0
+        """Number of the request for the model file, 0 while none is owed."""
+        self._outlining = self._told_by = 0
+        """Numbers of the last requests for an outline, and with labels."""
         self._adopts = False
         self.edits = LabelEdits(labels, self)
         self.watch = LabelWatch(labels, raster.crs(), self)
@@ -153,6 +158,7 @@ class Labelling(QObject):
 
     def begin(self) -> None:
         """Start the session. What it says is heard by those who are connected by now."""
+        self.watch.look()  # So that labels are counted before it is open.
         self._start()
 
     # --- What a person does ---------------------------------------------------------------------------------------------
@@ -198,8 +204,9 @@ class Labelling(QObject):
 
     def save_model(self, path: Path) -> None:
         """Ask for the model file of the map as it is."""
-        number = self._ask(Save, path=str(path), labels=self.labels.source().split("|")[0], field="class")
-        self._saving[number] = str(path)
+        self._saving = self._ask(Save, path=str(path), labels=self.labels.source().split("|")[0], field="class")
+        if not self._saving:
+            self.not_saved.emit()
 
     def show_as(self, shows: str) -> None:
         """Show classes, confidence or change."""
@@ -282,7 +289,8 @@ class Labelling(QObject):
     def _start(self) -> None:
         self.opened = self.learned = None
         self.needs_restart = False
-        self._saving.clear()
+        self._looks_ahead, self._told_by = "", 0
+        self._do_without_model()
         try:
             name = name_in_job(self.raster, QgsProcessingFeedback(False))
             self._process = SessionProcess(self._command(), self)
@@ -358,14 +366,13 @@ class Labelling(QObject):
             self.outlined.emit(answer)
 
     def _on_saved(self, answer: Saved) -> None:
-        self._saving.pop(answer.number, None)
+        self._saving = 0
         self.saved.emit(answer.path)
 
     def _on_refused(self, answer: Refused) -> None:
-        text = f"{answer.what} {answer.remedy}".strip()
-        if self._saving.pop(answer.number, None) is not None:
-            self.refused.emit(text)
-        self.said.emit(text, True)
+        if answer.number == self._saving:
+            self._do_without_model()
+        self.said.emit(f"{answer.what} {answer.remedy}".strip(), True)
 
     def _on_failed(self, answer: Failed) -> None:
         # Such as a raster that cannot be read: a new session would say the same.
@@ -376,18 +383,26 @@ class Labelling(QObject):
             self.said.emit(answer.text, True)
 
     def _on_progress(self, answer: Progress) -> None:
-        if answer.fraction >= 1 and self.opened is not None:
-            self._say_state()  # What to do next says more than that.
-        else:
-            self.said.emit(f"{answer.stage} {answer.fraction:.0%}", False)
+        told = f"{answer.stage} {answer.fraction:.0%}"
+        if self.opened is None:
+            self._say_not_open(told, False)
+        else:  # Beside what to do next, which says more.
+            self._looks_ahead = told if answer.fraction < 1 else ""
+            self._say_state()
 
     def _give_up(self, why: str) -> None:
         if self._process is not None:
             self._process.close()
             self._process = None
         self.opened = None
+        self._do_without_model()
         self.needs_restart = True
         self._say_not_open(why, True)
+
+    def _do_without_model(self) -> None:
+        if self._saving:
+            self._saving = 0
+            self.not_saved.emit()
 
     def _say_not_open(self, text: str, attention: bool) -> None:
         self._not_open = (text, attention)
@@ -401,6 +416,7 @@ class Labelling(QObject):
         if self._is_over:
             return
         self.opened = None
+        self._do_without_model()
         if time.monotonic() - self._started_at > LASTING_S:
             self._restarts = 0
         first_line = how.partition("\n")[0]
@@ -427,7 +443,9 @@ class Labelling(QObject):
 
     def _send_labels(self, changes: LabelChanges) -> None:
         if self.opened is not None:
-            self._ask(ChangeLabels, changed=changes.changed, removed=changes.removed, more=self.watch.has_more)
+            changed, removed, more = changes.changed, changes.removed, self.watch.has_more
+            self._told_by = self._ask(ChangeLabels, changed=changed, removed=removed, more=more)
+            self._say_state()
         self.counted.emit()
 
     def _ask_for_scores(self) -> None:
@@ -467,8 +485,12 @@ class Labelling(QObject):
         """Return in words what the session is at."""
         if self.opened is None:
             return self._not_open[0]
+        if not self.classes:
+            return tr("The raster is open. Add a class for each land cover, with Add... or From...")
         if self.learned is None:
             return tr("The raster is open. Draw labels of at least two classes.")
+        if self.learned.problem and self.learned.number < self._told_by:
+            return tr("The labels are being looked at.")  # It is an answer from before it was told of them.
         parts = [self.learned.problem or tr("Learned from {number} labels.", number=self.learned.labels)]
         if self.learned.waiting:
             parts.append(tr("{number} labels wait for their part of the raster.", number=self.learned.waiting))
@@ -477,6 +499,8 @@ class Labelling(QObject):
         picture = self.live.picture
         if picture is not None and picture.known < 1 and not self.learned.problem:
             parts.append(tr("{percent} % of the view is computed.", percent=round(100 * picture.known)))
+        elif self._looks_ahead and not self.learned.problem:
+            parts.append(f"{self._looks_ahead}.")
         return " ".join(parts)
 
     def _timer(self, do: Callable[[], None], after_ms: int) -> QTimer:

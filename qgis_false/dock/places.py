@@ -26,6 +26,7 @@ class PlaceQueue:
         self._mark = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.PolygonGeometry)
         self._mark.setFillColor(QColor(0, 0, 0, 0))
         self._mark.setStrokeColor(QColor("#ffff00"))
+        self._mark.setSecondaryStrokeColor(QColor("#000000"))  # Seen on yellow ground, too.
         self._mark.setWidth(3)
         self._mark.setLineStyle(Qt.PenStyle.DashLine)
 

@@ -30,6 +30,7 @@ from qgis_false.translation import failure
 
 MOST_SEEN_PX = 400
 """Pixels of the raster across the view in which the first point is shown, or fewer: more would show none of them."""
+MARK_PX = 27
 POINT_ID = "id"
 """The field by which points are in random order."""
 
@@ -64,10 +65,10 @@ class SampleQueue:
         self.passed: List[int] = []
         self._now: Optional[int] = None
         self._mark = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.PointGeometry)
-        self._mark.setIcon(QgsRubberBand.IconType.ICON_FULL_DIAMOND)
-        self._mark.setIconSize(14)
-        self._mark.setFillColor(QColor(0, 0, 0, 0))
+        self._mark.setIcon(QgsRubberBand.IconType.ICON_BOX)  # What is in it stays visible.
+        self._mark.setIconSize(MARK_PX)
         self._mark.setStrokeColor(QColor("#ffff00"))
+        self._mark.setSecondaryStrokeColor(QColor("#000000"))  # Seen on yellow ground, too.
         self._mark.setWidth(3)
 
     @property

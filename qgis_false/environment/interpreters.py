@@ -46,7 +46,15 @@ PROBE_S = 30.0
 
 
 class NoEnvironment(Exception):
-    """There is no compute environment. The text says what to do."""
+    """There is no compute environment. The text says what to do.
+
+    Attributes:
+        problem: The words without what to do, for where a button does it.
+    """
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(f"{problem} {remedy}".strip())
+        self.problem = problem
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ def find_interpreter() -> Interpreter:
                 raise NoEnvironment(interrupted())
             return Interpreter(path, origin)
     problem = tr("FALSE has no compute environment yet. It is a Python of its own, with PyTorch.")
-    raise NoEnvironment(f"{problem} {how_to()}")
+    raise NoEnvironment(problem, how_to())
 
 
 def interrupted() -> str:

@@ -1956,12 +1956,8 @@
         <translation>unbekannt, noch {number} zeichnen</translation>
     </message>
     <message>
-        <source>Double click to change it.</source>
-        <translation>Ein Doppelklick ändert es.</translation>
-    </message>
-    <message>
         <source>after {number} more</source>
-        <translation>nach {number} weiteren</translation>
+        <translation>noch {number} nötig</translation>
     </message>
     <message>
         <source>Class</source>
@@ -1969,7 +1965,7 @@
     </message>
     <message>
         <source>Accuracy</source>
-        <translation>Genauigkeit</translation>
+        <translation>Güte</translation>
     </message>
     <message>
         <source>Number of labels</source>
@@ -1978,6 +1974,10 @@
     <message>
         <source>Share of the labels of the class that the map shows as this class when it has not learned from them (producer's accuracy), with the limits between which it lies in 95 of 100 cases.</source>
         <translation>Anteil der Trainingsflächen der Klasse, die die Karte als diese Klasse zeigt, wenn sie nicht aus ihnen gelernt hat (Herstellergenauigkeit), mit den Grenzen, zwischen denen er in 95 von 100 Fällen liegt.</translation>
+    </message>
+    <message>
+        <source>Double click to change it.</source>
+        <translation>Ein Doppelklick ändert es.</translation>
     </message>
     <message>
         <source>The layer {layer} has no style that shows classes.</source>
@@ -2244,8 +2244,16 @@
         <translation>{how} Keine Trainingsfläche ist verloren; sie beginnt neu.</translation>
     </message>
     <message>
+        <source>The raster is open. Add a class for each land cover, with Add... or From...</source>
+        <translation>Das Raster ist geöffnet. Legen Sie für jede Landbedeckung eine Klasse an, mit „Hinzufügen...“ oder „Aus...“.</translation>
+    </message>
+    <message>
         <source>The raster is open. Draw labels of at least two classes.</source>
         <translation>Das Raster ist geöffnet. Zeichnen Sie Trainingsflächen von mindestens zwei Klassen.</translation>
+    </message>
+    <message>
+        <source>The labels are being looked at.</source>
+        <translation>Die Trainingsflächen werden angesehen.</translation>
     </message>
     <message>
         <source>The library of the compute environment speaks another version. Set the environment up again.</source>
@@ -2488,6 +2496,10 @@
         <translation>Geht von einem Stichprobenpunkt zum nächsten: 1 bis 9 sagen seine Klasse, 0, dass es niemand sagen kann, Entf geht zurück.</translation>
     </message>
     <message>
+        <source>Keys: 1 to 9 for its class, 0 where nobody can tell, N goes on, Del back, Esc ends it.</source>
+        <translation>Tasten: 1 bis 9 für die Klasse, 0, wo es niemand sagen kann, N geht weiter, Entf zurück, Esc beendet es.</translation>
+    </message>
+    <message>
         <source>Stop filling in</source>
         <translation>Ausfüllen beenden</translation>
     </message>
@@ -2578,6 +2590,10 @@
     <message>
         <source>Cancelled.</source>
         <translation>Abgebrochen.</translation>
+    </message>
+    <message>
+        <source>It goes on with the encoder in {path}.</source>
+        <translation>Es geht mit dem Encoder in {path} weiter.</translation>
     </message>
     <message>
         <source>It has failed.</source>

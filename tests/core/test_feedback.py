@@ -74,6 +74,17 @@ def test_a_run_from_the_beginning_is_told_as_ever(clock: Clock) -> None:
     assert said[-2].eta_s == pytest.approx(450 + 500)
 
 
+@pytest.mark.parametrize(("seconds", "rate"), [(2.0, "0.5 tiles/s"), (30.0, "0.033 tiles/s"), (0.3, "3.3 tiles/s")])
+def test_a_slow_run_has_a_rate_that_is_not_nought(clock: Clock, seconds: float, rate: str) -> None:
+    said: list[events.Progress] = []
+    told = Feedback(said.append)  # type: ignore[arg-type]
+    with told.stage("Classifying", 1.0):
+        for done in range(100):
+            told.advance(done, 100, "tiles")
+            clock.now += seconds
+    assert {event.rate for event in said if event.rate} == {rate}
+
+
 def test_too_early_nothing_is_told(clock: Clock) -> None:
     said: list[events.Progress] = []
     told = Feedback(said.append)  # type: ignore[arg-type]

@@ -63,13 +63,14 @@ def open_dock() -> dict[str, Any]:
     image = QgsRasterLayer(GIVEN["image"], "Image")
     QgsProject.instance().addMapLayer(image)
     iface.mainWindow().showMaximized()
-    for name in ("Browser", "ProcessingToolbox"):
-        iface.mainWindow().findChild(QDockWidget, name).hide()
+    iface.mainWindow().findChild(QDockWidget, "Browser").hide()
+    iface.mainWindow().findChild(QDockWidget, "ProcessingToolbox").show()
     pause(0.5)
     iface.mapCanvas().setExtent(image.extent())
     iface.mainWindow().findChild(QAction, "false_label").trigger()
     wait_for(lambda: dock() is not None and dock().isVisible(), "the dock")
-    return {"missing": dock().first_page.missing.text()}
+    pause(0.5)
+    return {"missing": dock().first_page.missing.text(), "share": dock().height() / iface.mainWindow().height()}
 
 
 def begin() -> dict[str, Any]:

@@ -55,6 +55,10 @@ def steps(screen, compute_python, folder) -> dict[str, dict[str, Any]]:
     return said
 
 
+def test_the_dock_has_room_also_where_the_toolbox_is_open(steps):
+    assert steps["open_dock"]["share"] > 0.5
+
+
 def test_labels_drawn_with_mouse_and_keys_make_a_map(steps):
     assert steps["draw"]["count"] == 6
     assert max(steps["draw"]["seconds"][2:]) < SOON_S

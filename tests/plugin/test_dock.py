@@ -17,7 +17,9 @@ from qgis.core import (
     QgsCategorizedSymbolRenderer,
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
+    QgsDefaultValue,
     QgsFeature,
+    QgsField,
     QgsFillSymbol,
     QgsGeometry,
     QgsPointXY,
@@ -31,12 +33,14 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from qgis.gui import QgsMapCanvas, QgsMessageBar
-from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QSize, Qt
-from qgis.PyQt.QtGui import QKeyEvent, QWheelEvent
+from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QRect, QSize, Qt, QVariant
+from qgis.PyQt.QtGui import QColor, QKeyEvent, QWheelEvent
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QAction, QMainWindow
 from small_labels import saved
 from small_raster import write_raster
+
+from false_core.session_protocol import Learned, Refused
 
 FAKE = Path(__file__).with_name("fake_session.py")
 SOON_S = 20.0
@@ -184,6 +188,14 @@ def press(desk, key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
     QTest.keyClick(desk.canvas, key, modifier)
 
 
+def with_author(labels: QgsVectorLayer) -> str:
+    """Give a layer a field that QGIS fills in by itself, and return what with."""
+    assert labels.dataProvider().addAttributes([QgsField("by", QVariant.String)])
+    labels.updateFields()
+    labels.setDefaultValueDefinition(labels.fields().lookupField("by"), QgsDefaultValue("'Ada'"))
+    return "Ada"
+
+
 def draw_square(desk, x: float, y: float, key=Qt.Key.Key_Return) -> None:
     for corner in ((x, y), (x + 0.05, y), (x + 0.05, y + 0.05), (x, y + 0.05)):
         click(desk, *corner)
@@ -203,6 +215,15 @@ class TestDrawing:
         draw_square(desk, 0.4, 0.4)
         assert in_file(dock) == {1: 2}
         until(lambda: told(record) == {1: 2}, "the session hears of it")
+
+    def test_other_fields_have_the_values_that_their_layer_gives_them(self, dock, desk):
+        two_classes(dock)
+        by = with_author(dock.work.labels)
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.4, 0.4)
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        press(desk, Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
+        assert [one["by"] for one in QgsVectorLayer(dock.work.labels.source(), "other", "ogr").getFeatures()] == [by]
 
     def test_the_map_is_on_the_canvas_between_raster_and_labels(self, dock, desk, record, image):
         two_classes(dock)
@@ -615,6 +636,16 @@ class TestAFileThatAnotherProgramHolds:
         press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         assert in_file(dock) == {}
 
+    def test_what_needs_attention_is_said_also_while_it_looks_at_the_rest(self, dock, desk, hold):
+        from false_core.events import Progress
+
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        hold(dock.work.labels.source())
+        draw_square(desk, 0.3, 0.4)
+        dock.work._hear(Progress(0.5, "Looking at the rest of the raster"))
+        assert "1 labels wait until" in dock.status.text() and dock.status.styleSheet()
+
     def test_nothing_else_is_done_and_it_is_said(self, quick, dock, desk, hold):
         two_classes(dock)
         dock.drawing.use("polygon")
@@ -639,6 +670,7 @@ class TestAFileThatAnotherProgramHolds:
         two_classes(dock)
         dock.drawing.use("polygon")
         work, source = dock.work, dock.work.labels.source()
+        by = with_author(work.labels)
         taken = tmp_path / "image_labels_waiting.gpkg"
         taken.touch()
         hold(source, how)
@@ -653,7 +685,7 @@ class TestAFileThatAnotherProgramHolds:
             QgsProject.instance().clear()
         assert time.monotonic() - began < IN_A_MOMENT_S
         kept = QgsVectorLayer(str(tmp_path / "image_labels_waiting_2.gpkg"), "", "ogr")
-        assert [one["class"] for one in kept.getFeatures()] == [1, 1] and kept.extent().width() > 1
+        assert [(one["class"], one["by"]) for one in kept.getFeatures()] == [(1, by)] * 2 and kept.extent().width() > 1
         assert "2 labels are not in image_labels.gpkg, but in" in desk.bar.currentItem().text()
         assert kept.source() in desk.bar.currentItem().text() and not taken.stat().st_size
         assert dock.work is None and work.process_id == 0 and not work._silence.isActive()
@@ -860,13 +892,33 @@ class TestSession:
         assert time.monotonic() - started < 1.0
         until(lambda: len(told(record)) == 10_001, "the session hears of one more")
 
-    def test_when_all_has_been_looked_at_it_says_what_to_do(self, dock):
+    def test_it_says_what_to_do_also_while_it_looks_at_the_rest(self, dock, desk):
         from false_core.events import Progress
 
         dock.work._hear(Progress(0.5, "Looking at the rest of the raster"))
-        assert dock.status.text() == "Looking at the rest of the raster 50%"
+        assert "Add a class for each land cover" in dock.status.text()
+        two_classes(dock)
+        until(lambda: dock.work.learned is not None, "it has no labels to learn from")
+        dock.work._hear(Progress(0.6, "Looking at the rest of the raster"))
+        assert dock.status.text() == dock.work.learned.problem
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.3, 0.4)
+        press(desk, Qt.Key.Key_2)
+        draw_square(desk, 0.6, 0.4)
+        until(
+            lambda: dock.status.text() == "Learned from 2 labels. Looking at the rest of the raster 60%.", "it has learned"
+        )
         dock.work._hear(Progress(1.0, "Looking at the rest of the raster"))
-        assert "raster 100%" not in dock.status.text() and "Draw labels of" in dock.status.text()
+        assert dock.status.text() == "Learned from 2 labels."
+
+    def test_of_labels_that_a_new_session_has_not_looked_at_yet_it_does_not_say_that_there_are_none(self, dock, desk):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.3, 0.4)
+        until(lambda: 0 < dock.work._told_by == dock.work.learned.number, "it has learned")
+        before = dock.work._told_by - 1
+        dock.work._hear(Learned(before, 0, 0, 0, "There is no label yet. Draw one of each of two classes."))
+        assert dock.status.text() == "The labels are being looked at."
 
     def test_it_ends_with_the_dock(self, dock):
         process = dock.work._process._child
@@ -885,6 +937,7 @@ class TestSession:
         until(lambda: model.index(0, 4).data() == "90% (70–97)", "a score comes")
         assert model.index(1, 4).data() == "after 1 more"
         assert model.index(1, 4).data(Qt.ItemDataRole.ToolTipRole) == "unknown, draw 1 more"
+        assert model.index(0, 2).data(Qt.ItemDataRole.ToolTipRole).startswith("road\n")
         assert [model.index(row, 3).data() for row in range(2)] == ["2", "1"]
 
     def test_a_narrow_dock_cuts_names_and_no_accuracy(self, dock):
@@ -976,7 +1029,7 @@ class TestClasses:
 
     def test_colours_are_explained(self, dock):
         dock.live_map.shows.setCurrentIndex(1)
-        assert "90 %" in dock.live_map.colour_key.text()
+        assert "90\u00a0%" in dock.live_map.colour_key.text()
         dock.live_map.shows.setCurrentIndex(2)
         assert "another class than before" in dock.live_map.colour_key.text()
         dock.live_map.shows.setCurrentIndex(0)
@@ -1057,7 +1110,7 @@ class TestProject:
         from qgis_false.environment.interpreters import NoEnvironment
 
         def none():
-            raise NoEnvironment("There is none.")
+            raise NoEnvironment("There is none.", "Look for the button elsewhere.")
 
         monkeypatch.setattr("qgis_false.dock.first_page.find_interpreter", none)
         opened = []
@@ -1395,6 +1448,33 @@ class TestWholeMaps:
         assert "by Classify a raster of FALSE" in said[0] and said[1:] == ["Raster: image", "Model: image_model.safetensors"]
         assert dock.whole_maps.make_map.isEnabled()
 
+    def test_it_is_begun_once_and_shown_while_the_model_is_saved(self, dock, monkeypatch):
+        runs, panel, asked = Started(monkeypatch), dock.whole_maps, []
+        monkeypatch.setattr(dock.work, "save_model", asked.append)
+        panel.make_map.click()
+        panel._save_model()
+        assert len(asked) == 1 and not panel.make_map.isEnabled() and not panel.improve.isEnabled()
+        assert not panel._progress.isHidden() and panel._cancel.isHidden()
+        dock.work.saved.emit(str(asked[0]))
+        assert len(runs.started) == 1 and not panel._cancel.isHidden()
+        runs.started[0].ended.emit(False, {}, "")
+        assert panel.make_map.isEnabled() and panel._progress.isHidden()
+
+    @pytest.mark.parametrize("why", ["refused", "session ends", "dock is closed"])
+    def test_one_can_begin_again_where_the_model_is_not_saved(self, dock, monkeypatch, why):
+        runs, panel, work = Started(monkeypatch), dock.whole_maps, dock.work
+        monkeypatch.setattr(work._process, "ask", lambda kind, **values: 77)
+        panel.make_map.click()
+        assert not panel.make_map.isEnabled()
+        if why == "refused":
+            work._hear(Refused(77, "No model can be saved.", ""))
+        elif why == "session ends":
+            os.kill(work.process_id, signal.SIGKILL)
+        else:
+            dock.stop()
+        until(panel.make_map.isEnabled, "one can begin again")
+        assert not runs.started and panel._progress.isHidden()
+
     def test_the_live_map_gives_way_to_a_new_one_until_the_next_label(self, dock, desk, image, monkeypatch, tmp_path):
         runs, live = Started(monkeypatch), dock.live_map._visible
         two_classes(dock)
@@ -1679,6 +1759,27 @@ class TestSamplePoints:
         press(desk, Qt.Key.Key_Escape)
         assert dock.samples.queue is None
         assert dock.work.live._visible
+
+    @pytest.mark.parametrize("ground", ["#ffff00", "#000000"])
+    def test_the_mark_is_seen_on_any_ground_and_hides_nothing_in_it(self, dock, desk, points, ground):
+        two_classes(dock)
+        desk.canvas.setLayers([])
+        desk.canvas.setCanvasColor(QColor(ground))
+        dock.samples.fill_in(points)
+        until(lambda: not desk.canvas.isDrawing(), "the canvas is drawn")
+        middle = desk.canvas.rect().center()
+        seen = desk.canvas.grab(QRect(middle.x() - 20, middle.y() - 20, 41, 41)).toImage()
+        colours = {seen.pixelColor(x, y).name() for x in range(seen.width()) for y in range(seen.height())}
+        assert {"#ffff00", "#000000"} <= colours
+        inside = {seen.pixelColor(x, y).name() for x in range(15, 26) for y in range(15, 26)}
+        assert inside == {ground}
+
+    def test_the_keys_are_said_while_they_count(self, dock, points):
+        two_classes(dock)
+        dock.samples.fill_in(points)
+        assert not dock.samples.keys_line.isHidden()
+        dock.samples.leave()
+        assert dock.samples.keys_line.isHidden()
 
     def test_one_that_cannot_be_written_is_said(self, dock, desk, points, monkeypatch):
         two_classes(dock)

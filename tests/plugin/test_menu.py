@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from qgis import utils
 from qgis.core import QgsSettings
-from qgis.PyQt.QtCore import QCoreApplication, QUrl
+from qgis.PyQt.QtCore import QCoreApplication, QEvent, QUrl
 from qgis.PyQt.QtWidgets import QMainWindow, QMenu, QMessageBox, QPushButton, QToolBar, QToolButton
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -176,6 +177,25 @@ def test_the_user_is_told_once_where_it_is(nowhere, menu, desktop, monkeypatch):
     menu.greet()
     QCoreApplication.processEvents()
     assert len(desktop.bar.items()) == 1
+
+
+def test_the_greeting_ends_when_it_is_followed(nowhere, menu, desktop, monkeypatch):
+    opened = []
+    monkeypatch.setattr(menu, "_open", lambda *given, **more: opened.append(given))
+    menu._greet()
+    desktop.bar.items()[0].findChild(QPushButton).click()
+    assert opened == [("setupenvironment",)] and not desktop.bar.items()
+
+
+def test_the_greeting_ends_when_the_dock_is_opened(nowhere, menu, desktop, monkeypatch):
+    menu._dock = SimpleNamespace(setUserVisible=lambda shown: None)
+    menu._greet()
+    menu.open_dock()
+    assert not desktop.bar.items()
+    menu._greet()
+    desktop.bar.clearWidgets()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    menu.open_dock()  # A person has closed it meanwhile.
 
 
 class TestWithoutAComputeEnvironment:

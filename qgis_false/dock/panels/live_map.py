@@ -85,8 +85,8 @@ class LiveMapPanel(Panel):
         """Say what colours mean that the list of classes does not explain."""
         colours: List[Tuple[str, str]] = []
         if self.shows.currentData() == SHOW_CONFIDENCE:
-            colours = [(f"{percent} %", colour) for percent, colour in CONFIDENCE_COLOURS]
+            colours = [(f"{percent}\u00a0%", colour) for percent, colour in CONFIDENCE_COLOURS]
         elif self.shows.currentData() == SHOW_CHANGE:
             colours = [(tr("another class than before"), DIFFERENCE_COLOUR)]
-        shown = [f'<font color="{colour}">&#9632;</font> {text}' for text, colour in colours]
+        shown = [f'<font color="{colour}">&#9632;</font>&nbsp;{text}' for text, colour in colours]
         self.colour_key.setText("&nbsp; ".join(shown))

@@ -44,9 +44,11 @@ class SamplesPanel(Panel):
         self.button.clicked.connect(self._begin_or_leave)
         self.rows.addWidget(self.button)
         self.line, self.estimate_line = QLabel(), QLabel()
-        for line in (self.line, self.estimate_line):
+        self.keys_line = QLabel(tr("Keys: 1 to 9 for its class, 0 where nobody can tell, N goes on, Del back, Esc ends it."))
+        for line in (self.line, self.keys_line, self.estimate_line):
             line.setWordWrap(True)
             self.rows.addWidget(line)
+        self.keys_line.hide()
 
     def begin(self, work: Labelling) -> None:
         """Show the maps again that were hidden when QGIS ended."""
@@ -65,6 +67,7 @@ class SamplesPanel(Panel):
         self.leave()
         self.filling_in.emit(True)
         self.queue = SampleQueue(self._canvas, layer, self.work.raster)
+        self.keys_line.show()
         self.button.setText(tr("Stop filling in"))
         maps = map_layers()
         remember_hidden(hide_layers([one.id() for one in maps]))
@@ -118,6 +121,7 @@ class SamplesPanel(Panel):
             return
         self.queue.dispose()
         self.queue = None
+        self.keys_line.hide()
         _show_hidden()
         self.estimate_line.clear()
         self.button.setText(tr("Fill in sample points..."))

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Dict, NamedTuple, Optional
 
 from qgis.core import QgsPalettedRasterRenderer, QgsProject, QgsRasterLayer
-from qgis.PyQt.QtCore import QUrl, pyqtSignal
+from qgis.PyQt.QtCore import Qt, QUrl, pyqtSignal
 from qgis.PyQt.QtGui import QDesktopServices
-from qgis.PyQt.QtWidgets import QMenu, QProgressBar, QPushButton, QToolButton, QWidget
+from qgis.PyQt.QtWidgets import QLabel, QMenu, QProgressBar, QPushButton, QToolButton, QWidget
 
 from qgis_false.dialogs.destinations import free_path, name_of_output, proposed
 from qgis_false.dock.background_run import BackgroundRun
@@ -23,7 +23,7 @@ from qgis_false.dock.project_state import Looks, remember_work, remembered_work
 from qgis_false.layers import as_it_is, classes_of, raster_path
 from qgis_false.made_files import MADE_ENCODER, MADE_SEGMENTER, remember_file
 from qgis_false.result_metadata import layer_metadata
-from qgis_false.result_names import name_of_layer
+from qgis_false.result_names import name_of_layer, stem_of
 from qgis_false.translation import tr
 
 
@@ -45,6 +45,8 @@ class WholeMapsPanel(Panel):
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
         self._run: Optional[BackgroundRun] = None
+        self._saves = False
+        """True until the model of which the map is to be made is there."""
         self._subject = _Subject("", "")
         self.make_map, self.improve = QPushButton(tr("Make the map")), QPushButton(tr("Improve it"))
         self.make_map.setToolTip(tr("Saves the model beside the raster, and maps the whole raster with it."))
@@ -75,19 +77,43 @@ class WholeMapsPanel(Panel):
         self._cancel.clicked.connect(lambda: self._run and self._run.cancel())
         self._cancel.hide()
         self.rows.addLayout(row(self._progress, self._cancel))
+        self.line = QLabel()
+        """The end of the last run: the state of the session stands far above, where nobody looks for it."""
+        self.line.setWordWrap(True)
+        self.line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.line.hide()
+        self.rows.addWidget(self.line)
+        self.said.connect(lambda text, _: self._show_line(text))
 
     def begin(self, work: Labelling) -> None:
         """Map with the models that are saved from now on."""
         super().begin(work)
+        self._show_line("")
         self.report.hide()
         work.saved.connect(self._map_with)
+        work.not_saved.connect(lambda: self._wait_for_model(False))
+
+    def end(self) -> None:
+        """Let go of the labelling. What runs goes on."""
+        self._wait_for_model(False)
+        super().end()
+
+    def _show_line(self, text: str) -> None:
+        self.line.setText(text)
+        self.line.setVisible(bool(text))
+
+    def _wait_for_model(self, waits: bool) -> None:
+        self._saves = waits
+        self._show_run()
 
     def _save_model(self) -> None:
-        if self.work is not None and self._run is None:
+        if self.work is not None and self._run is None and not self._saves:
+            self._wait_for_model(True)
             self.work.save_model(Path(_new_file(self.work.raster, "finetune", "model", ".safetensors")))
 
     def _map_with(self, path: str) -> None:
         """Map the whole raster with the model that was saved."""
+        self._saves = False
         if self.work is not None:
             remember_file(MADE_SEGMENTER, path, [raster_path(self.work.raster)])
             output = _new_file(self.work.raster, "classify", "output", ".tif")
@@ -127,15 +153,18 @@ class WholeMapsPanel(Panel):
         self._run = BackgroundRun(name, values, self)
         self._run.progressed.connect(lambda percent: self._progress.setValue(round(percent)))
         self._run.ended.connect(self._on_end)
+        self._show_line("")
         self._progress.setValue(0)
         self._show_run()
         self._run.start()
 
     def _show_run(self) -> None:
-        for widget in (self._progress, self._cancel):
-            widget.setVisible(self._run is not None)
+        runs = self._run is not None
+        self._cancel.setVisible(runs)
+        self._progress.setVisible(runs or self._saves)
+        self._progress.setRange(0, 100 if runs else 0)  # How long the session has to do other things first, nobody knows.
         for button in (self.make_map, self.improve, self.finished):
-            button.setEnabled(self._run is None)
+            button.setEnabled(not runs and not self._saves)
 
     def _on_end(self, successful: bool, results: Dict[str, Any], said: str) -> None:
         run, self._run = self._run, None
@@ -164,6 +193,7 @@ class WholeMapsPanel(Panel):
         remember_file(MADE_ENCODER, path, [self._subject.path])
         if self.work is not None and self.work.raster.id() == self._subject.layer:
             self.encoder_made.emit(path)
+            self._show_line(tr("It goes on with the encoder in {path}.", path=path))
             return
         known = remembered_work()
         if known is not None and known.raster.id() == self._subject.layer:
@@ -178,7 +208,7 @@ class WholeMapsPanel(Panel):
 
     def _add_map(self, path: str, what: str, run: BackgroundRun, raster: QgsRasterLayer) -> None:
         with as_it_is(path):
-            layer = QgsRasterLayer(path, name_of_layer(what, raster.name()))
+            layer = QgsRasterLayer(path, name_of_layer(what, stem_of(raster_path(raster)) or raster.name()))
         layer.setMetadata(layer_metadata(run.name, run.inputs()))
         classes = classes_of(path)
         if classes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from false_core.inference import tiles as tile_plans
 from false_core.jobs import Classify
 from false_core.models.model_file import MADE_BY, SEGMENTER, read_card
 from false_core.raster.source import RasterSource, Window
-from false_core.session import kept_tiles
+from false_core.session import kept_tiles, pictures
 from false_core.session import session as session_module
 from false_core.session_protocol import (
     NO_CLASS,
@@ -413,6 +414,37 @@ class TestPlaces:
         assert opened.answer(SuggestedPlaces, number=opened.ask(Suggest)).places
         room = opened.session._room
         assert sum(map(room._grid.knows, room._plan)) == 1 < len(room._plan)
+
+    @pytest.mark.thorough
+    @pytest.mark.parametrize("kind", [Suggest, Save])
+    def test_nobody_who_asks_waits_for_the_picture_of_a_large_view(
+        self, opened: SessionHere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Any
+    ) -> None:
+        opened.label(*boxes())
+        opened.answer(Learned, labels=6)
+        drawn: list[float] = []
+        asked, real = threading.Event(), pictures.Painter.draw
+
+        def wait_for_somebody_who_asks(*given: Any) -> Iterator[Any]:
+            for picture in real(*given):
+                drawn.append(picture.known)
+                if len(drawn) == 1:
+                    assert picture.known < 1 and asked.wait(30)
+                yield picture
+
+        monkeypatch.setattr(pictures, "FIRST_S", 0.0)
+        monkeypatch.setattr(pictures, "BETWEEN_S", 0.0)
+        monkeypatch.setattr(pictures.Painter, "draw", wait_for_somebody_who_asks)
+        view = opened.view(WHOLE, 200, 150)
+        until = time.monotonic() + 30
+        while not drawn and time.monotonic() < until:
+            time.sleep(0.01)
+        values = {"path": str(tmp_path / "live.safetensors")} if kind is Save else {}
+        number = opened.ask(kind, **values)
+        asked.set()
+        opened.answer(Saved if kind is Save else SuggestedPlaces, number=number)
+        assert 1.0 not in drawn, "it is answered first"
+        assert opened.picture(number=view).known == 1
 
     @pytest.mark.thorough
     def test_without_a_map_there_are_none(self, opened: SessionHere) -> None:
