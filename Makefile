@@ -47,6 +47,7 @@ test-quick-plugin: setup
 
 test-slow: setup  ## Run what shows once more, or on a larger scale, what make test shows; some ten minutes
 	$(IN_CORE) $(PYTHON) -m pytest tests/core -m slow $(PYTEST_ARGS)
+	$(call run-in-qgis,tests/process -m slow)
 
 test-core: setup  ## Run the tests of the library
 	$(IN_CORE) $(PYTHON) -m pytest tests/core -n 2 --dist worksteal -m "not slow" $(or $(PYTEST_ARGS),--every-error)
@@ -55,7 +56,7 @@ test-plugin: setup  ## Run the tests of the plugin inside QGIS's Python
 	$(call run-in-qgis,tests/plugin $(if $(PYTEST_ARGS),,--every-error))
 
 test-process: setup  ## Run the tests that drive qgis_process
-	$(call run-in-qgis,tests/process)
+	$(call run-in-qgis,tests/process -m "not slow")
 
 test-desktop: setup package  ## Run the plugin in a QGIS desktop on a screen of its own, from installing it to the map
 	$(call run-in-qgis,tests/desktop)

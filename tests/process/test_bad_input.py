@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from osgeo import gdal, ogr, osr
 
+once_more = pytest.mark.slow
+"""What the library refuses, as tests/core/test_main_job.py shows. One such refusal of each kind of job is run always."""
+
 
 @pytest.fixture
 def output(tmp_path) -> Path:
@@ -124,6 +127,7 @@ def test_raster_cut_off(refused, scene, output, tmp_path):
     assert "cut.tif" in said
 
 
+@once_more
 def test_raster_without_a_valid_pixel(refused, output, tmp_path):
     dataset = gdal.GetDriverByName("GTiff").Create(str(tmp_path / "empty.tif"), 128, 128, 3, gdal.GDT_Byte)
     for band in (1, 2, 3):
@@ -140,6 +144,7 @@ def test_raster_without_a_valid_pixel(refused, output, tmp_path):
     assert "valid" in said or "nodata" in said
 
 
+@once_more
 def test_band_out_of_range(refused, scene, output):
     said = refused("false:pretrain", RASTERS=scene.image, BANDS="1,9", ENCODER=output / "e.safetensors", DEVICE="cpu")
     assert "no band 9" in said
@@ -160,10 +165,12 @@ def test_field_missing(finetune):
     assert "land_cover" in said
 
 
+@once_more
 def test_field_all_null(finetune, tmp_path, corner):
     assert "holds no value" in finetune(LABELS=write_labels(tmp_path / "null.gpkg", [None, None], *corner))
 
 
+@once_more
 def test_one_class_only(finetune, tmp_path, corner):
     said = finetune(LABELS=write_labels(tmp_path / "one.gpkg", ["road", "road"], *corner))
     assert "of one class, 'road'" in said
@@ -180,11 +187,13 @@ def test_model_that_is_none(classify, scene):
     assert "not a model made by FALSE" in classify(scene.truth)
 
 
+@once_more
 def test_encoder_where_a_model_is_needed(classify, pretrained):
     said = classify(pretrained.results["ENCODER"])
     assert "Run fine-tuning to make a model" in said
 
 
+@once_more
 def test_model_for_other_bands(classify, model, tmp_path):
     dataset = gdal.GetDriverByName("GTiff").Create(str(tmp_path / "grey.tif"), 128, 128, 1, gdal.GDT_Byte)
     dataset.GetRasterBand(1).Fill(7)
@@ -209,6 +218,7 @@ def test_a_map_in_another_format(classify, model, output):
     assert "png" in classify(model, OUTPUT=output / "map.png")
 
 
+@once_more
 def test_a_gpu_that_is_not_there(classify, model):
     said = classify(model, DEVICE="cuda:99")
     assert "cuda" in said
