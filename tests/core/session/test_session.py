@@ -111,10 +111,11 @@ def shown(land_cover: np.ndarray, extent: Sequence[float], width: int, height: i
     """Return what a view of a map shows."""
     xmin, xmax, ymin, ymax = extent
     to_map = Affine((xmax - xmin) / width, 0, xmin, 0, (ymin - ymax) / height, ymax)
+    to_pixel = ~grid * to_map
     picture = np.zeros((height, width), np.uint8)
     for row in range(height):
         for column in range(width):
-            x, y = ~grid * (to_map * (column + 0.5, row + 0.5))
+            x, y = to_pixel * (column + 0.5, row + 0.5)
             if 0 <= x < land_cover.shape[1] and 0 <= y < land_cover.shape[0]:
                 picture[row, column] = land_cover[int(y), int(x)]
     return picture
@@ -252,19 +253,17 @@ class TestLabels:
 
     @pytest.mark.thorough
     @pytest.mark.parametrize("wkb", ["", "zz", "0103", "00" * 40, shapely.Point(np.nan, 1.0).wkb_hex])
-    def test_what_is_no_geometry_is_refused_and_all_else_stays(self, opened: SessionHere, wkb: str) -> None:
-        opened.label(*boxes())
-        opened.answer(Learned, labels=6)
-        number = opened.ask(ChangeLabels, changed=(Label(5, 1, wkb),), removed=(10,))
-        assert "label 5" in opened.answer(Refused, number=number).what
-        opened.label((11, 1, boxes()[1][2]))
-        opened.answer(Learned, labels=6)
+    def test_what_is_no_geometry_is_refused_and_all_else_stays(self, labelled: SessionHere, wkb: str) -> None:
+        number = labelled.ask(ChangeLabels, changed=(Label(5, 1, wkb),), removed=(10,))
+        assert "label 5" in labelled.answer(Refused, number=number).what
+        asked = labelled.label((11, 1, boxes()[1][2]))  # As it is already.
+        assert labelled.answer(Learned, number=asked).labels == 6
 
     @pytest.mark.thorough
     @pytest.mark.parametrize("code", [0, 255, -3])
-    def test_a_code_that_no_map_can_show_is_refused(self, opened: SessionHere, code: int) -> None:
-        number = opened.label((7, code, boxes()[0][2]))
-        assert opened.answer(Refused, number=number).what == f"Label 7 has the class code {code}."
+    def test_a_code_that_no_map_can_show_is_refused(self, labelled: SessionHere, code: int) -> None:
+        number = labelled.label((7, code, boxes()[0][2]))
+        assert labelled.answer(Refused, number=number).what == f"Label 7 has the class code {code}."
 
     @pytest.mark.thorough
     def test_points_and_lines_are_labels_too(self, opened: SessionHere) -> None:
@@ -287,9 +286,9 @@ class TestLabels:
     @pytest.mark.parametrize(
         "classes", [((1, "a"), (1, "b")), ((0, "a"), (1, "b")), ((1, "a"), (300, "b"))], ids=["twice", "nodata", "large"]
     )
-    def test_classes_that_no_map_can_have_are_refused(self, opened: SessionHere, classes: Any) -> None:
-        number = opened.ask(SetClasses, classes=tuple(ClassEntry(code, name, "#112233") for code, name in classes))
-        assert opened.answer(Refused, number=number).code == "request"
+    def test_classes_that_no_map_can_have_are_refused(self, labelled: SessionHere, classes: Any) -> None:
+        number = labelled.ask(SetClasses, classes=tuple(ClassEntry(code, name, "#112233") for code, name in classes))
+        assert labelled.answer(Refused, number=number).code == "request"
 
     @pytest.mark.thorough
     def test_many_labels_may_come_in_several_requests(self, opened: SessionHere) -> None:
