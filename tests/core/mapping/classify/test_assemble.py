@@ -132,7 +132,7 @@ def succeed(process: subprocess.Popen[str]) -> str:
 @pytest.mark.thorough
 class TestSeveralProcesses:
     @pytest.mark.thorough
-    @pytest.mark.parametrize("world", [2, 3])
+    @pytest.mark.parametrize("world", [pytest.param(2, marks=pytest.mark.slow), 3])
     def test_write_the_file_that_one_writes(
         self, job: Classify, undisturbed: dict[str, bytes], start: Start, out: Path, world: int
     ) -> None:
@@ -196,10 +196,16 @@ class TestSeveralProcesses:
         assert not contents_of_outputs(out)
 
 
+# At a chosen moment it is killed always. Whatever the moment, it goes on in the same way.
+RANDOM = pytest.param("random", marks=pytest.mark.slow)
+
+
 @pytest.mark.thorough
 class TestAfterHavingBeenKilled:
     @pytest.mark.thorough
-    @pytest.mark.parametrize("moment", ["the first part", "the second part", "the file", "random"])
+    @pytest.mark.parametrize(
+        "moment", ["the first part", pytest.param("the second part", marks=pytest.mark.slow), "the file", RANDOM]
+    )
     def test_it_goes_on_and_ends_as_if_nothing_had_happened(
         self, job: Classify, undisturbed: dict[str, bytes], start: Start, out: Path, moment: str
     ) -> None:
