@@ -1,6 +1,6 @@
 """Whole jobs on a device that is not the CPU: what lies there and what lies here never meet unasked, and the same comes out.
 
-``test_on_a_number_card.py`` runs these tests, a class at a time, and the slow ones of a class as a slow test. One alone:
+``test_on_a_number_card.py`` runs these tests in two processes, and the slow ones as slow tests. One alone:
 pytest tests/core/on_a_number_card.py -k change
 """
 
