@@ -572,6 +572,7 @@ IN_A_MOMENT_S = 3.0
 """Without asking first QGIS waits for at least 5 s at each statement."""
 
 
+@pytest.mark.thorough
 class TestAFileThatAnotherProgramHolds:
     @pytest.fixture
     def hold(self):
@@ -766,6 +767,7 @@ class TestAFileThatAnotherProgramHolds:
         assert "is held by another program" in dock.status.text() and dock.samples.queue.filled == 0
 
 
+@pytest.mark.thorough
 class TestSession:
     @pytest.mark.thorough
     @pytest.mark.parametrize("mode", ["dies of the first label", "talks nonsense once", "sends half a picture"])
@@ -981,6 +983,7 @@ class TestClasses:
         assert dock.live_map.colour_key.text() == ""
 
 
+@pytest.mark.thorough
 class TestProject:
     def test_one_that_is_opened_again_finds_its_work(self, dock, desk, tmp_path, record):
         two_classes(dock)
@@ -1374,6 +1377,7 @@ class TestAFolderThatIsReadOnly:
         assert not [one.name for one in tmp_path.iterdir() if one.name.startswith("image_")]
 
 
+@pytest.mark.thorough
 class TestWholeMaps:
     def test_the_map_is_made_of_the_saved_model_and_shown(self, dock, monkeypatch, tmp_path):
         runs = Started(monkeypatch)
