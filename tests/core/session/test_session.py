@@ -131,7 +131,10 @@ class TestAView:
     )
 
     @pytest.mark.thorough
-    @pytest.mark.parametrize(("smoothing", "weights"), [(0.0, "general"), (6.0, "general"), (0.0, "none"), (6.0, "none")])
+    @pytest.mark.parametrize(
+        ("smoothing", "weights"),
+        [(0.0, "general"), (6.0, "general"), (0.0, "none"), pytest.param(6.0, "none", marks=pytest.mark.slow)],
+    )
     def test_it_shows_the_very_pixels_of_a_map_by_the_saved_model(
         self, raster: str, tmp_path: Path, smoothing: float, weights: str
     ) -> None:
