@@ -9,7 +9,7 @@ import numpy as np
 import rasterio
 from session_client import codes_of
 from session_here import SessionHere
-from small_world import GRID, HEIGHT, WIDTH, on_map, pixel_box, textured_land, write_labels, write_raster
+from small_world import FROM_NOTHING, GRID, HEIGHT, WIDTH, on_map, pixel_box, textured_land, write_labels, write_raster
 
 from false_core.benchmark.two_dates import generate_two_dates
 from false_core.dispatch import run
@@ -45,8 +45,8 @@ def pretrains(device: str, method: str, steps: int, land: str, folder: Path) -> 
     encoder = folder / "e.safetensors"
     run(
         Pretrain(
-            (land,), str(encoder), method=method, steps=steps, device=device, report=str(folder / "report.html"),
-            preset="quick", backbone="resnet10t", weights="none", batch_size=8,
+            (land,), str(encoder), method=method, steps=steps, report=str(folder / "report.html"), batch_size=8,
+            **{**FROM_NOTHING, "device": device},
         )
     )  # fmt: skip
     assert encoder.stat().st_size > 0

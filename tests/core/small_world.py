@@ -25,6 +25,9 @@ WIDTH, HEIGHT, BORDER = 170, 120, 9
 """Of the raster that the main job runs on, and the width of its border without data."""
 CLASS_NAMES = ("field", "forest", "water")
 
+FROM_NOTHING: dict[str, Any] = {"preset": "quick", "backbone": "test_resnet", "weights": "none", "device": "cpu"}
+"""Of a pretraining that is quick: the small ResNet that timm has for tests, from random weights."""
+
 
 @dataclass
 class Listener:

@@ -6,7 +6,6 @@ import functools
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ import pytest
 import safetensors.torch
 import torch
 from faulty_rank import with_small_batches
-from small_world import write_raster
+from small_world import FROM_NOTHING, write_raster
 from training_steps import ELSEWHERE, account, account_file
 
 from false_core import events, jobs, presets
@@ -167,8 +166,8 @@ def accounts(land: str, warm: list[str], tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="module")
 def account_alone(land: str) -> Callable[[str], list[dict[str, torch.Tensor]]]:
-    """Return a function that returns how one process trains by a method."""
-    return functools.cache(lambda method: account(method, land, ALONE))
+    """Return a function that returns how one process trains by a method. It remembers the last one: they are large."""
+    return functools.lru_cache(maxsize=1)(lambda method: account(method, land, ALONE))
 
 
 class TestPretraining:
@@ -221,13 +220,12 @@ def together(tmp_path: Path, warm: list[str]) -> Callable[..., Told]:
         rank: int = 1,
         step: int = 0,
         restarts: int = 0,
-        python: Sequence[str] = warm,
     ) -> Told:
         file = tmp_path / "job.json"
         file.write_text(jobs.to_json(job))
         program = [str(ROOT / "tests/core/faulty_rank.py"), mishap, str(rank), str(step), str(file)]
         variables = {"FALSE_PATIENCE_S": "4", "FALSE_CACHE": str(tmp_path)}
-        done = torchrun(python, processes, *program, restarts=restarts, **variables)
+        done = torchrun(warm, processes, *program, restarts=restarts, **variables)
         return Told(done.returncode, [events.decode(line) for line in done.stdout.splitlines()], done.stderr)
 
     return run_job
@@ -255,21 +253,20 @@ def alone(land: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pa
     """Return what one process makes, and what it began with but for one step."""
     folder = tmp_path_factory.mktemp("alone")
     for steps in (STEPS, 1):
-        run(Pretrain((land,), str(folder / f"{steps}.safetensors"), preset="quick", steps=steps, batch_size=6, device="cpu"))
+        run(Pretrain((land,), str(folder / f"{steps}.safetensors"), steps=steps, batch_size=6, **FROM_NOTHING))
     return folder / f"{STEPS}.safetensors", folder / "1.safetensors"
 
 
 class TestPretrainingJobs:
     @pytest.fixture
     def job(self, land: str, tmp_path: Path) -> Pretrain:
-        encoder = str(tmp_path / "e.safetensors")
-        return Pretrain(rasters=(land,), encoder=encoder, preset="quick", steps=STEPS, batch_size=6, device="cpu")
+        return Pretrain((land,), str(tmp_path / "e.safetensors"), steps=STEPS, batch_size=6, **FROM_NOTHING)
 
     def test_end_as_in_one_process_and_only_the_first_speaks(
         self, job: Pretrain, alone: tuple[Path, Path], together: Callable[..., Told], tmp_path: Path
     ) -> None:
         job = replace(job, report=str(tmp_path / "r.html"))
-        told = together(job, 2, python=[sys.executable])
+        told = together(job, 2)
         assert told.code == 0, told.log
         assert [type(event) for event in (told.events[0], told.events[-1])] == [events.Started, events.Finished]
         assert len(told.all(events.Started)) == len(told.all(events.Finished)) == 1
@@ -291,7 +288,7 @@ class TestPretrainingJobs:
         assert_as_good(ours, job.encoder, began)
 
     def test_need_no_torchrun_where_something_else_numbers_the_processes(
-        self, job: Pretrain, alone: tuple[Path, Path], tmp_path: Path
+        self, job: Pretrain, alone: tuple[Path, Path], warm: list[str], tmp_path: Path
     ) -> None:
         file = tmp_path / "job.json"
         file.write_text(jobs.to_json(job))
@@ -301,7 +298,7 @@ class TestPretrainingJobs:
         shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
         started = [
             subprocess.Popen(
-                [sys.executable, "-m", "false_core", "run", str(file)],
+                [*warm, "-m", "false_core", "run", str(file)],
                 env={**shared, "RANK": rank, "LOCAL_RANK": rank}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             )
             for rank in "01"

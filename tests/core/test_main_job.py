@@ -23,6 +23,7 @@ from affine import Affine
 from small_world import (
     BORDER,
     CLASS_NAMES,
+    FROM_NOTHING,
     GRID,
     HEIGHT,
     LEFT,
@@ -426,8 +427,7 @@ class TestTheSameSeed:
     ) -> None:
         # Once more what the fixtures did.
         again = {name: str(tmp_path / f"{name}.safetensors") for name in ("encoder", "model")}
-        from_nothing: dict[str, Any] = {"backbone": "resnet10t", "weights": "none"}
-        run(Pretrain((land,), again["encoder"], preset="quick", device="cpu", steps=2, batch_size=4, **from_nothing))
+        run(Pretrain((land,), again["encoder"], steps=2, batch_size=4, **FROM_NOTHING))
         common: dict[str, Any] = {"preset": "quick", "device": "cpu", "steps": 2}
         run(Finetune(land, labels, "cover", again["model"], again["encoder"], head="network", **common))
         assert weights(again["encoder"]) == weights(encoder)

@@ -58,7 +58,7 @@ def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> l
     quiet = Feedback()
     name, _, elsewhere = name.partition(" ")
     settings = replace(
-        PRETRAIN["quick"], encoder="resnet10t", method=name, level=BOTH, batch_size=PATCHES,
+        PRETRAIN["quick"], encoder="test_resnet", method=name, level=BOTH, batch_size=PATCHES,
         crop_size=32, points=5, hidden=16, dimensions=8, outputs=32,
         threshold=-1.0, confidence="adaptive", false_negatives=name in jobs.CALIBRATED,
     )  # fmt: skip

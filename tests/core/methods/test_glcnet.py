@@ -30,7 +30,7 @@ from false_core.raster.source import RasterSource
 from false_core.raster.statistics import MeasuredRasters, Normalisation
 from false_core.sampling.views import PatchDraw, PatchSampler
 
-SETTINGS = GLCNet.adapted(replace(PRETRAIN["quick"], encoder="resnet10t", hidden=16, dimensions=8, method="glcnet"))
+SETTINGS = GLCNet.adapted(replace(PRETRAIN["quick"], encoder="test_resnet", hidden=16, dimensions=8, method="glcnet"))
 
 
 def as_published(z: np.ndarray, temperature: float) -> float:
@@ -166,7 +166,7 @@ def encoder_file(land: str, tmp_path_factory: pytest.TempPathFactory) -> str:
             (land,),
             path,
             preset="quick",
-            backbone="resnet10t",
+            backbone="test_resnet",
             weights="none",
             device="cpu",
             method="glcnet",
@@ -196,7 +196,7 @@ class TestTheDecoder:
 
     def test_weights_that_were_given_are_kept(self) -> None:
         torch.manual_seed(3)
-        encoder = build_encoder("resnet10t", 3)
+        encoder = build_encoder("test_resnet", 3)
         method = GLCNet(encoder, replace(SETTINGS, decoder="deeplabv3plus"))
         assert all(value.equal(method.encoder.state_dict()[name]) for name, value in encoder.state_dict().items())
 
@@ -235,7 +235,7 @@ class TestTheDecoder:
             encoder=encoder_file,
             head="network",
             preset="quick",
-            backbone="resnet10t",
+            backbone="test_resnet",
             device="cpu",
             steps=1,
         )
@@ -269,7 +269,7 @@ class TestTheDecoder:
             (land,),
             str(tmp_path / "e.safetensors"),
             preset="quick",
-            backbone="resnet10t",
+            backbone="test_resnet",
             device="cpu",
             steps=1,
             batch_size=2,
@@ -278,7 +278,7 @@ class TestTheDecoder:
         run(again)
         assert read_card(again.encoder).decoder == ""
         run(ModelInfo(encoder_file, str(tmp_path / "info.html")))
-        assert "resnet10t + segformer" in (tmp_path / "info.html").read_text(encoding="utf-8")
+        assert "test_resnet + segformer" in (tmp_path / "info.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.thorough

@@ -26,7 +26,7 @@ from false_core.raster.statistics import MeasuredRasters, Normalisation
 from false_core.sampling.spectral import SpectralJitter
 from false_core.sampling.views import PatchDraw, PatchSampler, RawViews
 
-SETTINGS = replace(PRETRAIN["quick"], method="last", encoder="resnet10t", hidden=16, outputs=32)
+SETTINGS = replace(PRETRAIN["quick"], method="last", encoder="test_resnet", hidden=16, outputs=32)
 B, K = 3, 7
 
 
@@ -36,7 +36,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 def new_last(outputs: int = SETTINGS.outputs) -> LaST:
     torch.manual_seed(0)
-    return LaST(build_encoder("resnet10t", 2), LaST.adapted(replace(SETTINGS, outputs=outputs)))
+    return LaST(build_encoder("test_resnet", 2), LaST.adapted(replace(SETTINGS, outputs=outputs)))
 
 
 def some_views() -> Views:
@@ -135,7 +135,7 @@ class TestCollapse:
     @pytest.mark.thorough
     def test_ends_a_training_and_says_what_helps(self, land: str, tmp_path: Path) -> None:
         job = Pretrain(
-            (land,), str(tmp_path / "e.safetensors"), preset="quick", method="last", device="cpu", backbone="resnet10t",
+            (land,), str(tmp_path / "e.safetensors"), preset="quick", method="last", device="cpu", backbone="test_resnet",
             weights="none", batch_size=4, steps=200, learning_rate=0.3,
         )  # fmt: skip
         with pytest.raises(FalseError, match=r"collapsed at step \d+: all views look the same.*Take a lower learning rate"):

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
-from small_world import Listener
+from small_world import FROM_NOTHING, Listener
 from torch import Tensor
 
 from false_core import jobs
@@ -30,7 +30,7 @@ from false_core.models.encoder import build_encoder
 from false_core.models.model_file import read_card
 from false_core.presets import BOTH, IMAGE, POINTS, PRETRAIN, PretrainSettings
 
-SETTINGS = replace(PRETRAIN["quick"], encoder="resnet10t", hidden=16, dimensions=8, outputs=32, threshold=0.0)
+SETTINGS = replace(PRETRAIN["quick"], encoder="test_resnet", hidden=16, dimensions=8, outputs=32, threshold=0.0)
 ROOT = Path(__file__).resolve().parents[3]
 each_method = pytest.mark.parametrize("name", jobs.METHODS)
 
@@ -59,8 +59,8 @@ def new(name: str, **changes: Any) -> Method:
 
 
 def pretraining(land: str, folder: Path, name: str, **more: Any) -> Pretrain:
-    settings = {"backbone": "resnet10t", "weights": "none", "batch_size": 4, **more}
-    return Pretrain((land,), str(folder / "encoder.safetensors"), preset="quick", device="cpu", method=name, **settings)
+    settings = {**FROM_NOTHING, "batch_size": 4, **more}
+    return Pretrain((land,), str(folder / "encoder.safetensors"), method=name, **settings)
 
 
 class TestTheRegistry:
@@ -136,7 +136,7 @@ class TestLevels:
         self, level: str, wanted: int
     ) -> None:
         # 2 * 4 patches; 2 * 4 * 5 of the points.
-        method = self.Shapes(build_encoder("resnet10t", 2), replace(SETTINGS, level=level))
+        method = self.Shapes(build_encoder("test_resnet", 2), replace(SETTINGS, level=level))
         assert method(some_views()).loss.item() == wanted
 
     def test_curves_are_named_after_their_level_where_there_are_several(self) -> None:

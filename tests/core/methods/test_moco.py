@@ -20,7 +20,9 @@ from false_core.methods.pcl import proto_nce
 from false_core.models.encoder import build_encoder
 from false_core.presets import IMAGE, PRETRAIN, pretrain_settings
 
-SETTINGS = replace(PRETRAIN["quick"], method="moco", encoder="resnet10t", hidden=16, dimensions=8, level=IMAGE, batch_size=4)
+SETTINGS = replace(
+    PRETRAIN["quick"], method="moco", encoder="test_resnet", hidden=16, dimensions=8, level=IMAGE, batch_size=4
+)
 
 
 def vectors(count: int, seed: int) -> Tensor:
@@ -29,7 +31,7 @@ def vectors(count: int, seed: int) -> Tensor:
 
 def new_moco(**changes: int) -> MoCo:
     torch.manual_seed(0)
-    return MoCo(build_encoder("resnet10t", 2), MoCo.adapted(replace(SETTINGS, **changes)))
+    return MoCo(build_encoder("test_resnet", 2), MoCo.adapted(replace(SETTINGS, **changes)))
 
 
 class TestTheLoss:
