@@ -1,6 +1,7 @@
 """No input is written over, however it is named: by another name of the same file, as a part, in an archive, beside another.
 
-Only outputs that are there already can be inputs, so that looking costs nothing for new ones.
+Only outputs that are there already can be inputs, and only those with certain endings can become a part of one, so that
+looking costs nothing for most new ones.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from urllib.parse import unquote
 from false_core import jobs
 from false_core.errors import FalseError, InputError, OutputError
 from false_core.raster.file_state import is_remote
-from false_core.sidecars import sidecars_of
+from false_core.sidecars import is_sidecar, may_be_sidecar, sidecars_of
 
 MOST_OPENED = 100
 """Rasters of one job that are opened for what GDAL says they are made of. Names are looked into in all of them."""
@@ -47,13 +48,13 @@ def protect_inputs(asked: jobs.Job, job: jobs.Job, more: Iterable[Path] = ()) ->
     Raises:
         OutputError: One would.
     """
-    written = {
+    files = {
         path: jobs.called(job, name)
         for name, path in jobs.outputs(job).items()
-        if not jobs.parameters(job)[name].kind.is_folder and os.path.lexists(path)
+        if not jobs.parameters(job)[name].kind.is_folder
     }
-    written |= {str(path): jobs.called(job, "output") for path in more if os.path.lexists(path)}
-    guard = _Guard(written)
+    files |= {str(path): jobs.called(job, "output") for path in more}
+    guard = _Guard(files)
     if not guard.has_targets:
         return
     from false_core.raster.source import RasterSource  # Only here: a job with new outputs does not wait for it.
@@ -73,9 +74,15 @@ def protect_inputs(asked: jobs.Job, job: jobs.Job, more: Iterable[Path] = ()) ->
 
 
 class _Guard:
-    """Compares files with those that would be replaced."""
+    """Compares files with those that would be replaced, and with those that would come to be a part of one.
 
-    def __init__(self, written: dict[str, str]) -> None:
+    Args:
+        files: Files that would be written, with the names of their parameters.
+    """
+
+    def __init__(self, files: dict[str, str]) -> None:
+        written = {path: name for path, name in files.items() if os.path.lexists(path)}
+        self._new = [path for path in map(Path, files) if str(path) not in written and may_be_sidecar(path)]
         self._targets = _by_id((path, name) for path, name in written.items())
         self._beside = _by_id(
             (str(path), name)
@@ -89,7 +96,7 @@ class _Guard:
     @property
     def has_targets(self) -> bool:
         """Return whether there is anything to compare with."""
-        return bool(self._targets)
+        return bool(self._targets or self._new)
 
     def check(self, path: str, what: str) -> None:
         """Raise OutputError where the input ``path``, or what it names, is about to be replaced."""
@@ -101,6 +108,7 @@ class _Guard:
             hit = self._hit(file, self._targets) or self._hit(file, self._beside)
             if hit:
                 raise OutputError(f"{hit[1]} would overwrite an input: {hit[0]}, named as {what}.", "Choose another file.")
+            self._check_beside(file, path, what)
             self._check_parts(file, path, what, 0)
         if path[:1] in "<{":
             self._look_into(path, "", path, what, 0)
@@ -126,7 +134,8 @@ class _Guard:
 
     def _look_into(self, text: str, folder: str, path: str, what: str, level: int) -> None:
         for number, word in enumerate(dict.fromkeys(_words(text))):
-            if number < LOOKED_AT or os.path.basename(word) in self._names or word.lower().endswith(".vrt"):
+            name = os.path.basename(word)
+            if number < LOOKED_AT or self._is_called_like_output(name) or name.lower().endswith(".vrt"):
                 files = list(files_in_name(word, folder))
                 self._compare(files, path, what)
                 for file in files:
@@ -134,10 +143,21 @@ class _Guard:
 
     def _compare(self, files: Iterable[str], path: str, what: str) -> None:
         for number, file in enumerate(files):
-            if number < LOOKED_AT or os.path.basename(file) in self._names:
+            if number < LOOKED_AT or self._is_called_like_output(os.path.basename(file)):
                 hit = self._hit(file, self._targets)
                 if hit:
                     raise _part(hit[0], path, what)
+                self._check_beside(file, path, what)
+
+    def _is_called_like_output(self, name: str) -> bool:
+        stem = os.path.splitext(name)[0]
+        return name in self._names or any(new.name.startswith(stem) for new in self._new)
+
+    def _check_beside(self, file: str, path: str, what: str) -> None:
+        """Raise OutputError where a new output would belong to ``file`` by its name."""
+        for new in self._new:
+            if is_sidecar(new, Path(file)):
+                raise _part(str(new), path, what)
 
     def _hit(self, file: str, known: Mapping[_FileId, tuple[str, str]]) -> tuple[str, str] | None:
         found = _file_id(file)

@@ -26,9 +26,11 @@ from false_core.errors import OutputError
 from false_core.hidden_names import FINISHED_STRIP, STRIPS_ENDING, UNFINISHED_ENDING, start_of
 from false_core.locks import FolderLock, NameLock, is_abandoned
 from false_core.settings import cache_folder
-from false_core.sidecars import check_replaceable, check_sidecars, is_sidecar, left_over
+from false_core.sidecars import check_replaceable, check_sidecars, is_sidecar, layer_that_is_folder, left_over
 
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
+LONGEST_OUTPUT_NAME = 220
+"""Bytes of the name of an output. Most systems allow 255, and what comes to lie beside it is called by more letters."""
 _unfinished: set[Path] = set()
 strips_folders: set[Path] = set()
 """Those of the maps that this process puts together."""
@@ -240,6 +242,13 @@ def check_destinations(job: jobs.Job) -> None:
     inputs = [os.path.realpath(path) for path in _input_files(job)]
     declared = jobs.parameters(job)
     files = {jobs.called(job, one): path for one, path in jobs.outputs(job).items() if not declared[one].kind.is_folder}
+    for parameter, path in jobs.outputs(job).items():
+        if len(os.fsencode(Path(path).name)) > LONGEST_OUTPUT_NAME:
+            raise OutputError(
+                f"The name of {jobs.called(job, parameter)} is too long: {Path(path).name[:40]}... Files beside it have "
+                "longer ones.",
+                f"Choose one of at most {LONGEST_OUTPUT_NAME} letters.",
+            )
     _check_apart(files)
     for parameter, path in jobs.outputs(job).items():
         name, target = jobs.called(job, parameter), Path(path)
@@ -259,6 +268,12 @@ def check_destinations(job: jobs.Job) -> None:
             raise OutputError(f"{name} is a folder: {target}.", "Name a file in it.")
         if target.exists() and not (target.is_dir() or target.is_file()):
             raise OutputError(f"{name} is a pipe or a device: {target}.", "Name a file.")
+        around = layer_that_is_folder(target if is_folder else target.parent)
+        if around is not None:
+            raise OutputError(
+                f"{name} would lie in {around}, which is a raster or a geodatabase as a whole: {target}.",
+                "Choose another folder.",
+            )
         if os.path.realpath(path) in inputs:
             raise OutputError(f"{name} would overwrite an input: {target}.", "Choose another file.")
         if not is_folder and any(is_sidecar(target, Path(file)) for file in inputs):

@@ -27,7 +27,7 @@ _QUOTED = "|".join(
 _PLAIN = r"(?:(?:Bearer|Basic|Digest|Token|ApiKey|Negotiate)(?:\s+|%20|\+))?[^\s&'\",;<>)\]}]+"
 _NAMED = re.compile(
     rf"(?P<name>(?<![\w.-]){_NAME}(?:\[\w*\])?{_QUOTE}?\s*"
-    rf"(?:=|%3D|%253D|&equals;|%3A(?:%20|\+)?|:(?!//)(?=\s*\S))\s*)(?P<value>{_QUOTED}|{_PLAIN})",
+    rf"(?:=|%3D|%253D|&equals;|&#(?:0*61|[xX]0*3[dD]);|%3A(?:%20|\+)?|:(?!//)(?=\s*\S))\s*)(?P<value>{_QUOTED}|{_PLAIN})",
     re.IGNORECASE | re.DOTALL,
 )
 _HEADER = re.compile(

@@ -34,6 +34,12 @@ _STEM_ENDINGS = {
     **dict.fromkeys((*_DATABASES, ".geojson", ".json", ".kml", ".kmz", ".fgb", ".dxf", ".gpx"), ()),
 }
 """Endings of the files that belong to a file of the same name, by the ending of that file."""
+_ENDINGS = {
+    "ovr", "msk", "xml", "hdr", "prj", "qml", "qmd", "atx",
+    *(ending.rpartition(".")[2] for endings in _STEM_ENDINGS.values() for ending in endings),
+}  # fmt: skip
+_IN_FOLDERS = (".zgroup", ".zarray", "zarr.json", "a00000001.gdbtable", "hdr.adf")
+"""Files that make a folder one raster or one geodatabase: of Zarr, Esri's geodatabases and its grids."""
 _BEHIND_RASTER = r"(?:\.(?:ovr|msk|aux|rrd|xml|aux\.xml|vat\.dbf|vat\.cpg))+"
 _BEHIND_SHAPES = r"(?:\.xml|\.dbf\.xml)"
 _UNFINISHED = ("-wal", "-journal")
@@ -67,6 +73,23 @@ def is_sidecar(path: Path, file: Path) -> bool:
     """Return whether ``path`` is, or would be, one of ``sidecars_of(file)``."""
     beside = os.path.realpath(path.parent) == os.path.realpath(file.parent)
     return beside and _is_named_so(path.name, file, _sidecar_names(file))
+
+
+def may_be_sidecar(path: Path) -> bool:
+    """Return whether a file of that name could be a sidecar of any other."""
+    ending = path.suffix[1:].lower()
+    return ending in _ENDINGS or re.fullmatch(r"\w{1,3}w", ending) is not None
+
+
+def layer_that_is_folder(path: Path) -> Path | None:
+    """Return the folder around ``path``, or at it, that is a raster or a geodatabase as a whole, None where none is.
+
+    What somebody else puts into such a folder may be taken for a part of it.
+    """
+    whole = Path(os.path.realpath(path))
+    return next(
+        (folder for folder in (whole, *whole.parents) if any((folder / name).is_file() for name in _IN_FOLDERS)), None
+    )
 
 
 def _is_named_so(name: str, file: Path, pattern: re.Pattern[str]) -> bool:

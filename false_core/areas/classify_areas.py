@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def classify_areas(job: ClassifyAreas, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Looking at the areas", 0.8):
         shapes = np.concatenate([layer.shapes, examples.more]) if examples else layer.shapes
         pooling = Pooling(seen.encoder.to(device), source, normalisation, device, feedback)
-        features = features_of(pooling, shapes)
+        features = features_of(pooling, shapes, Path(job.output).parent)
     with feedback.stage("Fitting", 0.1):
         if examples:
             made = _fitted(job, seen, source, normalisation, examples, shapes, features, made_by, feedback)
@@ -138,7 +139,7 @@ def opened_with_areas(
 
 def _areas(job: ClassifyAreas, source: RasterSource, feedback: Feedback) -> AreaLayer:
     if job.areas:
-        return read_areas(job.areas, source, feedback)
+        return read_areas(job.areas, job.extent, source, feedback)
     assert job.cell is not None  # The codec has seen to it.
     return make_cells(job.cell, job.extent, source)
 

@@ -68,6 +68,11 @@ def read_examples(
     number = np.concatenate([number, len(areas) + np.arange(len(more))])
     code_of = np.concatenate([code_of, code[more]])
     present = ClassTable(tuple(c for c in classes if c.code in set(code_of.tolist())))
+    if not len(present) and contradicted:
+        raise InputError(
+            "Each area with labels bears labels of several classes that count alike.",
+            "Choose smaller cells or areas, or correct the labels.",
+        )
     if not len(present):
         raise InputError(
             f"No label of {path} lies on {source.name}.", "Check that both have the right CRS and lie on top of each other."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import geopandas
@@ -18,6 +19,7 @@ from false_core.areas.kept_features import Features, features_of, fill_features,
 from false_core.areas.likeness import LikenessToExamples
 from false_core.areas.marks import Marks
 from false_core.areas.pooling import Pooling
+from false_core.areas.similar_places_report import FoundPlaces, SeenMarks, similar_places_report
 from false_core.device import choose_device
 from false_core.distributed import ALONE
 from false_core.errors import InputError
@@ -27,10 +29,12 @@ from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.area_classifier import AreaEncoder
 from false_core.models.header import ENCODER
 from false_core.models.model_file import ModelCard, read_card
-from false_core.raster.source import RasterSource, moved, names_of
+from false_core.raster.place_pictures import PlaceShown, window_within
+from false_core.raster.source import RasterSource, Window, moved, names_of
 from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import areas_within, open_all
 from false_core.redaction import without_secrets
+from false_core.reports.page import write_report
 from false_core.training.bands import measured_bands
 from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style, style_of_places
@@ -40,10 +44,14 @@ Numbers = npt.NDArray[np.int64]
 
 CELL_PX = 64
 """Pixels of the first raster that a cell is wide, where neither the job nor a polygon says how large it is."""
+LEAST_CELL_PX = 8
+"""The least that a polygon makes it: what is smaller shows the encoder hardly anything, and there would be very many."""
 SAMPLED_CELLS = 8_192
 """Cells that say what is normal."""
 RANK_OF_PLACE, SCORE_OF_PLACE, RASTER_OF_PLACE = "rank", "score", "raster"
 """Fields. A Shapefile holds no names of more than 10 letters."""
+SAME_PLACE = 0.5
+"""Part of two marks together that is common to both, beyond which they are the same place."""
 MOST_SHARED = 0.1
 """Part of a place that may lie on a better one, where rasters overlap."""
 
@@ -62,14 +70,17 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
         unlike = Marks.read(job.unlike, feedback) if job.unlike else None
         sources, normalisation, cell = _opened(job, card, examples, feedback)
         encoder = area_encoder(job, card, sources[0], feedback)[0].to(device)
-        search = _Search(encoder, normalisation, device, cell, feedback)
+        search = _Search(encoder, normalisation, device, cell, Path(job.output).parent, feedback)
         searched = search.grids(sources, job.extent)
     with feedback.stage("Looking at the rasters", 0.85):
-        wanted = search.features_of_marks(examples, sources)
-        unwanted = search.features_of_marks(unlike, sources) if unlike else wanted[:0]
+        wanted = search.seen_of_marks(examples, sources)
+        unwanted = SeenMarks(wanted.features[:0], ())
+        if unlike:
+            unwanted = search.seen_of_marks(unlike, sources)
+            wanted, unwanted = _without_contradictions(wanted, unwanted, examples.path, unlike.path, feedback)
         features = search.features(searched)
     with feedback.stage("Comparing", 0.05):
-        likeness = LikenessToExamples.to(wanted, unwanted, _sample(features))
+        likeness = LikenessToExamples.to(wanted.features, unwanted.features, _sample(features))
         scores = np.full(len(features), -np.inf, np.float32)
         for some in row_slices(*features.shape):
             feedback.advance(some.start, len(features), "areas")
@@ -88,6 +99,9 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
         if len(chosen) < job.count:
             feedback.info(f"There are only {len(chosen):,} places to find, not {job.count:,}.")
         _write(job, searched, chosen, scores[chosen], places)
+        if job.report:
+            found = FoundPlaces(_shown(searched, chosen), places, scores[chosen], scores[np.isfinite(scores)])
+            write_report(job.report, similar_places_report(job, cell, wanted, unwanted, found, feedback.warnings))
     return {"places": len(chosen), "cells": int(np.isfinite(scores).sum()), "side": round(cell, 6)}
 
 
@@ -111,8 +125,9 @@ def _cell(job: FindSimilar, examples: Marks, first: RasterSource) -> float:
     if job.cell is not None:
         return job.cell
     own = examples.typical_side(first, Feedback())  # What is to be said of the layer is said where its marks are looked at.
+    side = max(own, LEAST_CELL_PX) if own else CELL_PX
     # Rounded: what was seen of the cells is found again with examples of about the same size.
-    return float(f"{_metres(first) * (own or CELL_PX):.3g}")
+    return float(f"{_metres(first) * side:.3g}")
 
 
 def _metres(source: RasterSource) -> float:
@@ -131,12 +146,18 @@ class _Searched:
 
 @dataclass(frozen=True)
 class _Search:
-    """The encoder that looks at the rasters, and the side of a cell in metres."""
+    """The encoder that looks at the rasters.
+
+    Attributes:
+        cell: Side of a cell in metres.
+        folder: Folder for features that the memory is not to hold.
+    """
 
     encoder: AreaEncoder
     normalisation: Normalisation
     device: torch.device
     cell: float
+    folder: Path
     feedback: Feedback
 
     def grids(self, sources: Sequence[RasterSource], extent: str | None) -> list[_Searched]:
@@ -158,7 +179,7 @@ class _Search:
         """Return the side of a cell in working pixels."""
         return self.cell / _metres(source)
 
-    def features_of_marks(self, marks: Marks, sources: Sequence[RasterSource]) -> FloatArray:
+    def seen_of_marks(self, marks: Marks, sources: Sequence[RasterSource]) -> SeenMarks:
         """Return what is seen of marks, each on the first raster that holds data there.
 
         Raises:
@@ -166,6 +187,7 @@ class _Search:
         """
         listener = self.feedback  # What is to be said of the layer is said for the first raster alone.
         found = np.full((len(marks), 0), np.nan, np.float32)
+        where: dict[int, PlaceShown] = {}
         for source in sources:
             pooling = self._pooling(source, self.feedback.aside())
             if not found.shape[1]:
@@ -174,7 +196,9 @@ class _Search:
             listener = Feedback()
             here = np.isnan(found[:, 0]) & shapely.intersects(shapes, shapely.box(0, 0, source.width, source.height))
             if here.any():
-                found[here] = features_of(pooling, shapes[here])
+                found[here] = features_of(pooling, shapes[here], self.folder)
+            for number in np.flatnonzero(here & np.isfinite(found[:, 0])).tolist():
+                where[number] = PlaceShown(source, window_within(shapely.bounds(shapes[number])))
         known = np.isfinite(found[:, 0])
         if not known.any():
             raise InputError(
@@ -185,12 +209,13 @@ class _Search:
             self.feedback.warn(
                 f"{int((~known).sum())} of {len(marks)} places of {marks.path} lie where there is no data, and are left out."
             )
-        return found[known]
+        return SeenMarks(found[known], [where[number] for number in np.flatnonzero(known).tolist()])
 
     def features(self, searched: Sequence[_Searched]) -> Features:
         """Return what is seen of every cell."""
         last = searched[-1]
-        table = table_of_features(last.first + last.grid.count, self._pooling(last.source, self.feedback).width)
+        width = self._pooling(last.source, self.feedback).width
+        table = table_of_features(last.first + last.grid.count, width, self.folder)
         for one in searched:
             pooling = self._pooling(one.source, self.feedback)
             for numbers in one.grid.strips():
@@ -205,6 +230,43 @@ class _Search:
 
     def _pooling(self, source: RasterSource, feedback: Feedback) -> Pooling:
         return Pooling(self.encoder, source, self.normalisation, self.device, feedback)
+
+
+def _without_contradictions(
+    wanted: SeenMarks, unwanted: SeenMarks, examples: str, unlike: str, feedback: Feedback
+) -> tuple[SeenMarks, SeenMarks]:
+    """Return marks without the places that are both an example and no example, and say so.
+
+    Raises:
+        InputError: No example is left.
+    """
+    same = [
+        (number, other)
+        for number, one in enumerate(wanted.places)
+        for other, another in enumerate(unwanted.places)
+        if one.source is another.source and _in_common(one.window, another.window) > SAME_PLACE
+    ]
+    if not same:
+        return wanted, unwanted
+    both, others = {number for number, _ in same}, {other for _, other in same}
+    if len(both) == len(wanted.places):
+        raise InputError(
+            f"Every place of {examples} is also one of {unlike}.",
+            "Choose places of the kind that is looked for as examples, and others as 'Not this'.",
+        )
+    feedback.warn(
+        f"{len(both)} places are in {examples} and in {unlike} alike. They are left out of both; take them out of one of "
+        "these."
+    )
+    return wanted.without(both), unwanted.without(others)
+
+
+def _in_common(one: Window, other: Window) -> float:
+    """Return the pixels that are in both windows, as a part of those that are in any of them."""
+    across = min(one.column + one.width, other.column + other.width) - max(one.column, other.column)
+    down = min(one.row + one.height, other.row + other.height) - max(one.row, other.row)
+    common = max(0, across) * max(0, down)
+    return common / (one.width * one.height + other.width * other.height - common)
 
 
 def _sample(features: Features) -> FloatArray:
@@ -252,6 +314,15 @@ def _crs(searched: Sequence[_Searched]) -> str | None:
 def _raster_of(searched: Sequence[_Searched], cells: Numbers) -> Numbers:
     """Return the number of the raster of each cell."""
     return np.searchsorted([one.first for one in searched], cells, side="right") - 1
+
+
+def _shown(searched: Sequence[_Searched], cells: Numbers) -> list[PlaceShown]:
+    """Return cells with the raster on which each lies."""
+    owners, bounds = _raster_of(searched, cells), np.zeros((len(cells), 4))
+    for number in np.unique(owners).tolist():
+        mine = owners == number
+        bounds[mine] = shapely.bounds(searched[number].grid.cells(cells[mine] - searched[number].first))
+    return [PlaceShown(searched[number].source, window_within(box)) for number, box in zip(owners.tolist(), bounds)]
 
 
 def _squares(searched: Sequence[_Searched], cells: Numbers) -> geopandas.GeoSeries:

@@ -11,6 +11,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import shapely
 import torch
 
 from false_core.areas.pooling import AREA_HALO_PX, AREA_TILE_PX, Pooling
+from false_core.errors import OutputError
 from false_core.models.fused import HALF_MAX
 from false_core.raster.disk_cache import DiskCache
 from false_core.raster.file_state import raster_signature
@@ -34,26 +36,39 @@ MOST_FEATURES_IN_MEMORY = 100_000_000
 """Bytes of features beyond which they lie in a temporary file."""
 
 
-def features_of(pooling: Pooling, shapes: npt.NDArray[np.object_]) -> Features:
+def features_of(pooling: Pooling, shapes: npt.NDArray[np.object_], folder: Path) -> Features:
     """Return the pooled features of areas, from the disk where they were computed before.
 
     Args:
         shapes: Outlines in working pixels, of shape (n,).
+        folder: Folder for those that the memory is not to hold.
     """
-    features = table_of_features(len(shapes), pooling.width)
+    features = table_of_features(len(shapes), pooling.width, folder)
     fill_features(pooling, shapes, features, 0)
     return features
 
 
-def table_of_features(rows: int, width: int) -> Features:
-    """Return a table full of NaN, in a temporary file where it is large."""
+def table_of_features(rows: int, width: int, folder: Path) -> Features:
+    """Return a table full of NaN; where it is large, in a file without a name in a folder, not in the memory.
+
+    Raises:
+        OutputError: There is no room for it.
+    """
     if 2 * rows * width <= MOST_FEATURES_IN_MEMORY:
         return np.full((rows, width), np.nan, np.float16)
-    # The file is gone as soon as nothing looks at it any more.
-    file = tempfile.TemporaryFile()  # noqa: SIM115
-    table: Features = np.memmap(file, np.float16, "w+", shape=(rows, width))
-    for some in row_slices(rows, width):
-        table[some] = np.nan
+    try:
+        # The file is gone as soon as nothing looks at it any more. Written to its end, it needs no more room later.
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        for some in row_slices(rows, width):
+            file.write(np.full((some.stop - some.start, width), np.nan, np.float16).tobytes())
+        file.flush()
+    except OSError as error:
+        raise OutputError(
+            f"There is no room in {folder} for what is seen of {rows:,} areas, {2 * rows * width / 1e9:.1f} GB: "
+            f"{error.strerror}.",
+            "Make room, write the result elsewhere, or take fewer areas.",
+        ) from error
+    table: Features = np.memmap(file, np.float16, "r+", shape=(rows, width))
     return table
 
 

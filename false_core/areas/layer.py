@@ -33,11 +33,14 @@ class AreaLayer:
     shapes: npt.NDArray[np.object_]
 
 
-def read_areas(path: str, source: RasterSource, feedback: Feedback) -> AreaLayer:
+def read_areas(path: str, part: str | None, source: RasterSource, feedback: Feedback) -> AreaLayer:
     """Read the polygons of a layer.
 
+    Args:
+        part: Extent, beyond which areas are left out. None: all are read, also those beside the raster.
+
     Raises:
-        InputError: The layer cannot be read, holds no polygon, or none lies over the raster.
+        InputError: The layer cannot be read, holds no polygon, or none lies over the raster or its part.
     """
     table = _polygons_of(read_layer(path, feedback), path, feedback)
     shapes, extent = to_pixels(table, source, feedback)
@@ -49,7 +52,17 @@ def read_areas(path: str, source: RasterSource, feedback: Feedback) -> AreaLayer
             f"the raster {describe_extent(source.bounds)} [{describe_crs(source.crs)}].",
             "Extents are xmin, xmax, ymin, ymax. Check that both layers have the right CRS and lie on top of each other.",
         )
-    return AreaLayer(table, shapes)
+    if part is None:
+        return AreaLayer(table, shapes)
+    window = source.window_of(jobs.parse_extent(part))
+    left, top = window.column, window.row
+    box = shapely.box(left, top, left + window.width, top + window.height)
+    inside = shapely.intersects(shapes, box) & ~shapely.touches(shapes, box)
+    if not inside.any():
+        raise InputError(f"No area of {path} lies within the extent {part}.", "Choose another extent, or none.")
+    if not inside.all():
+        feedback.info(f"{int((~inside).sum()):,} of {len(inside):,} areas lie outside the extent, and are left out.")
+    return AreaLayer(table[inside].reset_index(drop=True), shapes[inside])
 
 
 def _polygons_of(table: geopandas.GeoDataFrame, path: str, feedback: Feedback) -> geopandas.GeoDataFrame:
@@ -73,10 +86,17 @@ def make_cells(side: float, extent: str | None, source: RasterSource) -> AreaLay
         extent: Extent that is covered: every cell of the grid that meets it. None: the whole raster.
 
     Raises:
-        InputError: There would be too many.
+        InputError: There would be too many, or a cell would be far larger than the raster.
     """
     pixels = side / source.working_pixel_size
     window = source.window_of(jobs.parse_extent(extent) if extent else None)
+    longest = max(window.width, window.height)
+    if pixels > 2 * longest:
+        raise InputError(
+            f"A cell of {side:g} is far larger than {source.name}, of which {longest * source.working_pixel_size:g} are "
+            "used.",
+            "Choose smaller cells. Their side is in units of the CRS.",
+        )
     grid = CellGrid.over(pixels, window)
     check_number_of_cells(grid.count, side, source)
     shapes = grid.cells(np.arange(grid.count))

@@ -30,6 +30,8 @@ FloatArray = npt.NDArray[np.float32]
 
 AREA_TILE_PX, AREA_HALO_PX = 768, 128
 """Working pixels of a tile, and those that the encoders see around it."""
+AREAS_AT_ONCE = 4_096
+"""Areas of a tile that are summed up together: as many as lie in it may be small ones."""
 
 
 @dataclass(frozen=True)
@@ -86,16 +88,17 @@ class Pooling:
         with closing(TiledNetwork(network, self.source, self.normalisation).over(wanted)) as computed:
             for done, (item, levels) in enumerate(computed):
                 self.feedback.advance(start + done / len(numbers) * len(shapes), of or len(shapes), "areas")
-                own = tiles[numbers[done]]
-                if levels is not None and item.valid is not None:
-                    inner = self._valid(item.valid)
-                    for number, sums in zip(own.tolist(), self._sums(shapes[own], item.tile, inner, levels)):
+                members = tiles[numbers[done]]
+                seen = _Seen.of(item.tile, self._valid(item.valid), levels) if levels and item.valid is not None else None
+                for some in range(0, len(members), AREAS_AT_ONCE):
+                    own = members[some : some + AREAS_AT_ONCE]
+                    for number, sums in zip(own.tolist(), self._sums(shapes[own], seen) if seen else ()):
                         before = open_areas.get(number)
                         open_areas[number] = before + sums if before else sums
-                waiting[own] -= 1
-                complete = own[waiting[own] == 0]
-                if len(complete):
-                    yield self._complete(complete, open_areas)
+                    waiting[own] -= 1
+                    complete = own[waiting[own] == 0]
+                    if len(complete):
+                        yield self._complete(complete, open_areas)
 
     def _forward(self, pixels: Tensor) -> list[list[Tensor]]:
         """Return the levels of each tile of a batch without its halo, each of shape (channels, height, width)."""
@@ -113,16 +116,14 @@ class Pooling:
         working: BoolArray = np.asarray(valid.reshape(size, f, size, f).any(axis=(1, 3)))
         return working[AREA_HALO_PX:-AREA_HALO_PX, AREA_HALO_PX:-AREA_HALO_PX]
 
-    def _sums(self, shapes: npt.NDArray[np.object_], tile: Tile, valid: BoolArray, levels: list[Tensor]) -> Iterator[_Sums]:
-        window = Window(tile.window.column + AREA_HALO_PX, tile.window.row + AREA_HALO_PX, AREA_TILE_PX, AREA_TILE_PX)
-        counts = coverage(shapes, window, valid, FINEST_POOLED_STRIDE)
+    def _sums(self, shapes: npt.NDArray[np.object_], seen: _Seen) -> Iterator[_Sums]:
+        counts = coverage(shapes, seen.window, seen.valid, FINEST_POOLED_STRIDE)
         pixels = np.asarray(counts.sum(axis=1)).ravel()
         sums, squares = [], []
-        for stride, level in zip(self.encoder.strides, levels):
-            values = level.flatten(1).T.numpy()
+        for stride, values, squared in zip(self.encoder.strides, seen.values, seen.squares):
             own = coarser(counts, AREA_TILE_PX // FINEST_POOLED_STRIDE, stride // FINEST_POOLED_STRIDE)
             sums.append(own @ values)
-            squares.append(own @ np.square(values))
+            squares.append(own @ squared)
         both = np.concatenate([*sums, *squares], axis=1)
         for number, count in enumerate(pixels):
             yield _Sums(both[number].astype(np.float64), int(count))
@@ -136,6 +137,27 @@ class Pooling:
         mean, square = np.split(averages, 2, axis=1)
         std = np.sqrt(np.maximum(square - mean**2, 0))
         return PooledAreas(numbers, np.concatenate([mean, std], axis=1).astype(np.float32), pixels)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The features of a tile without its halo.
+
+    Attributes:
+        valid: The valid working pixels of ``window``.
+        values, squares: Features of each level and their squares, of shape (feature pixels, channels).
+    """
+
+    window: Window
+    valid: BoolArray
+    values: list[FloatArray]
+    squares: list[FloatArray]
+
+    @classmethod
+    def of(cls, tile: Tile, valid: BoolArray, levels: list[Tensor]) -> _Seen:
+        window = Window(tile.window.column + AREA_HALO_PX, tile.window.row + AREA_HALO_PX, AREA_TILE_PX, AREA_TILE_PX)
+        values = [np.ascontiguousarray(level.flatten(1).T.numpy()) for level in levels]
+        return cls(window, valid, values, [np.square(one) for one in values])
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ def see_areas(
 
     def look() -> dict[str, npt.NDArray[Any]]:
         pooling = Pooling(seen, source, normalisation, device, feedback)
-        table = table_of_features(len(shapes), pooling.width)
+        table = table_of_features(len(shapes), pooling.width, folder)
         for group in pooling.over(shapes):
             table[group.numbers] = group.features.clip(-HALF_MAX, HALF_MAX)
         return {"features": np.asarray(table)}

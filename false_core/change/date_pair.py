@@ -18,7 +18,7 @@ from false_core.raster.image_on_grid import ImageOnGrid
 from false_core.raster.in_words import length_in_words
 from false_core.raster.same_bands import BandReference, Remarks, ordered_as
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
-from false_core.raster.statistics import Normalisation, measure
+from false_core.raster.statistics import Normalisation, measure, number_ranges
 from false_core.raster.working_grid import LARGEST_FACTOR, open_all
 from false_core.training.bands import measured_bands
 
@@ -122,6 +122,10 @@ def _with_its_bands(job: Change, before: RasterSource, feedback: Feedback) -> Ra
             "Both dates need the same bands; name the common ones.",
         )
     remarks.tell(feedback)
+    if after.files == before.files and after.path == before.path:
+        feedback.warn(f"{before.name} is given for both dates, so nothing changed. Choose the raster of the later date.")
+    if len(after.bands) < len(every.bands) and not job.bands:
+        feedback.info(f"{every.name}: of its {len(every.bands)} bands, {number_ranges(after.bands)} are compared.")
     return after
 
 

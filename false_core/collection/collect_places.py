@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from false_core.collection.candidates import Grounds, Guide, PlaceCandidates, guided, scattered, squares, with_classes_of
 from false_core.collection.choosing import PlaceGroup, by_group, chosen, clusters
+from false_core.collection.collection_report import CollectionAsked, GroupQuota, collection_report
 from false_core.collection.looks import CandidateFeatures, Eye, look_at, side_for
 from false_core.collection.places import read_places
 from false_core.collection.quotas import quotas
@@ -32,6 +33,7 @@ from false_core.raster.source import RasterSource
 from false_core.raster.statistics import measure
 from false_core.raster.working_grid import areas_within, open_all
 from false_core.redaction import without_secrets
+from false_core.reports.page import write_report
 from false_core.sampling.geocentric import GeocentricPositions
 from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style, style_of_places
@@ -81,10 +83,14 @@ def collect_places(job: CollectPlaces, feedback: Feedback) -> dict[str, Any]:
         for place in ground.at(existing.rasters, existing.middles):
             spread.add(place)
         picked, halved = chosen(groups, positions, spread, distance, job.count, job.balance)
+        quota = _quotas(job, names, groups, picked)
     with feedback.stage("Writing", 0.02):
         collected = _appended(existing, candidates.of(picked))
         _report(job, collected, [names[group] for group in halved if names[group]], feedback)
         _write(job, grounds, collected)
+        if job.report:
+            asked = CollectionAsked(job, how, distance)
+            write_report(job.report, collection_report(asked, grounds, collected, quota, feedback.warnings))
     return {"places": len(collected), "classes": len(set(collected.classes.tolist()))}
 
 
@@ -223,6 +229,18 @@ def _groups(
     there += quotas(found, np.full(len(names), others, np.int64), others, 0.0)
     orders = by_group(members, len(names), ordering)
     return names, [PlaceGroup(int(f), order, int(n)) for f, order, n in zip(found, orders, there)]
+
+
+def _quotas(
+    job: CollectPlaces, names: tuple[str, ...], groups: list[PlaceGroup], picked: npt.NDArray[np.int64]
+) -> list[GroupQuota]:
+    """Return what each group was to give by the shares asked for, and what it gave."""
+    found = np.array([group.found for group in groups], np.int64)
+    wanted = quotas(found, np.where(found > 0, job.count, 0).astype(np.int64), job.count, job.balance)
+    return [
+        GroupQuota(name, group.found, int(number), group.existing, int(np.isin(group.order, picked).sum()))
+        for name, group, number in zip(names, groups, wanted)
+    ]
 
 
 def _appended(existing: PlaceCandidates, more: PlaceCandidates) -> PlaceCandidates:

@@ -475,6 +475,13 @@ class CollectPlaces(Job, done_by="false_core.collection.collect_places:collect_p
     extent: Optional[str] = _extent("Choose places only in this part", "everywhere", of="rasters")
     seed: int = _seed()
     device: str = _device()
+    report: Optional[str] = parameter(
+        NEW_REPORT,
+        "Report",
+        "HTML report with the places on the rasters, pictures of some, and how many of each class and raster were wanted "
+        "and collected.",
+        None,
+    )
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (Result("places", "Places collected"), Result("classes", "Classes among them"))
 
@@ -670,7 +677,7 @@ class ClassifyAreas(Job, done_by="false_core.areas.classify_areas:classify_areas
     )
     encoder: Optional[str] = _encoder_file()
     bands: Tuple[int, ...] = _bands_of_encoder(of="raster")
-    extent: Optional[str] = _extent("Make cells in this part only", "everywhere", of="raster")
+    extent: Optional[str] = _extent("Classify the areas of this part only", "all", of="raster")
     pixel_size: Optional[float] = _working_pixel_size(
         "The raster is averaged to about this pixel size first. Empty: that of the encoder file, or so that the areas are "
         "some hundred pixels wide."
@@ -750,7 +757,7 @@ class FindSimilar(Job, done_by="false_core.areas.find_similar:find_similar"):
         NUMBER,
         "Side of a cell",
         "The cells that are compared are squares of this side, from the upper left corner of each raster on. Empty: that of "
-        "the polygons among the examples, or 64 pixels of the first raster.",
+        "the polygons among the examples, but at least 8 pixels; without one, 64 pixels of the first raster.",
         None,
         unit="m",
         minimum=1e-6,
@@ -760,6 +767,13 @@ class FindSimilar(Job, done_by="false_core.areas.find_similar:find_similar"):
     extent: Optional[str] = _extent("Search only this part", "everywhere", of="rasters")
     weights: str = _general_encoder()
     device: str = _device()
+    report: Optional[str] = parameter(
+        NEW_REPORT,
+        "Report",
+        "HTML report with pictures of the examples and of the best places, their ranks and scores, and how both lie among "
+        "all cells.",
+        None,
+    )
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (
         Result("places", "Places found"),

@@ -113,10 +113,11 @@ def clipped_to_raster(
     What lies beyond labels nothing, and a polygon as large as a country would be cut into millions of squares.
     """
     frame = shapely.box(0, 0, width, height)
-    met = np.flatnonzero(shapely.intersects(shapes, frame))
-    over = shapes[met]
-    crossing = ~shapely.covers(frame, over)
-    over[crossing] = shapely.intersection(over[crossing], frame)
+    with np.errstate(over="ignore", invalid="ignore"):  # Corners may lie at the end of the numbers.
+        met = np.flatnonzero(shapely.intersects(shapes, frame))
+        over = shapes[met]
+        crossing = ~shapely.covers(frame, over)
+        over[crossing] = shapely.intersection(over[crossing], frame)
     return _of_same_dimension(over, shapes[met], met)
 
 

@@ -28,6 +28,7 @@ from false_core.untrusted.databases import QUERY_TIMEOUT_S, check_view
 from false_core.untrusted.drivers import allow_by_list, is_allowed_driver, without_stderr
 from false_core.untrusted.names import is_name_read_otherwise
 from false_core.untrusted.network import CLOSED, names_address
+from false_core.untrusted.stored import is_archive
 
 allow_by_list()
 with without_stderr():
@@ -98,10 +99,11 @@ def _table(path: str, fields: list[str] | None, feedback: Feedback) -> geopandas
     check_files_beside(file, "The label file")
     check_unpacked(file)
     check_sources(file)
-    if file.lower().endswith((".osm", ".osm.pbf", ".osm.bz2")) and not is_allowed_driver("OSM"):
+    if file.lower().endswith((".osm", ".pbf", ".osm.bz2")) and not is_allowed_driver("OSM"):
         raise InputError(
             f"{file} is a raw extract of OpenStreetMap, which is not read.",
-            "Open it in QGIS, and save the layer with the classes, such as multipolygons, as a GeoPackage.",
+            "Open it in QGIS, and save the layer with the classes, such as multipolygons, as a GeoPackage. Or, where you "
+            "trust it, name OSM in the variable FALSE_DRIVERS, or in Settings > Options > FALSE.",
         )
     try:
         with nothing_left_beside(file), _network_closed_for(file), warnings.catch_warnings():
@@ -116,9 +118,16 @@ def _table(path: str, fields: list[str] | None, feedback: Feedback) -> geopandas
         ) from error
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError, UnicodeError) as error:
         reason = str(error).partition("; It might help")[0].rstrip(".")  # A hint for those who program.
-        raise InputError(
-            f"The label file {file} cannot be read: {reason}.", "It may be damaged or of an unknown kind."
-        ) from error
+        remedy = "It may be damaged or of an unknown kind."
+        if "SHAPE_RESTORE_SHX" in reason:
+            reason = "its .shx file is missing"
+            remedy = "A shapefile is several files, with the endings .shp, .shx, .dbf and .prj. Copy all of them."
+        elif is_archive(file):
+            remedy = (
+                "It is an archive. Unpack it, or write /vsizip/, /vsitar/ or /vsigzip/ in front of its whole path, and "
+                "behind it the name of the file inside."
+            )
+        raise InputError(f"The label file {file} cannot be read: {reason}.", remedy) from error
     if shapes is None:
         raise InputError(f"{file} holds a table without geometries.", "Choose a layer of points, lines or polygons.")
     if len(shapes) > MOST_FEATURES:
@@ -203,7 +212,12 @@ def _read(asked: LayerPath, layer: _Layer, wanted: list[str] | None) -> tuple[di
     fields = [str(name) for name in about["fields"]]
     for field in wanted or ():
         if field not in fields:
-            raise InputError(f"The labels have no field {field!r}.", f"They have {', '.join(fields) or 'no field at all'}.")
+            raise InputError(
+                f"The labels have no field {field!r}.",
+                f"They have {', '.join(fields)}."
+                if fields
+                else "They have no field at all. Those of a shapefile are in its .dbf file, which may be missing.",
+            )
     try:
         # One more than may be: a layer can be a query that never ends.
         about, _, shapes, values = pyogrio.raw.read(asked.file, columns=wanted, max_features=MOST_FEATURES + 1, **options)
@@ -214,12 +228,16 @@ def _read(asked: LayerPath, layer: _Layer, wanted: list[str] | None) -> tuple[di
             f"The filter of the label file {asked.file} cannot be used: {asked.subset} ({error}).",
             "It is a condition as behind WHERE, such as \"cover\" <> 'water'.",
         ) from error
-    kinds = list(zip(map(str, about["fields"]), values, map(str, about["ogr_types"])))
-    columns = {name: _dates_as_texts(pd.Series(own), kind) for name, own, kind in kinds}
-    if wanted is None:
-        for name, own, kind in kinds:
-            if own.dtype.kind == "f" and kind in ("OFTInteger", "OFTInteger64"):
-                columns[name] = _whole_numbers(asked, options, name, columns[name])
+    kinds = list(zip(map(str, about["fields"]), values, map(str, about["ogr_types"]), map(str, about["ogr_subtypes"])))
+    columns = {name: _dates_as_texts(pd.Series(own), kind) for name, own, kind, _ in kinds}
+    # Where some are missing, the others are read as real numbers.
+    for name, own, kind, subtype in kinds:
+        if own.dtype.kind != "f" or kind not in ("OFTInteger", "OFTInteger64"):
+            continue
+        if subtype == "OFSTBoolean":
+            columns[name] = columns[name].map(bool, na_action="ignore").astype(object)
+        else:
+            columns[name] = _whole_numbers(asked, options, name, columns[name])
     return about, shapes, columns
 
 

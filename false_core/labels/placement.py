@@ -40,7 +40,7 @@ def to_pixels(
             raise InputError(
                 f"The labels [{describe_crs(table.crs)}] cannot be brought to the CRS of the raster, "
                 f"{describe_crs(source.crs)}: {error}.",
-                "Save them in that CRS.",
+                "Save them in that CRS, or set the right CRS where one of the two is wrong.",
             ) from error
     geometries = _in_longitudes_of(source, geometries)
     # Coordinates that cannot be reprojected come back infinite; such shapes lie nowhere near the raster.
@@ -61,7 +61,7 @@ def _in_longitudes_of(source: RasterSource, geometries: npt.NDArray[np.object_])
     bounds = shapely.bounds(parts)
     with np.errstate(invalid="ignore"):
         beside = (bounds[:, 2] < left) | (bounds[:, 0] > right)
-        turns = turns_to(source.crs, (left + right) / 2, (bounds[:, 0] + bounds[:, 2]) / 2)
+        turns = turns_to(source.crs, (left + right) / 2, bounds[:, 0] / 2 + bounds[:, 2] / 2)
     turns = np.where(beside & np.isfinite(turns), turns, 0)
     if not turns.any():
         return geometries

@@ -10,6 +10,7 @@ from typing import Any
 import geopandas
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import shapely
 
 from false_core.errors import InputError
@@ -156,7 +157,7 @@ def _clean_values(values: Any) -> Any:
     def clean(value: Any) -> Any:
         if isinstance(value, (list, tuple, np.ndarray)):  # Some formats keep several values in one field.
             value = ", ".join(str(one) for one in value)
-        if value is None or (isinstance(value, float) and not np.isfinite(value)) or value != value:
+        if value is None or value is pd.NA or (isinstance(value, float) and not np.isfinite(value)) or value != value:
             return None
         if isinstance(value, str):
             return value.strip() or None
@@ -168,4 +169,5 @@ def _clean_values(values: Any) -> Any:
             return int(value) if float(value).is_integer() else float(value)
         return str(value)
 
-    return values.astype(object).map(clean).astype(object)
+    # Not with map, which makes real numbers of whole ones where some are missing.
+    return pd.Series([clean(value) for value in values.astype(object)], values.index, dtype=object)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -79,8 +80,8 @@ def _write(path: str, the_map: ClassMap, edit: _Edit, patches: Annotation | None
 
 def _read_names(job: EditMap) -> list[tuple[str, str]]:
     """Return the old and the new name of each class that is to be called otherwise."""
-    pairs = []
-    for part in (job.names or "").split(";"):
+    pairs: list[tuple[str, str]] = []
+    for part in re.split(r"[;\r\n]", job.names or ""):
         if not part.strip():
             continue
         old, equals, new = (piece.strip() for piece in part.partition("="))
@@ -89,6 +90,8 @@ def _read_names(job: EditMap) -> list[tuple[str, str]]:
                 f"{jobs.called(job, 'names')} holds {part.strip()!r}, which is no old name and a new one.",
                 "Write old = new, and a semicolon between two of them.",
             )
+        if any(spelling(old) == spelling(before) and new != other for before, other in pairs):
+            raise RequestError(f"{jobs.called(job, 'names')} gives {old!r} two new names.", "Leave one of them out.")
         pairs.append((old, new))
     return pairs
 

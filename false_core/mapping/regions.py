@@ -26,6 +26,8 @@ OUTSIDE, NODATA, FIRST = 0, 1, 2
 _LAST = np.iinfo(np.int64).max
 _FINE = 2**16
 """Areas and lengths are counted in such fractions of the largest pixel, so that sums are exact in any order."""
+_LARGEST_AREA = 2**62
+"""The least area of a region in such fractions, where the one that is asked for is larger than any map."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def find_regions(land_cover: ClassMap, areas: GroundAreas, side: int, minimum_ar
         codes, valid = land_cover.read(window)
         found.add(window, codes, *labelled(codes, valid))
     regions = found.joined()
-    kept, numbers = dissolve(regions, round(minimum_area / found.largest_pixel * _FINE), feedback)
+    kept, numbers = dissolve(regions, round(min(minimum_area / found.largest_pixel * _FINE, _LARGEST_AREA)), feedback)
     # In the order of their first pixels, which does not depend on the blocks.
     order = np.argsort(kept.first)
     rank = np.empty(len(order), np.int32)

@@ -15,10 +15,10 @@ from rasterio.windows import Window as RasterioWindow
 
 from false_core.errors import InputError
 from false_core.feedback import Feedback
-from false_core.raster.class_map import CodeArray, as_codes
+from false_core.raster.class_map import CodeArray, as_codes, check_unscaled
 from false_core.raster.ground import turns_to
 from false_core.raster.in_words import describe_crs
-from false_core.raster.opening import GDAL_ERRORS, late_complaint
+from false_core.raster.opening import GDAL_ERRORS, late_complaint, open_checked_raster
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.stored_bands import LARGEST_NUMBER
 
@@ -36,6 +36,7 @@ class AlignedCodes:
 
     def __init__(self, path: str, grid: RasterSource, feedback: Feedback) -> None:
         self.source = RasterSource(path, (1,))
+        check_unscaled(self.source)
         theirs, ours = self.source.crs, grid.crs
         if (theirs is None) != (ours is None):
             feedback.warn(
@@ -45,10 +46,14 @@ class AlignedCodes:
         # Where one CRS is missing both are the same, whatever it is.
         common = ours or theirs or CRS.from_epsg(3857)
         try:
-            self._dataset = rasterio.open(self.source.path)
+            # Where ground control points alone say where it lies, that is warped.
+            self._dataset = open_checked_raster(self.source.path)
             late_complaint(self._dataset)  # It was told when it was opened first.
             if self._dataset.transform.is_identity and self._dataset.gcps[0]:
-                raise InputError(f"{self.source.name} has ground control points but no grid.", "Warp it first.")
+                raise InputError(
+                    f"{self.source.name} has ground control points without a CRS, and no grid.",
+                    "Georeference it first, with Layer > Georeferencer.",
+                )
             # Otherwise what lies beyond the raster would look like code 0. The nodata value is looked for in what is read:
             # it would keep GDAL from a mask beside it, and need not be one that the data type has.
             unmarked = ColorInterp.alpha not in self._dataset.colorinterp

@@ -86,9 +86,9 @@ def wavelength_um(dataset: Any, band: int) -> float | None:
 
 def _in_um(value: float, unit: str) -> float | None:
     unit = unit.strip().lower()
-    if unit.startswith("n"):
+    if unit.startswith(("nm", "nan")):
         return value / 1000
-    return value if unit.startswith(("u", "µ", "μ", "mic")) else None
+    return value if unit.startswith(("um", "µ", "μ", "mic")) else None
 
 
 def _number(text: str) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -187,7 +188,8 @@ def _named_and_coloured(table: _Table) -> tuple[dict[int, str], dict[int, str]]:
     parts_at = [_column(columns, (usage,), (title,), (_INTEGER, _REAL)) for usage, title in _PARTS_OF_COLOURS]
     names, colours = {}, {}
     for index, cells in enumerate(table.rows):
-        value = table.first + table.step * index if value_at is None else _number(_cell(cells, value_at))
+        # Without values, rows are steps between numbers: one from 0.5 to 1.5 is that of code 1.
+        value = float(math.ceil(table.first + table.step * index)) if value_at is None else _number(_cell(cells, value_at))
         if value is None or not value.is_integer() or abs(value) > _LARGEST_CODE:
             continue
         if name_at is not None:

@@ -39,6 +39,7 @@ class ClassMap:
                 f"{self.source.name} has {len(self.source.bands)} bands; a map of classes has one.",
                 "Choose a map made by classifying.",
             )
+        check_unscaled(self.source)
         width, height = self.source.width, self.source.height
         if max(width, height) > MAX_MAP_SIDE_PX or width * height > MAX_MAP_PIXELS:
             raise InputError(
@@ -114,6 +115,17 @@ class ClassMap:
     def classes_beside(self, codes: Iterable[int]) -> list[LandCoverClass]:
         """Return the classes with ``codes``, and all others that the map carries, in the order of their codes."""
         return [self.class_of(code) for code in sorted({*codes, *self._known})]
+
+
+def check_unscaled(source: RasterSource) -> None:
+    """Raise InputError where the numbers of a raster of class codes are to be scaled: QGIS shows other codes than those."""
+    scale, offset = source.descriptions[0].scale, source.descriptions[0].offset
+    if (scale, offset) != (1.0, 0.0):
+        raise InputError(
+            f"{source.name} says that its numbers are to be scaled, by {scale:g} and {offset:g}: which codes are meant is "
+            "not clear.",
+            "Save it without scale and offset, for example with gdal_translate -unscale -ot Byte.",
+        )
 
 
 def tally(values: npt.NDArray[np.integer]) -> dict[int, int]:

@@ -21,6 +21,7 @@ from false_core.raster.file_state import is_remote
 from false_core.raster.references import check_metadata_of_raster, check_references
 from false_core.untrusted import check_is_file
 from false_core.untrusted.drivers import is_allowed_driver
+from false_core.untrusted.stored import is_archive
 
 GDAL_ERRORS = (rasterio.errors.RasterioError, CPLE_BaseError)
 """The errors that rasterio raises: its own errors, and now and then one of GDAL's as it is."""
@@ -33,6 +34,11 @@ FORMATS_REMEDY = (
     "variable FALSE_DRIVERS, or in Settings > Options > FALSE."
 )
 """The remedy for a raster of which GDAL does not know the format, or must not."""
+ARCHIVE_REMEDY = (
+    "It is an archive. Unpack it, or write /vsizip/, /vsitar/ or /vsigzip/ in front of its whole path, and behind it the "
+    "name of the raster inside."
+)
+"""The remedy for an archive in place of a raster."""
 REMOTE_REMEDY = "Look at the address, the permission and the credentials. A folder on a server ends in a slash."
 """The remedy for a raster on a server that cannot be opened."""
 
@@ -136,9 +142,14 @@ def open_checked_raster(path: str) -> Any:
     except (*GDAL_ERRORS, UnicodeError) as error:
         raise InputError(
             f"The raster {path} cannot be opened: {str(error).rstrip('.')}.",
-            REMOTE_REMEDY if is_remote(path) else FORMATS_REMEDY if "supported file format" in str(error) else "",
+            REMOTE_REMEDY if is_remote(path) else _remedy(path) if "supported file format" in str(error) else "",
         ) from error
     return dataset
+
+
+def _remedy(path: str) -> str:
+    """Return what to do about a file on the disk of which GDAL does not know the format."""
+    return ARCHIVE_REMEDY if is_archive(path) else FORMATS_REMEDY
 
 
 def late_complaint(dataset: Any) -> str:

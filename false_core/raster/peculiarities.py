@@ -1,10 +1,12 @@
-"""Peculiarities of a raster file that are easily misread: images marked as transparency, and tables of colours.
+"""Peculiarities of a raster file that are easily misread: images marked as transparency, tables of colours, and
+nodata values that no pixel can have.
 
 Also places that are given in a way that is not followed.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,6 +46,15 @@ def is_image(dataset: Any, band: int) -> bool:
     return seen.size > 0 and len(np.unique(seen)) > LEAST_VALUES and _largest_share(seen) < IMAGE_SHARE
 
 
+def has_broken_nodata(dataset: Any, band: int) -> bool:
+    """Return whether the nodata value of a band lies between the whole numbers that it holds, such as 1.2e-38.
+
+    Then no pixel has it. GDAL cuts it off to a whole number and takes pixels of that number for nodata; QGIS does not.
+    """
+    value, dtype = dataset.nodatavals[band - 1], dataset.dtypes[band - 1]
+    return "int" in dtype and value is not None and math.isfinite(value) and not float(value).is_integer()
+
+
 def _largest_share(values: Any) -> float:
     return float(np.unique(values, return_counts=True)[1].max() / values.size)
 
@@ -69,6 +80,12 @@ def peculiarities(dataset: Any, bands: Sequence[int], images: Sequence[int], com
             f"band {numbers} has a colour table: its numbers stand for colours, and neighbouring numbers "
             "may look nothing alike. They are used as they are. To learn from the colours, convert it with Raster > "
             "Conversion > PCT to RGB."
+        )
+    broken = next((band for band in bands if has_broken_nodata(dataset, band)), None)
+    if broken:
+        found.append(
+            f"band {broken} holds whole numbers, and its nodata value is {dataset.nodatavals[broken - 1]:g}, which none of "
+            "them is. All its pixels count. If one of its numbers means nodata, set that as the nodata value."
         )
     if dataset.transform.is_identity and not dataset.gcps[0] and dataset.tags(ns="RPC"):
         found.append(

@@ -54,7 +54,7 @@ def nodata_said(name: RasterName) -> Ranges:
             ends = float(low), float(high if dots else low)
         except ValueError:
             ends = math.nan, math.nan
-        if math.isnan(sum(ends)) and not math.isinf(ends[0]):
+        if math.isnan(ends[0]) or math.isnan(ends[1]) or ends[0] > ends[1]:
             raise InputError(
                 f"The nodata values that are said of {name.path} cannot be read: {name.nodata}.",
                 "Write numbers and ranges, as in land.tif|nodata=0,250..255.",

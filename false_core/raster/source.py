@@ -129,6 +129,8 @@ class RasterSource:
         self.source_width, self.source_height = int(dataset.width), int(dataset.height)
         # A raster without georeferencing lies below the x axis in QGIS, with pixels of size 1; labels are digitised there.
         self.source_transform = dataset.transform if self.georeferenced else Affine(1, 0, 0, 0, -1, 0)
+        if not np.isfinite([self.source_transform.determinant, *self.bounds]).all():
+            raise InputError(f"{path} has a georeferencing that holds no usable numbers.", "Georeference it again.")
         if self.source_transform.is_degenerate:
             raise InputError(f"{path} has a georeferencing that puts all its pixels on one line.", "Georeference it again.")
         self._stored = StoredBands(file, self.bands, alpha, self._more_nodata)

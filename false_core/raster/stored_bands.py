@@ -16,6 +16,7 @@ from false_core.errors import InputError
 from false_core.raster.chunks_on_disk import chunks_on_disk
 from false_core.raster.file_state import is_remote
 from false_core.raster.opening import GDAL_ERRORS, OpenedRaster
+from false_core.raster.peculiarities import has_broken_nodata
 from false_core.raster.said import is_said_nodata
 
 FloatArray = npt.NDArray[np.float32]
@@ -90,6 +91,8 @@ class StoredBands:
         if self._alpha:
             telling: tuple[int, ...] = (self._alpha,)
         elif all(MaskFlags.nodata in dataset.mask_flag_enums[band - 1] for band in self._bands):
+            if any(has_broken_nodata(dataset, band) for band in self._bands):
+                return False
             telling = self._bands
         else:
             return False
@@ -117,6 +120,10 @@ class StoredBands:
             pixels = dataset.read(self._bands, out_shape=(len(self._bands), *shape), masked=True)
         except GDAL_ERRORS:
             return None
+        pixels.mask = np.ma.getmaskarray(pixels)
+        for band, own in zip(self._bands, pixels.mask):
+            if has_broken_nodata(dataset, band):
+                own[:] = False
         found: FloatArray = pixels.astype(np.float32).filled(np.nan)
         found[~np.isfinite(found) | is_said_nodata(pixels.data, self._nodata)] = np.nan
         return found
@@ -138,6 +145,11 @@ class StoredBands:
                 raise InputError(
                     f"The raster {self._file.path} can no longer be read over the network: {reason}.",
                     "Look at the network and the server, then run the job again: it goes on with what is kept.",
+                ) from error
+            if "pixel function" in reason:
+                raise InputError(
+                    f"The raster {self._file.path} cannot be read: {reason}.",
+                    "Translate it to GeoTIFF with a GDAL that knows this pixel function.",
                 ) from error
             raise InputError(
                 f"The raster {self._file.path} is damaged or cut off: {reason}.", "Copy or download it again."
@@ -161,9 +173,12 @@ class StoredBands:
             missing: BoolArray = data == np.array(values).astype(data.dtype)[:, None, None]
             return missing
         masked: BoolArray = dataset.read_masks(self._bands, window=window) == 0
-        for own, pixels, flag, value in zip(masked, data, flags, values):
+        for band, own, pixels, flag, value in zip(self._bands, masked, data, flags, values):
+            if has_broken_nodata(dataset, band):
+                if MaskFlags.nodata in flag:
+                    own[:] = False
             # A mask of the file hides its nodata value from GDAL. QGIS shows neither of the two.
-            if value is not None and MaskFlags.nodata not in flag and abs(value) < float(LARGEST_NUMBER):
+            elif value is not None and MaskFlags.nodata not in flag and abs(value) < float(LARGEST_NUMBER):
                 own |= pixels == (np.float32(value) if pixels.dtype == np.float32 else value)
         return masked
 

@@ -91,6 +91,27 @@ def bars_figure(names: Sequence[str], values: Sequence[float], colors: Sequence[
     return as_svg(figure)
 
 
+def histogram_figure(values: npt.NDArray[np.floating], chosen: npt.NDArray[np.floating], names: tuple[str, str]) -> str:
+    """Return how often values occur as SVG, those that were chosen on top, on a scale on which few are seen beside many.
+
+    Args:
+        chosen: Some of ``values``.
+        names: Names of all and of the chosen ones.
+    """
+    figure = Figure(figsize=(9.2, 2.6), layout="constrained")
+    axes: Axes = figure.subplots()
+    edges = np.linspace(float(values.min()), max(float(values.max()), float(values.min()) + 1e-6), 61)
+    for some, name, colour in zip((values, chosen), names, (LINE_COLOURS[1], INK)):
+        axes.hist(some, edges.tolist(), label=localised(name), color=colour, log=True)
+    axes.set_ylim(bottom=0.5)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("")
+    axes.grid(axis="y", alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.legend(fontsize=8, frameon=False)
+    return as_svg(figure)
+
+
 def confusion_figure(confusion: npt.NDArray[np.number[Any]], names: Sequence[str]) -> str:
     """Return a confusion matrix, true classes in rows, as SVG: shares of each row in percent."""
     size = 2.2 + 0.55 * len(names)

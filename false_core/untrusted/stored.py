@@ -24,6 +24,12 @@ def first_bytes(name: str) -> bytes:
     return b""
 
 
+def is_archive(name: str) -> bool:
+    """Return whether an archive is stored under ``name``, by its first bytes: zip, gzip or tar."""
+    start = first_bytes(name)
+    return start.startswith((b"PK\3\4", b"\x1f\x8b")) or start[257:262] == b"ustar"
+
+
 def is_stored(name: str) -> bool:
     """Return whether a file is stored under ``name``, which has at least one byte."""
     return bool(first_bytes(name))

@@ -33,6 +33,8 @@ _WHOLE = (
 )  # fmt: skip
 """Drivers that keep polygons, lines and points together with fields of any name. GDAL has others for tables without
 geometries (CSV, spreadsheets) and for drawings without fields (DXF, GPX)."""
+_SMALL_ENDINGS = (SHAPEFILE, "MapInfo File")
+"""Drivers that write several files, and give all of them endings in small letters whatever the name says."""
 _TABLES = ("CSV", "XLSX", "ODS", "VDV")
 _ALSO = {".json": "GeoJSON", ".kml": "LIBKML"}
 """Extensions that pyogrio leaves open because several drivers write such files."""
@@ -119,4 +121,6 @@ def driver_of(path: str) -> str:
         raise OutputError(f"{name}: {driver} keeps no geometries.", REMEDY)
     if driver not in _WHOLE:
         raise OutputError(f"{name}: {driver} does not keep shapes together with their classes.", REMEDY)
+    if driver in _SMALL_ENDINGS and Path(path).suffix != extension:
+        raise OutputError(f"{name}: {driver} writes files whose endings have no capitals.", f"Write {extension} instead.")
     return driver

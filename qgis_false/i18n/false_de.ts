@@ -372,6 +372,10 @@
         <translation>Nur in diesem Teil Orte auswählen, als xmin,xmax,ymin,ymax, mit [EPSG:code], wo er nicht im KBS des Rasters steht. Leer: überall.</translation>
     </message>
     <message>
+        <source>HTML report with the places on the rasters, pictures of some, and how many of each class and raster were wanted and collected.</source>
+        <translation>HTML-Bericht mit den Orten auf den Rastern, Bildern einiger Orte, und wie viele jeder Klasse und jedes Rasters gewünscht und gesammelt wurden.</translation>
+    </message>
+    <message>
         <source>Places collected</source>
         <translation>Gesammelte Orte</translation>
     </message>
@@ -632,8 +636,8 @@
         <translation>Ein Flächenmodell, das ein früherer Lauf geschrieben hat, anstelle von Trainingsflächen. Es kann von einem anderen Raster stammen.</translation>
     </message>
     <message>
-        <source>Make cells in this part only, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everywhere.</source>
-        <translation>Zellen nur in diesem Teil machen, als xmin,xmax,ymin,ymax, mit [EPSG:code], wo es nicht das KBS des Rasters ist. Leer: überall.</translation>
+        <source>Classify the areas of this part only, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: all.</source>
+        <translation>Nur die Flächen dieses Teils klassifizieren, als xmin,xmax,ymin,ymax, mit [EPSG:code], wo er nicht im KBS des Rasters steht. Leer: alle.</translation>
     </message>
     <message>
         <source>The raster is averaged to about this pixel size first. Empty: that of the encoder file, or so that the areas are some hundred pixels wide.</source>
@@ -704,12 +708,16 @@
         <translation>Wie viele Orte gefunden werden sollen.</translation>
     </message>
     <message>
-        <source>The cells that are compared are squares of this side, from the upper left corner of each raster on. Empty: that of the polygons among the examples, or 64 pixels of the first raster.</source>
-        <translation>Die verglichenen Zellen sind Quadrate mit dieser Seite, von der linken oberen Ecke jedes Rasters an. Leer: die der Polygone unter den Beispielen, oder 64 Pixel des ersten Rasters.</translation>
+        <source>The cells that are compared are squares of this side, from the upper left corner of each raster on. Empty: that of the polygons among the examples, but at least 8 pixels; without one, 64 pixels of the first raster.</source>
+        <translation>Die verglichenen Zellen sind Quadrate mit dieser Seite, von der linken oberen Ecke jedes Rasters an. Leer: die der Polygone unter den Beispielen, aber mindestens 8 Pixel; ohne Polygone 64 Pixel des ersten Rasters.</translation>
     </message>
     <message>
         <source>Search only this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everywhere.</source>
         <translation>Nur diesen Teil durchsuchen, als xmin,xmax,ymin,ymax, mit [EPSG:code], wenn er nicht im KBS des Rasters angegeben ist. Leer: überall.</translation>
+    </message>
+    <message>
+        <source>HTML report with pictures of the examples and of the best places, their ranks and scores, and how both lie among all cells.</source>
+        <translation>HTML-Bericht mit Bildern der Beispiele und der besten Orte, deren Rang und Ähnlichkeit, und wie sie unter allen Zellen liegen.</translation>
     </message>
     <message>
         <source>Places found</source>
@@ -3772,6 +3780,10 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
         <translation type="vanished">Schlüssel</translation>
     </message>
     <message>
+        <source>Make cells in this part only, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everywhere.</source>
+        <translation type="vanished">Zellen nur in diesem Teil machen, als xmin,xmax,ymin,ymax, mit [EPSG:code], wo es nicht das KBS des Rasters ist. Leer: überall.</translation>
+    </message>
+    <message>
         <source>Makes the labels of this class labels of another one.</source>
         <translation type="vanished">Macht die Trainingsflächen dieser Klasse zu solchen einer anderen.</translation>
     </message>
@@ -3810,6 +3822,10 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
     <message>
         <source>Set up the compute environment</source>
         <translation type="vanished">Rechenumgebung einrichten</translation>
+    </message>
+    <message>
+        <source>The cells that are compared are squares of this side, from the upper left corner of each raster on. Empty: that of the polygons among the examples, or 64 pixels of the first raster.</source>
+        <translation type="vanished">Die verglichenen Zellen sind Quadrate mit dieser Seite, von der linken oberen Ecke jedes Rasters an. Leer: die der Polygone unter den Beispielen, oder 64 Pixel des ersten Rasters.</translation>
     </message>
     <message>
         <source>The map to write: one Byte band with a code for no change and one for change.</source>

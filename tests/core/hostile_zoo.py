@@ -487,6 +487,31 @@ def _(folder: Path, good: Good) -> str:
     return write_vrt(folder / "hostile.vrt", ["/vsicurl/http://127.0.0.1:9/x.tif"])
 
 
+for _what, _numbers in {
+    "no numbers": "nan, 1, 0, 5600000, 0, -1",
+    "no end": "500000, inf, 0, 5600000, 0, -1",
+    "1e300": "1e300, 1e300, 0, 1e300, 0, -1e300",
+}.items():
+    ZOO.append(
+        Animal(
+            f"a georeference of {_what}",
+            RASTER,
+            lambda folder, good, numbers=_numbers: _placed(folder, good.raster, numbers),
+            "has a georeferencing that holds no usable numbers",
+        )
+    )
+
+
+def _placed(folder: Path, raster: str, numbers: str) -> str:
+    with rasterio.open(raster) as file:
+        size = f'rasterXSize="{file.width}" rasterYSize="{file.height}"'
+    source = f"<SimpleSource><SourceFilename>{raster}</SourceFilename></SimpleSource>"
+    band = f'<VRTRasterBand dataType="UInt16" band="1">{source}</VRTRasterBand>'
+    path = folder / "hostile.vrt"
+    path.write_text(f"<VRTDataset {size}><GeoTransform>{numbers}</GeoTransform>{band}</VRTDataset>")
+    return str(path)
+
+
 @animal("a VRT larger than anybody can classify", RASTER, "that takes weeks|takes .* GB of memory")
 def _(folder: Path, good: Good) -> str:
     return write_vrt(folder / "hostile.vrt", [good.raster], GREATEST, GREATEST)

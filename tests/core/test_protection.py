@@ -123,6 +123,25 @@ class TestARaster:
             with pytest.raises(OutputError, match=said):
                 run(Classify(named, "m.safetensors", str(tmp_path / "new.tif"), report=str(beside)))
 
+    @pytest.mark.parametrize("ending", [".tif.aux.xml", ".tif.vat.dbf", ".tfw", ".tif.msk"])
+    def test_nor_comes_anything_to_lie_beside_its_parts(self, tmp_path: Path, ending: str) -> None:
+        raster = write_raster(tmp_path / "land.tif", textured_land()[:1])
+        for named in (vrt(tmp_path / "a.vrt", raster), deep(tmp_path, raster), f"vrt://{raster}", f"GTIFF_DIR:1:{raster}"):
+            with pytest.raises(OutputError, match=f"land{ending} is a part of the raster"):
+                run(Classify(named, "m.safetensors", str(tmp_path / "new.tif"), report=str(tmp_path / f"land{ending}")))
+
+    @pytest.mark.parametrize("mark", [".zgroup", ".zarray", "zarr.json", "a00000001.gdbtable", "hdr.adf"])
+    def test_that_is_a_folder_gets_no_new_file(self, tmp_path: Path, mark: str) -> None:
+        inside = tmp_path / "store" / "band"
+        inside.mkdir(parents=True)
+        (tmp_path / "store" / mark).touch()
+        raster = write_raster(tmp_path / "land.tif", textured_land()[:1])
+        for output in (tmp_path / "store" / "new.tif", inside / "new.tif"):
+            with pytest.raises(OutputError, match="which is a raster or a geodatabase as a whole"):
+                run(Classify(raster, "m.safetensors", str(output)))
+        with pytest.raises(OutputError, match="which is a raster or a geodatabase as a whole"):
+            run(ClassifyMany((raster,), "m.safetensors", str(inside)))
+
     def test_nor_are_the_parts_that_only_gdal_knows(self, tmp_path: Path) -> None:
         land = write_raster(tmp_path / "land.tif", textured_land()[:1])
         rasterio.shutil.copy(land, tmp_path / "scene", driver="ENVI")
@@ -205,11 +224,11 @@ class TestLabels:
         assert part.read_bytes() == before
 
     def test_in_a_folder_are_not_written_over(self, land: str, tmp_path: Path) -> None:
-        folder = tmp_path / "labels.gdb"
+        folder = tmp_path / "labels"
         folder.mkdir()
-        (folder / "a00000001.gdbtable").write_bytes(b"table")
-        with pytest.raises(OutputError, match="is a part of the labels labels.gdb"):
-            run(Finetune(land, str(folder), "cover", str(tmp_path / "m.safetensors"), report=f"{folder}/a00000001.gdbtable"))
+        (folder / "a.dbf").write_bytes(b"table")
+        with pytest.raises(OutputError, match="is a part of the labels labels"):
+            run(Finetune(land, str(folder), "cover", str(tmp_path / "m.safetensors"), report=f"{folder}/a.dbf"))
 
     def test_with_the_name_of_a_part_of_the_output_are_kept(self, tmp_path: Path) -> None:
         raster = write_raster(tmp_path / "land.tif", np.ones((1, 20, 20), np.uint8))

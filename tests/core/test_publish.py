@@ -178,6 +178,11 @@ class TestBeforeTheWork:
                 Pretrain((str(inputs / "a.tif"),), str(inputs / "e.safetensors"), report=str(inputs / "nowhere" / "r.html"))
             )
 
+    @pytest.mark.parametrize("name", ["x" * 216 + ".html", "ä" * 120, "x" * 4000])
+    def test_a_name_that_leaves_no_room_for_those_beside_it(self, inputs: Path, name: str) -> None:
+        with pytest.raises(OutputError, match=r"The name of report is too long: .*Choose one of at most 220 letters"):
+            check_destinations(Pretrain((str(inputs / "a.tif"),), str(inputs / "e.safetensors"), report=str(inputs / name)))
+
     @pytest.mark.parametrize("path", ["/vsis3/bucket/map.tif", "s3://bucket/map.tif", "https://host/map.tif"])
     def test_a_server_where_a_disk_should_be(self, path: str) -> None:
         with pytest.raises(OutputError, match="output is not on a disk: .*Choose a file on a disk, and copy it there"):

@@ -46,6 +46,8 @@ SECRET = "hunter2"
         "<Service password='hunter2'/>",
         "password=&quot;a hunter2&quot; c",
         "password%3Dhunter2",
+        "password&#61;hunter2",
+        "password&#x3D;hunter2",
         "token%3Dhunter2%26x",
         "--token hunter2",
         "--password 'a hunter2' --x",

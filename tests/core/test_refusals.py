@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import gzip
 import re
 import sqlite3
 import sys
+import tarfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -17,6 +20,7 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 import shapely
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
@@ -32,6 +36,7 @@ from false_core.experiments.config import DEEPGLOBE, POTSDAM, RasterPair
 from false_core.experiments.dataset import _check_size, _classes_in, dataset_fingerprint
 from false_core.experiments.folders import find_dataset_files
 from false_core.jobs import Assess, Classify, ExportOnnx, Finetune, ModelInfo, Polygonise, SamplePoints
+from false_core.labels.label_file import read_table
 from false_core.models.segmenter import build_segmenter
 from false_core.raster.aligned import AlignedCodes
 from false_core.raster.carried_classes import read_carried_classes
@@ -173,12 +178,53 @@ class TestMaps:
         with pytest.raises(InputError, match="holds more than 254 different values: it is no map of classes"):
             run(Assess(the_map, truth=truth, report=str(tmp_path / "r.html")))
 
-    def test_a_truth_that_has_points_but_no_grid(self, tmp_path: Path, the_map: str, listener: Listener) -> None:
+    @pytest.mark.parametrize("ending", [".zip", ".tar", ".tif.gz"])
+    def test_an_archive_in_place_of_a_raster_or_of_labels(self, tmp_path: Path, ending: str, listener: Listener) -> None:
+        (tmp_path / "a.tif").write_bytes(b"x" * 600)
+        path = tmp_path / f"a{ending}"
+        if ending == ".zip":
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.write(tmp_path / "a.tif")
+        elif ending == ".tar":
+            with tarfile.open(path, "w") as archive_of_tapes:
+                archive_of_tapes.add(tmp_path / "a.tif")
+        else:
+            path.write_bytes(gzip.compress(b"x" * 600))
+        with pytest.raises(InputError, match="It is an archive. Unpack it, or write /vsizip/"):
+            RasterSource(str(path))
+        with pytest.raises(InputError, match="It is an archive. Unpack it, or write /vsizip/"):
+            read_table(str(path), None, listener.feedback)
+
+    def test_a_pixel_function_that_nobody_knows(self, tmp_path: Path) -> None:
+        part = write_raster(tmp_path / "a.tif", np.ones((1, 8, 8), "uint8"))
+        source = f"<SimpleSource><SourceFilename>{part}</SourceFilename>"
+        band = 'VRTRasterBand dataType="Byte" band="1" subClass="VRTDerivedRasterBand"'
+        (tmp_path / "a.vrt").write_text(
+            f'<VRTDataset rasterXSize="8" rasterYSize="8"><{band}><PixelFunctionType>mine</PixelFunctionType>{source}'
+            "</SimpleSource></VRTRasterBand></VRTDataset>"
+        )
+        with pytest.raises(InputError, match="Translate it to GeoTIFF with a GDAL that knows this pixel function"):
+            RasterSource(str(tmp_path / "a.vrt")).read(Window(0, 0, 8, 8))
+
+    def test_codes_that_are_to_be_scaled(self, tmp_path: Path, the_map: str, listener: Listener) -> None:
+        path = write_raster(tmp_path / "t.tif", np.full((1, 60, 80), 10, "uint8"))
+        with rasterio.open(path, "r+") as file:
+            file.scales = (0.1,)
+        with pytest.raises(InputError, match="numbers are to be scaled, by 0.1 and 0"):
+            AlignedCodes(path, RasterSource(the_map), listener.feedback)
+        with pytest.raises(InputError, match="numbers are to be scaled, by 0.1 and 0"):
+            run(Polygonise(path, str(tmp_path / "p.gpkg")))
+
+    def test_a_truth_that_has_points_without_a_crs(self, tmp_path: Path, the_map: str, listener: Listener) -> None:
         path = write_raster(tmp_path / "t.tif", np.ones((1, 60, 80), "uint8"), crs=None, transform=None)
         points = [GroundControlPoint(r, c, 500_000 + c, 5_600_000 - r) for r, c in ((0, 0), (0, 80), (60, 0))]
         with rasterio.open(path, "r+") as file:
             file.gcps = (points, CRS.from_epsg(32633))
-        with pytest.raises(InputError, match="has ground control points but no grid"):
+        vrt = tmp_path / "t.vrt"
+        rasterio.shutil.copy(path, vrt, driver="VRT")
+        vrt.write_text(re.sub('GCPList Projection="[^"]*"', "GCPList", vrt.read_text()))
+        path = str(vrt)
+        with pytest.raises(InputError, match="has ground control points without a CRS, and no grid"):
             AlignedCodes(path, RasterSource(the_map), listener.feedback)
 
     def test_a_truth_in_a_crs_that_has_nothing_to_do_with_the_map(

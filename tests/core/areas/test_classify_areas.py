@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import geopandas
@@ -11,8 +13,9 @@ import pytest
 import shapely
 from small_world import LEFT, TOP, Listener, write_labels, write_raster
 
+from false_core.areas import kept_features, pooling
 from false_core.dispatch import run
-from false_core.errors import InputError, ModelFileError, RequestError
+from false_core.errors import InputError, ModelFileError, OutputError, RequestError
 from false_core.jobs import ClassifyAreas, ModelInfo
 from false_core.models.model_file import read_card
 from false_core.rerun import plan
@@ -148,6 +151,36 @@ class TestAreas:
         table = geopandas.read_file(tmp_path / "out.gpkg", layer="out")
         assert table["class"][:-1].tolist() == first["table"]["class"][:-1].tolist()
 
+    def test_of_a_part_are_those_that_lie_in_it(self, first: dict[str, Any], tmp_path: Path, listener: Listener) -> None:
+        extent = f"{LEFT},{LEFT + 2.5 * SIDE},{TOP - 6 * SIDE},{TOP - 4 * SIDE}"
+        run(job(first, tmp_path / "out.gpkg", extent=extent), listener)
+        table = geopandas.read_file(tmp_path / "out.gpkg", layer="out")
+        assert table["number"].tolist() == [32, 33, 34, 40, 41, 42]
+        assert "42 of 48 areas lie outside the extent" in listener.infos
+        assert table["class"].notna().all()
+
+    def test_are_summed_up_alike_however_many_at_once(
+        self, first: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pooling, "AREAS_AT_ONCE", 5)
+        monkeypatch.setattr(kept_features, "MOST_FEATURES_IN_MEMORY", 0)
+        monkeypatch.setattr(kept_features, "FEATURES_FILE_BYTES", 10_000)
+        run(job(first, tmp_path / "out.gpkg"))
+        table = geopandas.read_file(tmp_path / "out.gpkg", layer="out")
+        assert table.drop(columns="geometry").equals(first["table"].drop(columns="geometry"))
+
+    def test_that_the_disk_does_not_hold_are_said(
+        self, first: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(**given: Any) -> None:
+            assert given["dir"] == tmp_path
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(kept_features, "MOST_FEATURES_IN_MEMORY", 0)
+        monkeypatch.setattr(kept_features, "tempfile", SimpleNamespace(TemporaryFile=full))
+        with pytest.raises(OutputError, match="no room in .* for what is seen of 48 areas"):
+            run(job(first, tmp_path / "out.gpkg"))
+
     def test_are_classified_alike_by_the_model_that_was_kept(self, first: dict[str, Any], tmp_path: Path) -> None:
         model = str(first["folder"] / "areas.safetensors")
         results = run(job(first, tmp_path / "out.gpkg", labels=None, field=None, model=model))
@@ -210,6 +243,11 @@ class TestWhatIsAsked:
         with pytest.raises(InputError, match=problem):
             run(job(world, tmp_path / "out.gpkg", labels=labels))
 
+    def test_needs_areas_that_are_of_one_class(self, world: dict[str, Any], tmp_path: Path) -> None:
+        points = write_labels(tmp_path / "points.gpkg", ["a", "b"], [cell(0, 0).centroid, cell(1, 0).centroid])
+        with pytest.raises(InputError, match="Each area with labels bears labels of several classes"):
+            run(job(world, tmp_path / "out.gpkg", areas=None, cell=900.0, labels=points))
+
     def test_needs_polygons_over_the_raster(self, world: dict[str, Any], tmp_path: Path) -> None:
         points = write_labels(tmp_path / "points.gpkg", ["a"], [cell(0, 0).centroid])
         with pytest.raises(InputError, match="holds no polygon"):
@@ -217,7 +255,13 @@ class TestWhatIsAsked:
         far = write_labels(tmp_path / "far.gpkg", ["a"], [cell(900, 0)])
         with pytest.raises(InputError, match="No area lies over the raster"):
             run(job(world, tmp_path / "out.gpkg", areas=far))
+        one = write_labels(tmp_path / "one.gpkg", ["a"], [cell(0, 0)])
+        elsewhere = f"{LEFT + 100},{LEFT + 140},{TOP - 140},{TOP - 100}"
+        with pytest.raises(InputError, match="No area of .* lies within the extent"):
+            run(job(world, tmp_path / "out.gpkg", areas=one, extent=elsewhere))
 
     def test_needs_cells_of_some_size(self, world: dict[str, Any], tmp_path: Path) -> None:
         with pytest.raises(InputError, match="would be"):
             run(job(world, tmp_path / "out.gpkg", areas=None, cell=0.01))
+        with pytest.raises(InputError, match="A cell of 1e\\+300 is far larger than"):
+            run(job(world, tmp_path / "out.gpkg", areas=None, cell=1e300))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import rasterio
 import rasterio.warp
 import shapely
+import shapely.affinity
 from affine import Affine
 from small_world import CRS, GRID, LEFT, TOP, Listener, write_labels, write_raster
 
@@ -69,7 +71,7 @@ def numbers(table: geopandas.GeoDataFrame) -> list[int]:
 
 @pytest.fixture(scope="module")
 def first(world: dict[str, Any]) -> dict[str, Any]:
-    results, table = find(world, world["folder"] / "out.gpkg")
+    results, table = find(world, world["folder"] / "out.gpkg", report=str(world["folder"] / "found.html"))
     return {**world, "results": results, "table": table}
 
 
@@ -118,6 +120,21 @@ class TestWhatIsFound:
 
         assert mean_rank(after) > mean_rank(before) + 2
 
+    def test_does_not_depend_on_what_is_an_example_and_none(
+        self, first: dict[str, Any], tmp_path: Path, listener: Listener
+    ) -> None:
+        rough, striped = (first["of"][kind] for kind in ("rough", "striped"))
+        boxes = [first["boxes"][n] for n in (*rough[:2], striped[0])]
+        examples = write_labels(tmp_path / "examples.gpkg", ["a"] * 3, boxes)
+        moved = shapely.affinity.translate(boxes[2], 9, 9)
+        unlike = write_labels(tmp_path / "unlike.gpkg", ["x"], [moved])
+        output, report = tmp_path / "out.gpkg", tmp_path / "out.html"
+        run(FindSimilar((first["raster"],), examples, str(output), unlike, report=str(report)), listener)
+        assert "1 places are in" in listener.warnings and "left out of both" in listener.warnings
+        assert "left out of both" in report.read_text(encoding="utf-8")
+        found = numbers(geopandas.read_file(output, layer="out"))
+        assert found == [n for n in numbers(first["table"]) if n != striped[0]]
+
     def test_is_the_same_for_points(self, first: dict[str, Any], tmp_path: Path, listener: Listener) -> None:
         middles = [first["boxes"][n].centroid for n in first["of"]["rough"][:2]]
         line = shapely.LineString([(LEFT, TOP), (LEFT + 9, TOP - 9)])
@@ -138,6 +155,13 @@ class TestWhatIsFound:
         _, table = find(first, tmp_path / "strips.gpkg")
         assert numbers(table) == numbers(first["table"])
 
+    def test_may_be_marked_by_a_polygon_smaller_than_a_pixel(self, first: dict[str, Any], tmp_path: Path) -> None:
+        middle = first["boxes"][first["of"]["rough"][0]].centroid
+        examples = write_labels(tmp_path / "tiny.gpkg", ["a"], [middle.buffer(0.2)])
+        extent = f"{LEFT},{LEFT + SIDE},{TOP - SIDE},{TOP}"
+        results, _ = find(first, tmp_path / "out.gpkg", examples=examples, extent=extent)
+        assert results["side"] == 8
+
     def test_is_found_again_without_a_look_at_the_raster(
         self, first: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -151,6 +175,25 @@ class TestWhatIsFound:
         monkeypatch.setattr(Pooling, "over", over)
         _, after = find(first, tmp_path / "after.gpkg", count=5)
         assert numbers(after) == numbers(before)[:5]
+
+
+@pytest.mark.thorough
+class TestTheReport:
+    def test_shows_what_was_looked_for_and_what_was_found(self, first: dict[str, Any]) -> None:
+        text = (first["folder"] / "found.html").read_text(encoding="utf-8")
+        assert f"<td>2 of {first['examples']}</td>" in text
+        head, found = text.split("The places that look most alike</h2>")
+        found, rest = found.split("<h2>Where they lie</h2>")
+        assert head.count("<image") == 2 and found.count("<image") == 24 and rest.count("<image") == 1
+        table = first["table"]
+        rows = re.findall(r"<td>(\d+)</td><td[^>]*>([\d.-]+)</td><td[^>]*>land.tif</td><td[^>]*>(\d+)</td>", found)
+        middles = table.geometry.centroid.x.round().astype(int)
+        told = [(str(r), f"{s:.3f}", str(x)) for r, s, x in zip(table["rank"], table["score"], middles)]
+        assert rows == told
+
+    def test_of_places_that_contradict_each_other_is_none(self, first: dict[str, Any], tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="Every place of .* is also one of"):
+            find(first, tmp_path / "out.gpkg", unlike=first["examples"])
 
 
 @pytest.mark.thorough

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ class TestWithMapData:
     def test_classes_are_in_balance_and_squares_lie_on_data_apart_from_each_other(
         self, ground: str, guide: str, tmp_path: Path
     ) -> None:
-        table = collect(ground, tmp_path, guide=guide, field="kind", count=21)
+        report = tmp_path / "report.html"
+        table = collect(ground, tmp_path, guide=guide, field="kind", count=21, report=str(report))
         assert table["class"].value_counts().to_dict() == {"field": 10, "forest": 10, "mill": 1}
         assert table.crs == CRS and np.allclose(table.area, 64)
         assert table.within(on_map(pixel_box(0, 0, SIDE - 63, SIDE))).all()
@@ -67,6 +69,15 @@ class TestWithMapData:
         drawn = geopandas.read_file(guide).set_index("kind").geometry
         for kind, place in zip(table["class"], table.geometry):
             assert drawn[kind].distance(place.centroid) < 1
+        text = report.read_text(encoding="utf-8")
+        rows = re.findall(r"</span> (\w+)</td>" + r"<td[^>]*>([\d,]+)</td>" * 4, text)
+        assert [(name, *rest) for name, _, *rest in rows] == [
+            ("field", "7", "10", "0"),
+            ("forest", "7", "10", "0"),
+            ("mill", "7", "1", "0"),
+        ]
+        where, what = text.split("<h2>Where they lie</h2>")[1].split("<h2>What they show</h2>")
+        assert where.count("<image") == 1 and what.count("<image") == 21
 
     def test_shares_are_as_found_where_that_is_asked_for(self, ground: str, guide: str, tmp_path: Path) -> None:
         table = collect(ground, tmp_path, guide=guide, field="kind", balance=1.0, distance=0.0, count=58)
@@ -109,8 +120,10 @@ class TestWithoutMapData:
     @pytest.mark.thorough
     @pytest.mark.parametrize("choice", ["features", "gradients", "chance"])
     def test_places_come_from_everywhere_that_holds_data(self, ground: str, tmp_path: Path, choice: str) -> None:
-        table = collect(ground, tmp_path, count=24, size=16.0, choice=choice)
+        report = tmp_path / "report.html"
+        table = collect(ground, tmp_path, count=24, size=16.0, choice=choice, report=str(report))
         assert len(table) == 24 and table["class"].isna().all()
+        assert "groups of places that look alike stand for classes" in report.read_text(encoding="utf-8")
         assert table.within(on_map(pixel_box(0, 0, SIDE - 62, SIDE))).all()
 
     @pytest.mark.thorough

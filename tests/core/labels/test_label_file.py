@@ -264,12 +264,12 @@ EXTRACT = """<?xml version="1.0"?><osm version="0.6">
 <way id="4"><nd ref="1"/><nd ref="2"/><nd ref="3"/><nd ref="1"/><tag k="landuse" v="forest"/></way></osm>"""
 
 
-@pytest.mark.parametrize("name", ["town.osm", "town.osm.pbf", "TOWN.OSM"])
+@pytest.mark.parametrize("name", ["town.osm", "town.osm.pbf", "town.pbf", "TOWN.OSM"])
 def test_a_raw_extract_of_openstreetmap_is_to_be_saved_as_a_layer(name: str, tmp_path: Path, listener: Listener) -> None:
     (tmp_path / name).write_text(EXTRACT, "utf-8")
     with pytest.raises(InputError, match="is a raw extract of OpenStreetMap") as refused:
         read_table(str(tmp_path / name), None, listener.feedback)
-    assert "as a GeoPackage" in str(refused.value)
+    assert "as a GeoPackage" in str(refused.value) and "name OSM in the variable FALSE_DRIVERS" in str(refused.value)
 
 
 @pytest.mark.thorough

@@ -267,6 +267,16 @@ class TestWhereLabelsLie:
         assert counts(burnt(read(["a", "b", "a"], [A, B, broken]))) == {1: 100, 2: 100}
         assert "1 label shapes have corners that are no numbers" in listener.warnings
 
+    @pytest.mark.filterwarnings("error::RuntimeWarning")
+    def test_at_the_end_of_the_numbers_they_lie_elsewhere(self, read: Any, listener: Listener) -> None:
+        far = [
+            shapely.Point(1e308, 0),
+            shapely.box(1e308, 1e308, 1.7e308, 1.7e308),
+            shapely.box(-1e308, 1e308, 1e308, 1.7e308),
+        ]
+        assert counts(burnt(read(["a", "b", "a", "b", "a"], [A, B, *far]))) == {1: 100, 2: 100}
+        assert "3 of 5 label shapes lie outside the raster" in listener.infos
+
     def test_in_a_crs_that_has_nothing_to_do_with_the_rasters(self, tmp_path: Path, read: Any) -> None:
         site = rasterio.crs.CRS.from_user_input('LOCAL_CS["site",UNIT["metre",1]]')
         source = RasterSource(write_raster(tmp_path / "r.tif", np.ones((1, HEIGHT, WIDTH), "uint8"), crs=site))
@@ -382,6 +392,22 @@ class TestTheClassField:
         read = read_annotation(str(path), "cover", raster, (), listener.feedback)
         assert names_by_code(read) == {1: "pine", 2: "pine, oak"}
 
+    @pytest.mark.parametrize(
+        ("dtype", "values", "names"),
+        [
+            ("boolean", [True, False, None], {1: "false", 2: "true"}),
+            ("Int64", [2**60 + 1, 2**60 + 2, None], {1: str(2**60 + 1), 2: str(2**60 + 2)}),
+            ("Int32", [7, 9, None], {7: "7", 9: "9"}),
+        ],
+    )
+    def test_values_are_the_same_where_some_are_missing(
+        self, tmp_path: Path, raster: RasterSource, listener: Listener, dtype: str, values: list[Any], names: dict[int, str]
+    ) -> None:
+        column = pd.array(values, dtype=dtype)
+        table = geopandas.GeoDataFrame({"cover": column}, geometry=[on_map(shape) for shape in (A, B, C)], crs=CRS)
+        table.to_file(tmp_path / "labels.gpkg", engine="pyogrio")
+        assert names_by_code(read_annotation(str(tmp_path / "labels.gpkg"), "cover", raster, [], listener.feedback)) == names
+
     def test_yes_and_no_are_two_classes(self, read: Any) -> None:
         assert names_by_code(read([True, False, True], [A, B, C])) == {1: "false", 2: "true"}
 
@@ -484,6 +510,19 @@ class TestLabelFiles:
         path.write_bytes(content)
         with pytest.raises(InputError, match="cannot be read"):
             read_annotation(str(path), "cover", raster, (), listener.feedback)
+
+    @pytest.mark.parametrize(
+        ("gone", "said"),
+        [(".shx", "its .shx file is missing. A shapefile is several files"), (".dbf", "which may be missing")],
+    )
+    def test_a_shapefile_that_is_not_whole_says_what_to_copy(
+        self, tmp_path: Path, raster: RasterSource, listener: Listener, gone: str, said: str
+    ) -> None:
+        path = tmp_path / "labels.shp"
+        geopandas.GeoDataFrame({"cover": ["a", "b"]}, geometry=[on_map(A), on_map(B)], crs=CRS).to_file(path)
+        path.with_suffix(gone).unlink()
+        with pytest.raises(InputError, match=said):
+            read_annotation(str(path), "cover", raster, [], listener.feedback)
 
     def test_without_geometries(self, tmp_path: Path, raster: RasterSource, listener: Listener) -> None:
         (tmp_path / "table.csv").write_text("cover,x\na,1\nb,2\n")
@@ -727,6 +766,28 @@ class TestDoubts:
     def test_too_few_pixels_of_a_class(self, read: Any) -> None:
         some = read(["a", "a", "b"], [pixel_box(2, 2, 20, 20), pixel_box(70, 60, 20, 20), pixel_box(50, 50, 5, 5)])
         assert "Very few labelled pixels for b." in self.said(some)
+
+    @pytest.mark.parametrize(
+        "shape", [pixel_box(20, 20, 10, 10), shapely.Point(20.4, 30.6), shapely.LineString([(20, 30), (40, 35)])]
+    )
+    def test_labels_of_two_classes_at_one_place(self, read: Any, shape: shapely.Geometry) -> None:
+        good = [pixel_box(x, y, 20, 20) for x in (2, 70) for y in (2, 55)]
+        twice = read(["a", "a", "b", "b", "a", "b"], [*good, shape, shape])
+        assert "1 labels lie at the very place of another label of a different class, such as b on a" in self.said(twice)
+        assert "very place" not in self.said(read(["a", "a", "b", "b", "a", "a"], [*good, shape, shape]))
+
+    def test_a_label_within_another_and_two_halves_of_a_square_are_none(self, read: Any) -> None:
+        good = [pixel_box(x, y, 20, 20) for x in (2, 70) for y in (2, 55)]
+        corners = [(30, 30), (40, 30), (40, 40), (30, 40)]
+        halves = [shapely.Polygon(corners[:3]), shapely.Polygon([corners[0], *corners[2:]])]
+        assert not self.said(read(["a", "a", "b", "b", "a", "b", "b"], [*good, *halves, pixel_box(5, 5, 3, 3)]))
+
+    @pytest.mark.parametrize("other", ["Forest", "fo\nrest", "for\u00eat", "a  b"])
+    def test_classes_that_are_called_alike(self, read: Any, other: str) -> None:
+        name = {"fo\nrest": "fo rest", "for\u00eat": "fore\u0302t", "a  b": "a b"}.get(other, "forest")
+        some = read([name, name, other, other], [pixel_box(x, y, 20, 20) for x in (2, 70) for y in (2, 55)])
+        assert len(some.classes) == 2
+        assert "Some classes are called alike but for capitals, blanks or how accents are stored" in self.said(some)
 
     def test_all_in_one_corner(self, read: Any) -> None:
         corner = read(["a", "b"], [pixel_box(2, 2, 12, 12), pixel_box(16, 2, 12, 12)])

@@ -94,7 +94,7 @@ class TestNames:
 
     def test_two_swap_theirs_and_polygons_may_have_new_or_old_names(self, the_map: str, tmp_path: Path) -> None:
         drawn = patches(tmp_path, [("Water", (0, 0, 9, 9)), ("Scrub", (20, 20, 9, 9))])
-        run(EditMap(the_map, str(tmp_path / "new.tif"), drawn, "cover", "Forest=Water;Water=Forest;Scrub=Heath"))
+        run(EditMap(the_map, str(tmp_path / "new.tif"), drawn, "cover", "Forest=Water;Water=Forest\nScrub=Heath"))
         made, classes = read(tmp_path / "new.tif"), read_carried_classes(str(tmp_path / "new.tif")).classes
         assert [(c.code, c.name) for c in classes] == [(1, "Water"), (2, "Forest"), (5, "Heath"), (9, "Urban")]
         assert (made[4, 4], made[24, 24]) == (1, 5)
@@ -105,6 +105,8 @@ class TestNames:
             run(EditMap(the_map, target))
         with pytest.raises(RequestError, match="no old name and a new one"):
             run(EditMap(the_map, target, names="scrub"))
+        with pytest.raises(RequestError, match="gives 'water' two new names"):
+            run(EditMap(the_map, target, names="Water = a\nwater = b"))
         with pytest.raises(InputError, match="no class 'moor'"):
             run(EditMap(the_map, target, names="moor = forest"))
         assert not Path(target).exists()

@@ -171,6 +171,7 @@ class TestTheMinimumArea:
         land_cover = write_map(tmp_path / "m.tif", codes, transform=GRID * Affine.scale(0.5))
         assert len(polygons(land_cover, tmp_path, minimum_area=1.0)) == 2, "not smaller"
         assert len(polygons(land_cover, tmp_path, minimum_area=1.01)) == 1
+        assert len(polygons(land_cover, tmp_path, minimum_area=1.7e308)) == 1
 
     def test_gives_a_small_patch_to_the_neighbour_with_the_longest_border(self, tmp_path: Path) -> None:
         codes = np.array([[1] * 6, [1, 2, 2, 2, 2, 7], [7] * 6, [7] * 6], "uint8")

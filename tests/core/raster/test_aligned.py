@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyproj
 import pytest
 import rasterio.shutil
 from affine import Affine
-from small_world import GRID, Listener, write_raster
+from rasterio.control import GroundControlPoint
+from small_world import CRS, GRID, Listener, write_raster
 
 from false_core.raster.aligned import AlignedCodes
 from false_core.raster.source import RasterSource, Window
@@ -42,6 +44,27 @@ def test_a_map_in_metres_finds_codes_that_are_counted_to_360_degrees(tmp_path: P
         found, valid = aligned.read(Window(0, 0, 9, 9))
     assert valid.all()
     assert (found == 3).all()
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32633", "EPSG:4326"])
+def test_codes_are_placed_by_ground_control_points_too(tmp_path: Path, listener: Listener, crs: str) -> None:
+    squares = np.random.default_rng(0).integers(1, 5, (4, 6)).astype("uint8")
+    codes = np.kron(squares, np.ones((5, 5), "uint8"))
+    # A quarter of a turn, which no rectangle of pixels north up shows.
+    path = write_raster(tmp_path / "theirs.tif", np.rot90(codes)[None].copy(), crs=None, transform=None)
+    to_crs = pyproj.Transformer.from_crs(CRS, crs, always_xy=True)
+    points = [
+        GroundControlPoint(row, column, *to_crs.transform(*(GRID @ (30 - row, column))))
+        for row in (0, 15, 30)
+        for column in (0, 10, 20)
+    ]
+    with rasterio.open(path, "r+") as file:
+        file.gcps = (points, rasterio.crs.CRS.from_user_input(crs))
+    ours = RasterSource(write_raster(tmp_path / "ours.tif", np.ones((1, 20, 30), "uint8")))
+    with AlignedCodes(path, ours, listener.feedback) as aligned:
+        found, valid = aligned.read(Window(0, 0, 30, 20))
+    assert valid[2::5, 2::5].all()
+    np.testing.assert_array_equal(found[2::5, 2::5], squares)
 
 
 NODATA_OF_TYPES = [

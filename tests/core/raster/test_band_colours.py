@@ -106,7 +106,9 @@ def test_wavelengths_in_names_count(tmp_path: Path) -> None:
     assert found(RasterSource(raster(tmp_path, names))) == "brg-"
 
 
-@pytest.mark.parametrize(("unit", "length"), [("", "665"), ("Index", "4"), ("nm", "none")])
+@pytest.mark.parametrize(
+    ("unit", "length"), [("", "665"), ("Index", "4"), ("nm", "none"), ("Unknown", "0.665"), ("None", "665")]
+)
 def test_a_wavelength_without_a_unit_or_a_number_tells_nothing(tmp_path: Path, unit: str, length: str) -> None:
     path = raster(tmp_path, [None, None])
     with rasterio.open(path, "r+") as file:

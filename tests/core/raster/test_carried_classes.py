@@ -100,6 +100,11 @@ def test_one_without_values_is_numbered_by_its_rows(tmp_path: Path) -> None:
     assert [(c.code, c.name) for c in read_carried_classes(path).classes] == [(10, "a"), (20, "b")]
 
 
+def test_one_of_steps_around_whole_numbers_names_these(tmp_path: Path) -> None:
+    beside(path := codes(tmp_path), table([("Class", 2, 2)], [("field",), ("water",)], ' Row0Min="0.5" BinSize="1"'))
+    assert [(c.code, c.name) for c in read_carried_classes(path).classes] == [(1, "field"), (2, "water")]
+
+
 def test_one_of_numbers_alone_names_nothing(tmp_path: Path) -> None:
     beside(path := codes(tmp_path), table([("Value", 0, 5), ("Histogram", 0, 1)], [(1, 20), ("x", 4), (1.5, 2)]))
     assert read_carried_classes(path).classes == ()

@@ -71,6 +71,39 @@ class TestAnAlphaBand:
         np.testing.assert_array_equal(np.isnan(source.read(Window(0, 0, 200, 200))[0]), mask == 0)
 
 
+class TestANodataValueBetweenWholeNumbers:
+    @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint32"])
+    @pytest.mark.parametrize("nodata", [1.2e-38, 7.5])
+    def test_hides_no_pixel_and_is_told(self, tmp_path: Path, listener: Listener, dtype: str, nodata: float) -> None:
+        pixels = np.arange(64, dtype=dtype).reshape(1, 8, 8)
+        path = write_raster(tmp_path / "land.tif", pixels)
+        band = f'<PAMRasterBand band="1"><NoDataValue>{nodata}</NoDataValue></PAMRasterBand>'
+        Path(f"{path}.aux.xml").write_text(f"<PAMDataset>{band}</PAMDataset>")
+        source = open_all([path], (), listener.feedback)[0]
+        np.testing.assert_array_equal(source.read(Window(0, 0, 8, 8)), pixels)
+        np.testing.assert_array_equal(source.overview(8), pixels)
+        assert "land.tif: band 1 holds whole numbers, and its nodata value is" in listener.warnings
+
+    def test_leaves_a_mask_beside_it_as_it_is(self, tmp_path: Path) -> None:
+        mask = np.full((8, 8), 255, "uint8")
+        mask[0] = 0
+        path = write_raster(tmp_path / "land.tif", np.zeros((1, 8, 8), "uint8"), mask)
+        band = '<PAMRasterBand band="1"><NoDataValue>0.5</NoDataValue></PAMRasterBand>'
+        Path(f"{path}.aux.xml").write_text(f"<PAMDataset>{band}</PAMDataset>")
+        np.testing.assert_array_equal(np.isnan(RasterSource(path).read(Window(0, 0, 8, 8))[0]), mask == 0)
+
+    def test_makes_no_hole_where_nothing_is_stored(self, tmp_path: Path) -> None:
+        path = tmp_path / "land.tif"
+        profile = {"driver": "GTiff", "count": 1, "width": 512, "height": 512, "dtype": "uint8", "tiled": True}
+        with rasterio.open(path, "w", sparse_ok=True, **profile):
+            pass
+        band = '<PAMRasterBand band="1"><NoDataValue>0.5</NoDataValue></PAMRasterBand>'
+        Path(f"{path}.aux.xml").write_text(f"<PAMDataset>{band}</PAMDataset>")
+        source = RasterSource(str(path))
+        assert not source.is_hole(Window(0, 0, 512, 512))
+        assert np.isfinite(source.read(Window(0, 0, 512, 512))).all()
+
+
 class TestWhatIsNotFollowed:
     def test_a_colour_table(self, tmp_path: Path, listener: Listener) -> None:
         path = write_raster(tmp_path / "scan.tif", np.ones((1, 8, 8), "uint8"), photometric=None, alpha=None)

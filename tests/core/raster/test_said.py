@@ -54,7 +54,9 @@ class TestTheRaster:
         read = RasterSource(f"{path}|nodata=2,5..7.5,-inf..-1").read(Window(0, 0, 4, 3))
         assert pixels[np.isnan(read)].tolist() == [0, 2, 5, 6, 7]
 
-    @pytest.mark.parametrize("said", ["nodata=many", "nodata=nan", "nodata=1..x", "nodata=1,,2"])
+    @pytest.mark.parametrize(
+        "said", ["nodata=many", "nodata=nan", "nodata=1..x", "nodata=1,,2", "nodata=5..1", "nodata=inf..-inf"]
+    )
     def test_with_nodata_values_that_are_no_numbers_is_refused(self, tmp_path: Path, said: str) -> None:
         path = write_raster(tmp_path / "land.tif", np.ones((1, 4, 4), "uint8"))
         with pytest.raises(InputError, match=r"nodata values that are said of .*land.tif cannot be read"):

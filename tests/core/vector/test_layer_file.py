@@ -12,8 +12,9 @@ import pytest
 import shapely
 from small_world import CRS, Listener, on_map, pixel_box
 
+from false_core.errors import OutputError
 from false_core.labels.label_file import read_layer
-from false_core.vector.layer_file import write_vector
+from false_core.vector.layer_file import driver_of, write_vector
 
 NUMBER = 3
 
@@ -48,3 +49,10 @@ def test_keys_stay_whole_numbers_where_some_are_missing(tmp_path: Path, listener
     found = written_again(tmp_path, listener, ending, key=keys, small=small)
     assert found["key"].tolist() == [123456789012345678, pd.NA, 3]
     assert found["small"].tolist() == [pd.NA, 2, 3]
+
+
+@pytest.mark.parametrize(("name", "better"), [("a.SHP", ".shp"), ("a.Tab", ".tab"), ("a.MIF", ".mif")])
+def test_endings_in_capitals_are_refused_where_the_driver_writes_others(name: str, better: str) -> None:
+    with pytest.raises(OutputError, match=f"whose endings have no capitals. Write {better} instead"):
+        driver_of(name)
+    assert driver_of("a.GPKG") == "GPKG"
