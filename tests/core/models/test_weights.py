@@ -463,7 +463,7 @@ class TestPretrainingFromWeights:
     def test_of_an_encoder_cut_off_is_refused(self, job: Pretrain, encoder: str, tmp_path: Path) -> None:
         (tmp_path / "cut.safetensors").write_bytes(Path(encoder).read_bytes()[:-1000])
         with pytest.raises(ModelFileError, match="damaged or cut off"):
-            run(dataclasses.replace(job, weights=str(tmp_path / "cut.safetensors")))
+            run(dataclasses.replace(going_on(job, encoder), weights=str(tmp_path / "cut.safetensors")))
 
     def test_never_writes_over_them(self, job: Pretrain, encoder: str) -> None:
         with pytest.raises(OutputError, match="would overwrite an input"):
