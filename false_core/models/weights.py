@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from pickle import UnpicklingError  # What torch.load raises when it refuses a program. Nothing here unpickles.
 from typing import Any
@@ -275,10 +276,11 @@ def fill(encoder: Any, given: Mapping[str, Tensor], backbone: str, source: str, 
     return told
 
 
-def _names_of(backbone: str) -> set[str]:
+@cache
+def _names_of(backbone: str) -> frozenset[str]:
     """Return the names of all weights of a backbone, its classifier's too."""
     with NothingDrawnOnMeta(), torch.device("meta"):
-        return {_plain(name) for name in timm.create_model(backbone).state_dict()}
+        return frozenset(_plain(name) for name in timm.create_model(backbone).state_dict())
 
 
 def _plain(name: str) -> str:

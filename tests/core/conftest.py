@@ -15,7 +15,7 @@ import pytest
 import torch
 from preloaded_python import preloaded_python
 from small_jobs import SmallJobs
-from small_world import Listener, label_boxes, on_map, textured_land, write_labels, write_raster
+from small_world import FROM_NOTHING, Listener, label_boxes, on_map, textured_land, write_labels, write_raster
 
 from false_core.dispatch import run
 from false_core.errors import FalseError
@@ -132,18 +132,7 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> str:
 def encoder(tmp_path_factory: pytest.TempPathFactory, land: str) -> str:
     """An encoder file after two steps of pretraining from random weights."""
     path = str(tmp_path_factory.mktemp("encoder") / "encoder.safetensors")
-    run(
-        Pretrain(
-            rasters=(land,),
-            encoder=path,
-            preset="quick",
-            backbone="resnet10t",
-            weights="none",
-            device="cpu",
-            steps=2,
-            batch_size=4,
-        )
-    )
+    run(Pretrain((land,), path, steps=2, batch_size=4, **FROM_NOTHING))
     return path
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import safetensors.torch
-from small_world import Listener
+from small_world import FROM_NOTHING, Listener
 
 from false_core import jobs
 from false_core.dispatch import run
@@ -42,9 +42,7 @@ class SmallJobs:
     def make(self, name: str, out: Path) -> Job:
         """Return a job that writes into ``out``."""
         if name == "pretrain":
-            return Pretrain(
-                (self.land,), str(out / "e.safetensors"), preset="quick", device="cpu", steps=STEPS, batch_size=2
-            )
+            return Pretrain((self.land,), str(out / "e.safetensors"), steps=STEPS, batch_size=2, **FROM_NOTHING)
         if name == "finetune":
             return Finetune(
                 self.land, self.labels, "cover", str(out / "m.safetensors"), self.encoder, preset="quick", device="cpu",

@@ -55,7 +55,7 @@ class TestTheDeviceOfAJob:
             "pretrain": Pretrain(
                 (land,),
                 str(tmp_path / "e.safetensors"),
-                backbone="resnet10t",
+                backbone="test_resnet",
                 weights="none",
                 steps=2,
                 batch_size=4,
@@ -90,7 +90,7 @@ class TestTheDeviceOfAJob:
         settings: dict[str, Any] = {"preset": "quick", "device": "cuda:1", "steps": 2}
         made = str(tmp_path / "made.safetensors")
         if kind == "pretrain":
-            run(Pretrain((land,), made, backbone="resnet10t", weights="none", batch_size=4, **settings))
+            run(Pretrain((land,), made, backbone="test_resnet", weights="none", batch_size=4, **settings))
         else:
             run(Finetune(land, labels, "cover", made, encoder=encoder, head="network", **settings))
         assert not cards.astray()

@@ -6,7 +6,6 @@ import functools
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -221,13 +220,12 @@ def together(tmp_path: Path, warm: list[str]) -> Callable[..., Told]:
         rank: int = 1,
         step: int = 0,
         restarts: int = 0,
-        python: Sequence[str] = warm,
     ) -> Told:
         file = tmp_path / "job.json"
         file.write_text(jobs.to_json(job))
         program = [str(ROOT / "tests/core/faulty_rank.py"), mishap, str(rank), str(step), str(file)]
         variables = {"FALSE_PATIENCE_S": "4", "FALSE_CACHE": str(tmp_path)}
-        done = torchrun(python, processes, *program, restarts=restarts, **variables)
+        done = torchrun(warm, processes, *program, restarts=restarts, **variables)
         return Told(done.returncode, [events.decode(line) for line in done.stdout.splitlines()], done.stderr)
 
     return run_job
@@ -268,7 +266,7 @@ class TestPretrainingJobs:
         self, job: Pretrain, alone: tuple[Path, Path], together: Callable[..., Told], tmp_path: Path
     ) -> None:
         job = replace(job, report=str(tmp_path / "r.html"))
-        told = together(job, 2, python=[sys.executable])
+        told = together(job, 2)
         assert told.code == 0, told.log
         assert [type(event) for event in (told.events[0], told.events[-1])] == [events.Started, events.Finished]
         assert len(told.all(events.Started)) == len(told.all(events.Finished)) == 1
@@ -290,7 +288,7 @@ class TestPretrainingJobs:
         assert_as_good(ours, job.encoder, began)
 
     def test_need_no_torchrun_where_something_else_numbers_the_processes(
-        self, job: Pretrain, alone: tuple[Path, Path], tmp_path: Path
+        self, job: Pretrain, alone: tuple[Path, Path], warm: list[str], tmp_path: Path
     ) -> None:
         file = tmp_path / "job.json"
         file.write_text(jobs.to_json(job))
@@ -300,7 +298,7 @@ class TestPretrainingJobs:
         shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
         started = [
             subprocess.Popen(
-                [sys.executable, "-m", "false_core", "run", str(file)],
+                [*warm, "-m", "false_core", "run", str(file)],
                 env={**shared, "RANK": rank, "LOCAL_RANK": rank}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             )
             for rank in "01"

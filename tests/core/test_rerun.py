@@ -13,7 +13,7 @@ import pytest
 import rasterio
 import rasterio.shutil
 import safetensors.torch
-from small_world import label_boxes, on_map, textured_land, write_labels, write_raster
+from small_world import FROM_NOTHING, label_boxes, on_map, textured_land, write_labels, write_raster
 
 from false_core import jobs, rerun
 from false_core.cli import main
@@ -38,9 +38,7 @@ class World:
         self.legend = str(folder / "legend.json")
         Path(self.legend).write_text('[{"value": "field", "name": "Acker", "color": "#f2d16b"}]')
         self.encoder, self.model = str(folder / "encoder.safetensors"), str(folder / "model.safetensors")
-        run(
-            Pretrain((self.raster,), self.encoder, preset="quick", device="cpu", steps=2, batch_size=4, seed=3, bands=(3, 1))
-        )
+        run(Pretrain((self.raster,), self.encoder, steps=2, batch_size=4, seed=3, bands=(3, 1), **FROM_NOTHING))
         run(
             Finetune(
                 self.raster, f"{self.labels}|layername=labels", "cover", self.model, self.encoder, preset="quick",

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import safetensors.torch
+from small_world import FROM_NOTHING
 
 from false_core import __version__, events
 from false_core.dispatch import run
@@ -107,7 +109,7 @@ def out(tmp_path: Path) -> Path:
 
 
 def endless(land: str, out: Path) -> Pretrain:
-    return Pretrain((land,), str(out / "e.safetensors"), preset="quick", device="cpu", steps=10**7, batch_size=2)
+    return Pretrain((land,), str(out / "e.safetensors"), steps=10**7, batch_size=2, **FROM_NOTHING)
 
 
 class TestTheProtocol:
@@ -273,18 +275,20 @@ class TestGoingOn:
 
     @pytest.fixture
     def jobs(self, land: str, labels: str, encoder: str, out: Path) -> dict[str, Any]:
-        common: dict[str, Any] = {"preset": "quick", "device": "cpu", "steps": 7}
+        made = str(out / "disturbed")
+        few: dict[str, Any] = {"preset": "quick", "device": "cpu", "steps": 7}
         return {
-            "pretrain": Pretrain((land,), str(out / "disturbed"), batch_size=2, **common),
-            "finetune": Finetune(land, labels, "cover", str(out / "disturbed"), encoder, head="network", **common),
+            "pretrain": Pretrain((land,), made, batch_size=2, steps=7, **FROM_NOTHING),
+            "finetune": Finetune(land, labels, "cover", made, encoder, head="network", **few),
         }
 
     # test_main_job.py shows the same of fine-tuning.
     @pytest.mark.thorough
     @pytest.mark.parametrize("name", ["pretrain", pytest.param("finetune", marks=pytest.mark.slow)])
     def test_the_weights_are_those_of_an_undisturbed_run(
-        self, work: Any, jobs: dict[str, Any], out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-    ) -> None:
+        self, work: Any, warm: list[str], jobs: dict[str, Any], out: Path, tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch, name: str,
+    ) -> None:  # fmt: skip
         job = jobs[name]
         output = "encoder" if name == "pretrain" else "model"
         monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "another cache"))
@@ -304,7 +308,8 @@ class TestGoingOn:
         assert not (out / "disturbed").exists()
         assert len(list(cache.rglob("*.safetensors"))) == 1
 
-        said = self.go_on(job, work if name == "pretrain" else None, cache)
+        in_a_process = partial(work, python=warm, cache=cache)
+        said = self.go_on(job, in_a_process if name == "pretrain" else None)
         assert Message("info", "Going on from step 5 of an interrupted run.") in said
         assert min(event.step for event in said if isinstance(event, Metric)) > 5
         assert not list(cache.rglob("*.safetensors"))
@@ -337,13 +342,13 @@ class TestGoingOn:
         one, two = (safetensors.torch.load_file(out / path) for path in ("undisturbed", "disturbed"))
         assert all(one[key].equal(two[key]) for key in one)
 
-    def go_on(self, job: Any, work: Any, cache: Path) -> list[Event]:
+    def go_on(self, job: Any, work: Any) -> list[Event]:
         """Run a job to its end, in a process of its own or in this one, and return its events."""
         if work is None:
             said: list[Event] = []
             run(job, said.append)
             return said
-        code, said = work(job, cache=cache).end()
+        code, said = work(job).end()
         assert code == 0, said[-1]
         return said
 

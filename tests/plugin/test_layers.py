@@ -327,23 +327,30 @@ class TestResultLayer:
         assert labels.renderer().type() == "singleSymbol"
 
 
-@pytest.fixture
-def land_cover(qgis_app, tmp_path) -> Path:
-    """A map of two classes."""
-    path = tmp_path / "map.tif"
+MAKES = """\
+import sys
+from false_core.dispatch import run
+from false_core.jobs import Polygonise, SamplePoints
+folder = sys.argv[1]
+for ending in ("gpkg", "geojson", "shp"):
+    run(SamplePoints(f"{folder}/map.tif", f"{folder}/points.{ending}"))
+    run(Polygonise(f"{folder}/map.tif", f"{folder}/polygons.{ending}"))
+"""
+
+
+@pytest.fixture(scope="module")
+def made(qgis_app, compute_python, tmp_path_factory) -> Path:
+    """A folder with a map of two classes, and sample points and polygons that the library makes of it."""
+    folder = tmp_path_factory.mktemp("made")
+    path = folder / "map.tif"
     write_raster(path, bands=1)
     dataset = gdal.Open(str(path), gdal.GA_Update)
     dataset.GetRasterBand(1).WriteRaster(0, 0, 20, 30, bytes([3]) * 600)
     classes = [{"code": 3, "name": "Wald", "color": "#1b7837"}, {"code": 20, "name": "Gewässer", "color": "#2b7bba"}]
     dataset.SetMetadataItem("FALSE_CLASSES", json.dumps(classes))
     dataset = None
-    return path
-
-
-def made_by_the_library(python: str, job: str, land_cover: Path, made: Path) -> None:
-    """Run a job that takes a map."""
-    command = [python, "-m", "false_core", job, "--map", land_cover, "--output", made]
-    subprocess.run(list(map(str, command)), cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([compute_python, "-c", MAKES, str(folder)], cwd=ROOT, check=True, capture_output=True)
+    return folder
 
 
 @pytest.fixture(params=["gpkg", "geojson", "shp"])
@@ -356,9 +363,8 @@ class TestSamplePoints:
     """Made by the library itself."""
 
     @pytest.fixture
-    def points(self, compute_python, land_cover, tmp_path, ending) -> str:
-        made_by_the_library(compute_python, "samplepoints", land_cover, tmp_path / f"points.{ending}")
-        return str(tmp_path / f"points.{ending}")
+    def points(self, made, ending) -> str:
+        return str(made / f"points.{ending}")
 
     @pytest.mark.thorough
     def test_offer_the_classes_to_who_fills_them_in_and_show_what_is_left_to_do(self, points):
@@ -400,11 +406,9 @@ class TestAMapOfPolygons:
     """Made by the library itself, and opened by hand."""
 
     @pytest.mark.thorough
-    def test_is_drawn_with_its_classes(self, compute_python, land_cover, tmp_path, ending):
-        made = tmp_path / f"polygons.{ending}"
-        made_by_the_library(compute_python, "polygonise", land_cover, made)
+    def test_is_drawn_with_its_classes(self, made, ending):
         # Not in a fixture: as that of the last test it would outlive QGIS.
-        opened = QgsVectorLayer(str(made), "polygons", "ogr")
+        opened = QgsVectorLayer(str(made / f"polygons.{ending}"), "polygons", "ogr")
         assert opened.isValid()
         renderer = opened.renderer().clone()
         assert isinstance(renderer, QgsCategorizedSymbolRenderer)

@@ -238,7 +238,7 @@ def test_the_generated_scene_has_tasks_of_every_kind(tmp_path: Path, monkeypatch
 def two_dates(tmp_path_factory: pytest.TempPathFactory) -> BenchmarkTask:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("SIDE_IN_SHORT", "SIDE_OF_TWO_DATES_IN_SHORT"):
-            patch.setattr(f"false_core.benchmark.ready_tasks.{name}", 448)
+            patch.setattr(f"false_core.benchmark.ready_tasks.{name}", 320)
         return generated_tasks(tmp_path_factory.mktemp("dates"), is_quick=True)[-1]
 
 

@@ -161,7 +161,7 @@ class TestAnEncoder:
         alone, both = encoder_called(encoder), encoder_called(f"general+{encoder}")
         assert (alone.name, both.name) == ("encoder", "general+encoder")
         assert both.file == alone.file == encoder
-        assert [member.backbone for member in both.members] == ["tf_efficientnet_lite0", "resnet10t"]
+        assert [member.backbone for member in both.members] == ["tf_efficientnet_lite0", "test_resnet"]
 
     def test_of_which_there_is_none_is_said(self, tmp_path: Path) -> None:
         with pytest.raises(RequestError, match="There is no encoder 'resnet_of_mine'"):

@@ -27,7 +27,7 @@ def test_needs_two_bands(tmp_path: Path) -> None:
     grey = write_raster(tmp_path / "grey.tif", np.random.default_rng(0).integers(1, 250, (1, 128, 128)).astype(np.uint8))
     job = Pretrain(
         (grey,), str(tmp_path / "e.safetensors"), preset="quick", device="cpu", method="colourisation",
-        backbone="resnet10t", weights="none",
+        backbone="test_resnet", weights="none",
     )  # fmt: skip
     with pytest.raises(RequestError, match="colourisation needs at least two bands"):
         run(job)

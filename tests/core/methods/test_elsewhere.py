@@ -173,7 +173,7 @@ class TestTheMethod:
     def method(self, **settings: Any) -> FALSE:
         torch.manual_seed(0)
         chosen = replace(PRETRAIN["quick"], level=BOTH, hidden=16, dimensions=8, **settings)
-        return FALSE(build_encoder("resnet10t", 2), chosen).eval()
+        return FALSE(build_encoder("test_resnet", 2), chosen).eval()
 
     @pytest.mark.parametrize("near_negatives", [True, False])
     def test_looks_elsewhere_at_each_level(self, near_negatives: bool) -> None:

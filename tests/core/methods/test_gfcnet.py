@@ -147,7 +147,7 @@ class TestTheMethod:
     def test_compares_patches_by_their_centres_and_points_by_their_own_places(self) -> None:
         torch.manual_seed(0)
         settings = replace(PRETRAIN["quick"], level=BOTH, hidden=16, dimensions=8, method="gfcnet")
-        method, views = GFCNet(build_encoder("resnet10t", 2), settings).eval(), self.views()
+        method, views = GFCNet(build_encoder("test_resnet", 2), settings).eval(), self.views()
         made = method.represent(views)
         assert views.ground is not None
         assert made["image on the ground"].equal(torch.cat([views.ground[:, 0]] * 2))
@@ -159,7 +159,7 @@ class TestTheMethod:
         assert method(views).loss.item() == pytest.approx(torch.stack(of_levels).mean().item())
 
     def test_says_so_where_it_does_not_know_the_ground(self) -> None:
-        method = GFCNet(build_encoder("resnet10t", 2), replace(PRETRAIN["quick"], hidden=16, dimensions=8))
+        method = GFCNet(build_encoder("test_resnet", 2), replace(PRETRAIN["quick"], hidden=16, dimensions=8))
         with pytest.raises(ValueError, match="where the views lie on the ground"):
             method(replace(self.views(), ground=None))
 

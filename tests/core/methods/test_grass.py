@@ -54,7 +54,7 @@ def some_views(pairs: int = 6, size: int = 64, points: int = 5, seed: int = 0) -
 
 def new(level: str = IMAGE, warmed_up: bool = True, **more: object) -> GraSS:
     torch.manual_seed(0)
-    method = GraSS(build_encoder("resnet10t", 2), replace(SETTINGS, level=level, **more))  # type: ignore[arg-type]
+    method = GraSS(build_encoder("test_resnet", 2), replace(SETTINGS, level=level, **more))  # type: ignore[arg-type]
     method.after_step(int(warmed_up), 1)
     return method
 

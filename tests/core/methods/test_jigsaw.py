@@ -109,8 +109,8 @@ class TestScores:
 class TestTheMethod:
     def method(self) -> Jigsaw:
         torch.manual_seed(0)
-        settings = Jigsaw.adapted(replace(PRETRAIN["quick"], method="jigsaw", encoder="resnet10t", hidden=16))
-        return Jigsaw(build_encoder("resnet10t", 2), settings)
+        settings = Jigsaw.adapted(replace(PRETRAIN["quick"], method="jigsaw", encoder="test_resnet", hidden=16))
+        return Jigsaw(build_encoder("test_resnet", 2), settings)
 
     def test_who_knows_nothing_has_a_loss_of_the_logarithm_of_24(self) -> None:
         method = self.method()

@@ -58,7 +58,7 @@ def some_views(seed: int, pairs: int = 4, bands: int = 2, size: int = 32, points
 
 def new_pcl(seed: int = 0) -> PCL:
     torch.manual_seed(seed)
-    return PCL(build_encoder("resnet10t", 2), SETTINGS)
+    return PCL(build_encoder("test_resnet", 2), SETTINGS)
 
 
 def train(method: PCL, steps: range, total: int) -> list[float]:
@@ -263,7 +263,7 @@ class TestTraining:
 
     def test_as_published_the_queue_holds_the_latest_keys_and_the_momentum_never_changes(self) -> None:
         torch.manual_seed(0)
-        method = PCL(build_encoder("resnet10t", 2), replace(SETTINGS, encoder="resnet10t", queue=50))
+        method = PCL(build_encoder("test_resnet", 2), replace(SETTINGS, encoder="test_resnet", queue=50))
         (level,) = method.heads
         queue = method.get_buffer(f"{level}_queue")
         started = queue.clone()

@@ -59,8 +59,8 @@ def test_random_weights_learn_at_the_rate_of_other_ones(name: str) -> None:
 
 def untrained(name: str) -> Inpainting:
     torch.manual_seed(0)
-    settings = METHOD_CLASSES[name].adapted(replace(PRETRAIN["quick"], method=name, encoder="resnet10t"))
-    return METHOD_CLASSES[name](build_encoder("resnet10t", 2), settings)  # type: ignore[return-value]
+    settings = METHOD_CLASSES[name].adapted(replace(PRETRAIN["quick"], method=name, encoder="test_resnet"))
+    return METHOD_CLASSES[name](build_encoder("test_resnet", 2), settings)  # type: ignore[return-value]
 
 
 def loss_of_painting(method: Inpainting, pixels: Tensor) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_world import write_raster
+from small_world import FROM_NOTHING, write_raster
 
 from false_core.dispatch import run
 from false_core.errors import InputError
@@ -16,8 +16,8 @@ from false_core.presets import pretrain_settings
 
 
 def job(land: str, folder: Path, method: str, **more: object) -> Pretrain:
-    few = {"backbone": "resnet10t", "weights": "none", "batch_size": 4, "steps": 2, "preset": "quick", "device": "cpu"}
-    return Pretrain((land,), str(folder / f"{method}.safetensors"), method=method, **{**few, **more})  # type: ignore[arg-type]
+    few = {"batch_size": 4, "steps": 2, **FROM_NOTHING, **more}
+    return Pretrain((land,), str(folder / f"{method}.safetensors"), method=method, **few)
 
 
 def weights(one: Pretrain) -> bytes:

@@ -390,6 +390,11 @@ def job(land: str, tmp_path: Path) -> Pretrain:
     )
 
 
+def going_on(job: Pretrain, encoder: str) -> Pretrain:
+    """Return the job that starts from an encoder file."""
+    return dataclasses.replace(job, weights=encoder, backbone=read_card(encoder).encoder)
+
+
 class TestPretrainingFromWeights:
     def test_with_the_method_random_makes_an_encoder_of_them_as_they_are(
         self, job: Pretrain, network: nn.Module, rgb_file: str, listener: Listener
@@ -413,7 +418,7 @@ class TestPretrainingFromWeights:
         assert ["Started from", "rgb.safetensors"] in [list(row) for part in model_sections(card) for row in part.rows]
 
     def test_of_an_encoder_file_goes_on_from_it(self, job: Pretrain, encoder: str) -> None:
-        run(dataclasses.replace(job, method="random", weights=encoder))
+        run(dataclasses.replace(going_on(job, encoder), method="random"))
         before, after = (safetensors.torch.load_file(path) for path in (encoder, job.encoder))
         for name, tensor in after.items():
             if not name.endswith(("running_mean", "running_var", "num_batches_tracked")):
@@ -425,7 +430,7 @@ class TestPretrainingFromWeights:
         assert card.provenance["weights"]["provenance"] == read_card(encoder).provenance
 
     def test_with_a_method_that_learns_changes_them(self, job: Pretrain, encoder: str, tmp_path: Path) -> None:
-        run(dataclasses.replace(job, weights=encoder))
+        run(going_on(job, encoder))
         before, after = (safetensors.torch.load_file(path) for path in (encoder, job.encoder))
         name = "model.layer4.0.conv2.weight"
         assert not after[name].equal(before[name])
@@ -434,7 +439,7 @@ class TestPretrainingFromWeights:
     def test_of_an_encoder_measures_the_raster_anew(self, job: Pretrain, encoder: str, tmp_path: Path) -> None:
         # The same land on a scale a thousand times as large: by the encoder's own measure it would be one flat white.
         bright = write_raster(tmp_path / "bright.tif", textured_land(dtype="float32") * 1000, nodata=0)
-        run(dataclasses.replace(job, rasters=(bright,), weights=encoder))
+        run(dataclasses.replace(going_on(job, encoder), rasters=(bright,)))
         old, new = read_card(encoder).normalisation, read_card(job.encoder).normalisation
         np.testing.assert_allclose(new.mean, 1000 * np.array(old.mean), rtol=0.05)
         np.testing.assert_allclose(new.std, 1000 * np.array(old.std), rtol=0.05)
@@ -445,20 +450,20 @@ class TestPretrainingFromWeights:
         for change, said in (
             (
                 {"preset": "standard", "backbone": None},
-                "holds a resnet10t, but this preset trains a resnet50. Choose the preset",
+                "holds a test_resnet, but this preset trains a resnet50. Choose the preset",
             ),
             ({"bands": (1, 2)}, "was made for 4 bands (Band 1, Band 2, Band 3, Band 4), but 2 of land.tif"),
             ({"weights": model}, "holds a segmenter (a fine-tuned model), but an encoder is needed"),
         ):
             with pytest.raises(ModelFileError) as caught:
-                run(dataclasses.replace(job, **{"weights": encoder, **change}))  # type: ignore[arg-type]
+                run(dataclasses.replace(going_on(job, encoder), **change))  # type: ignore[arg-type]
             assert said in str(caught.value)
             assert not Path(job.encoder).exists()
 
     def test_of_an_encoder_cut_off_is_refused(self, job: Pretrain, encoder: str, tmp_path: Path) -> None:
         (tmp_path / "cut.safetensors").write_bytes(Path(encoder).read_bytes()[:-1000])
         with pytest.raises(ModelFileError, match="damaged or cut off"):
-            run(dataclasses.replace(job, weights=str(tmp_path / "cut.safetensors")))
+            run(dataclasses.replace(going_on(job, encoder), weights=str(tmp_path / "cut.safetensors")))
 
     def test_never_writes_over_them(self, job: Pretrain, encoder: str) -> None:
         with pytest.raises(OutputError, match="would overwrite an input"):

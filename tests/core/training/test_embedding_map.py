@@ -89,7 +89,7 @@ class TestTheMap:
 
     def test_is_the_same_with_the_same_seed(self, land: str) -> None:
         torch.manual_seed(0)
-        encoder = build_encoder("resnet10t", 4)
+        encoder = build_encoder("test_resnet", 4)
         state = torch.get_rng_state()
         one, two = look(land, encoder), look(land, encoder)
         assert one is not None and two is not None

@@ -6,10 +6,10 @@ import dataclasses
 import random
 import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from small_world import FROM_NOTHING
 
 from false_core import presets
 from false_core.dispatch import run
@@ -74,8 +74,7 @@ class TestAPretraining:
         monkeypatch.setattr(pretrain, "are_flat", lambda curves: curves[0][-1][0] >= 10)
 
     def job(self, land: str, folder: Path, name: str, **more: object) -> Pretrain:
-        small: dict[str, Any] = {"backbone": "resnet10t", "weights": "none", "preset": "quick", "device": "cpu"}
-        return Pretrain((land,), str(folder / name), **small, **more)  # type: ignore[arg-type]
+        return Pretrain((land,), str(folder / name), **FROM_NOTHING, **more)  # type: ignore[arg-type]
 
     def test_ends_with_its_rate_at_zero_and_says_why(self, land: str, tmp_path: Path) -> None:
         events: list[Event] = []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-from small_world import Listener
+from small_world import FROM_NOTHING, Listener
 from torch import Tensor, nn
 
 from false_core import jobs
@@ -45,7 +45,7 @@ def new(name: str, level: str, confidence: float | str = 1.0, **more: Any) -> Me
     torch.manual_seed(0)
     settings = replace(
         PRETRAIN["quick"],
-        encoder="resnet10t",
+        encoder="test_resnet",
         hidden=16,
         dimensions=8,
         outputs=32,
@@ -206,10 +206,8 @@ class TestTooLittleMemory:
         return refused
 
     def job(self, land: str, folder: Path, name: str, **more: Any) -> Pretrain:
-        return Pretrain(
-            (land,), str(folder / "e.safetensors"), preset="quick", device="cpu", method=name, steps=3,
-            **{"batch_size": 10, **more},
-        )  # fmt: skip
+        settings = {**FROM_NOTHING, "batch_size": 10, **more}
+        return Pretrain((land,), str(folder / "e.safetensors"), method=name, steps=3, **settings)
 
     @each_method
     def test_halves_what_goes_through_together_says_so_once_and_goes_on(

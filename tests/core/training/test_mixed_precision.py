@@ -40,7 +40,7 @@ def fused(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 def training(name: str, raster: str) -> tuple[Trainer, RawViews]:
     """Return a training by a method, and the first batch."""
     settings = replace(
-        PRETRAIN["quick"], encoder="resnet10t", method=name, level=BOTH, batch_size=PATCHES,
+        PRETRAIN["quick"], encoder="test_resnet", method=name, level=BOTH, batch_size=PATCHES,
         crop_size=64, points=5, hidden=16, dimensions=8, threshold=-1.0,
     )  # fmt: skip
     settings = METHOD_CLASSES[name].adapted(settings)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import safetensors.torch
-from small_world import Listener, textured_land, write_raster
+from small_world import FROM_NOTHING, Listener, textured_land, write_raster
 from torch import Tensor
 
 from false_core import jobs, rerun
@@ -43,8 +43,8 @@ def staged(land: str, folder: Path, text: str = TWO, **more: Any) -> Pretrain:
     folder.mkdir(exist_ok=True)
     write_raster(folder / "archive.tif", textured_land()[:, ::-1].copy(), nodata=0)
     (folder / "stages.toml").write_text(text, encoding="utf-8")
-    settings = {"backbone": "resnet10t", "weights": "none", "batch_size": 4, "stages": str(folder / "stages.toml"), **more}
-    return Pretrain((land,), str(folder / "e.safetensors"), preset="quick", device="cpu", **settings)
+    settings = {**FROM_NOTHING, "batch_size": 4, "stages": str(folder / "stages.toml"), **more}
+    return Pretrain((land,), str(folder / "e.safetensors"), **settings)
 
 
 def weights(path: str | Path) -> dict[str, Tensor]:

@@ -62,8 +62,8 @@ class TestABackboneOfAHead:
             land, labels, "cover", "model.safetensors", encoder, device="cpu", preset="quick", backbone="resnet18"
         )
         found, _ = encoders_of(job, listener)
-        assert [one.backbone for one in found] == [BACKBONE, "resnet10t"]
-        assert "holds a resnet10t: the backbone resnet18 is not used" in listener.warnings
+        assert [one.backbone for one in found] == [BACKBONE, "test_resnet"]
+        assert "holds a test_resnet: the backbone resnet18 is not used" in listener.warnings
 
     def test_is_not_fetched_for_a_head_that_looks_at_no_encoder_and_that_is_told(
         self, land: str, labels: str, listener: Listener, monkeypatch: pytest.MonkeyPatch
