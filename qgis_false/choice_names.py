@@ -13,6 +13,7 @@ def choice_name(choice: str) -> str:
     names = {
         **jobs.METHODS,
         "auto": tr("Automatic"),
+        jobs.FLOAT32: tr("Single precision"),
         "quick": tr("Quick"),
         "standard": tr("Standard"),
         "paper": tr("As published"),

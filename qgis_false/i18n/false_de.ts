@@ -1732,6 +1732,10 @@
         <translation>Automatisch</translation>
     </message>
     <message>
+        <source>Single precision</source>
+        <translation>Einfache Genauigkeit</translation>
+    </message>
+    <message>
         <source>Quick</source>
         <translation>Schnell</translation>
     </message>
