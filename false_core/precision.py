@@ -54,9 +54,12 @@ def precision_of(device: torch.device, use: Use, asked: str = AUTO_PRECISION) ->
     Args:
         asked: One of ``jobs.PRECISIONS``; ``auto`` stands for what ``FALSE_PRECISION`` names, if anything.
     """
-    if (preferred_precision() if asked == AUTO_PRECISION else asked) == FLOAT32:
-        return torch.float32
-    return built_for(device, use)
+    return torch.float32 if resolved(asked) == FLOAT32 else built_for(device, use)
+
+
+def resolved(asked: str) -> str:
+    """Return the precision that a job asks for: what ``FALSE_PRECISION`` names where it says ``auto``."""
+    return preferred_precision() if asked == AUTO_PRECISION else asked
 
 
 def built_for(device: torch.device, use: Use) -> torch.dtype:

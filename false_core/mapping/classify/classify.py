@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from false_core.mapping.classify.strip_task import FinishedStrips
 from false_core.mapping.map_overview import MapOverview
 from false_core.mapping.map_report import classification_report
 from false_core.mapping.raster_for_model import check_maps
-from false_core.precision import in_words, numbers_with, precision_of
+from false_core.precision import in_words, numbers_with, precision_of, resolved
 from false_core.publish import published
 from false_core.raster.file_state import raster_signature, was_changed
 from false_core.raster.map_file import sidecars, write_class_names, write_style
@@ -102,7 +103,9 @@ class Classification:
         first_owner: int = 0,
         computes: bool = True,
     ) -> None:
-        self.job, self._start, self._share, self._feedback = job, start, share, feedback
+        # Others who compute parts of it may have another preference.
+        self.job = job = replace(job, precision=resolved(job.precision))
+        self._start, self._share, self._feedback = start, share, feedback
         self.is_first = share.rank == 0
         self._is_done = False
         with feedback.stage("Starting", 0.04):
@@ -116,7 +119,7 @@ class Classification:
             )
             self._signature = raster_signature(source.files)
             decisive = [job.raster, digest_of(Path(job.model)), job.extent, job.device, self._signature, self.plan.decisive]
-            # On CPUs all take the numbers of the first, whichever these are. Others say with which they compute.
+            # CPUs asked for the same take the numbers of the first, whichever these are. Others say with which they compute.
             if self._device is None or self._device.type == "cpu":
                 decisive.append(job.precision)
             else:

@@ -41,6 +41,7 @@ MAP_LAYER, CONFIDENCE_LAYER = "map.tif", "confidence.tif"
 _SEEN, _CONTENTS, _FAILED = "seen.safetensors", "contents.json", "failed.json"
 _FILES = {MAP_LAYER, CONFIDENCE_LAYER, _SEEN, _CONTENTS}
 _READ_AT_ONCE = 1 << 20
+_LOOKS = 20
 
 
 @dataclass(frozen=True)
@@ -116,22 +117,27 @@ class StripStore:
         """Return a number on which all processes, and all runs, of this job agree: the one that was named first."""
         path = self._number_file(what)
         proposal = self.path / f"proposal-{secrets.token_hex(4)}"
+        text = json.dumps(number)
         try:
-            proposal.write_text(json.dumps(number), encoding="utf-8")
-            with contextlib.suppress(FileExistsError):
+            proposal.write_text(text, encoding="utf-8")
+            try:
                 os.link(proposal, path)  # Fails where there is one, unlike renaming.
-            agreed = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # A file system without links, for one.
+            except FileExistsError:
+                pass
+            except OSError:  # A file system without links, for one.
+                with contextlib.suppress(FileExistsError), open(path, "x", encoding="utf-8") as file:
+                    file.write(text)
+            if not _number_in(path):  # Who began to write it was killed.
+                proposal.replace(path)
+            return _number_in(path) or number
+        except OSError:
             return number
         finally:
             proposal.unlink(missing_ok=True)
-        return agreed if isinstance(agreed, int) and agreed > 0 else number
 
     def number(self, what: str) -> int:
         """Return what was agreed on, or 0 where nothing was."""
-        if not self._number_file(what).exists():
-            return 0
-        return self.put_if_absent(what, 0)
+        return _number_in(self._number_file(what))
 
     def _number_file(self, what: str) -> Path:
         return self.path / f"{what.replace(' ', '-')}.json"
@@ -270,6 +276,18 @@ class StripStore:
                 old = time.time() - other.stat().st_mtime > STORED_DAYS * 86400
                 if (same or old) and is_abandoned(other):
                     shutil.rmtree(other)
+
+
+def _number_in(path: Path) -> int:
+    """Return the number in a file, or 0 where there is none after a second: without links a file is there before it."""
+    for _ in range(_LOOKS):
+        if not path.exists():
+            break
+        with contextlib.suppress(OSError, ValueError):
+            number = json.loads(path.read_text(encoding="utf-8"))
+            return number if isinstance(number, int) and number > 0 else 0
+        time.sleep(1 / _LOOKS)
+    return 0
 
 
 def _unwritable(error: Exception) -> OutputError:
