@@ -172,7 +172,7 @@ class FeatureParts(nn.Module):
         self.zooms, self.bands = tuple(map(tuple, zooms)), bands
         self.encoders = nn.ModuleList([build_encoder(name, bands) for name in encoders])
         self.statistics = LocalStatistics(bands)
-        self.random_features = RandomFeatures(self.statistics.channels)
+        self.random_features = RandomFeatures(self.statistics.channels, self.statistics.components)
 
     def channels(self, part: str) -> list[int]:
         """Return the number of features of each level of a part."""
@@ -344,8 +344,9 @@ class FusedSegmenter(nn.Module):
     def _scores(self, levels: list[Tensor], part: str, size: tuple[int, int], places: tuple[slice, slice]) -> Tensor:
         weights = self.weights[_key(part)]
         if part in (TEXTURE, CURVES):
-            scores = self._scores_of_random_features(levels, weights)
-            return scores if part == TEXTURE else scores[(..., *places)]
+            # Those of the texture are at hand for these places alone.
+            here = levels if part == TEXTURE else [level[(..., *places)] for level in levels]
+            return self._scores_of_random_features(here, weights)
         total: Tensor | None = None
         for level, own in zip(levels, weights.split(self.features.channels(part), dim=1)):
             if not level.shape[1]:

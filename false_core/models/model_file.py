@@ -67,6 +67,8 @@ SIZES = (1e-9, 1e9)
 """The range of sizes of pixels, in any unit."""
 MAX_STANDARD_DEVIATIONS = 1e12
 """Standard deviations that a pixel may be away from the mean of its band when normalised, far below the end of float32."""
+LATER_WEIGHTS = {"features.random_features.offsets_of_values": "features.random_features.offsets"}
+"""Weights that files from before there were any lack, and those that were taken in their place, of the same layout."""
 _DTYPES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
     torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
@@ -213,6 +215,7 @@ def check_layout(path: str, network: nn.Module, prefix: str = "") -> None:
     """
     header = read_header(path)
     own = {f"{prefix}{name}": tensor for name, tensor in network.state_dict().items()}
+    header = _completed(header)
     names = _names_for(own, [name for name in header if name != METADATA], prefix)
     wrong = sorted(set(own) ^ names) or sorted(
         name for name in own if _layout(header[name]) != (list(own[name].shape), _DTYPES.get(own[name].dtype))
@@ -232,7 +235,7 @@ def load_weights(path: str, network: nn.Module, prefix: str = "") -> None:
     """
     check_layout(path, network, prefix)
     try:
-        weights: dict[str, Tensor] = safetensors.torch.load_file(path)
+        weights: dict[str, Tensor] = _completed(safetensors.torch.load_file(path))
     except (safetensors.SafetensorError, OSError) as error:
         raise ModelFileError(f"{path} is damaged or cut off: {error}.") from error
     chosen = {f"{prefix}{name}": name for name in network.state_dict()}
@@ -244,6 +247,12 @@ def load_weights(path: str, network: nn.Module, prefix: str = "") -> None:
             "Copy it again, or train it again.",
         )
     network.load_state_dict({name: weights[stored] for stored, name in chosen.items()})
+
+
+def _completed(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a file holds, by name, with what it holds in the place of later weights."""
+    later = {name: stored[before] for name, before in LATER_WEIGHTS.items() if before in stored}
+    return later | dict(stored)
 
 
 def _names_for(own: Mapping[str, Tensor], stored: Sequence[str], prefix: str) -> set[str]:

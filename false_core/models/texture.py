@@ -135,28 +135,40 @@ class RandomFeatures(nn.Module):
 
     Args:
         inputs: Number of statistics.
+        values: Number of the first of them, of which alone features are made, too.
         outputs: Number of random features.
     """
 
     directions: Tensor
     offsets: Tensor
+    offsets_of_values: Tensor
 
-    def __init__(self, inputs: int, outputs: int = RANDOM_FEATURES) -> None:
+    def __init__(self, inputs: int, values: int, outputs: int = RANDOM_FEATURES) -> None:
         super().__init__()
+        self.values = values
         self.register_buffer("directions", torch.zeros(inputs, outputs))
         self.register_buffer("offsets", torch.zeros(outputs))
+        self.register_buffer("offsets_of_values", torch.zeros(outputs))
 
     def draw(self, mean: Tensor, std: Tensor, generator: torch.Generator) -> None:
         """Draw the projections of statistics that have a mean and a standard deviation, each of shape (inputs,)."""
         inputs, outputs = self.directions.shape
         directions = torch.randn(inputs, outputs, generator=generator) / inputs**0.5 / std[:, None]
         self.directions.copy_(directions)
-        self.offsets.copy_(torch.randn(outputs, generator=generator) - mean @ directions)
+        # Where features change their course: as far from the mean of what they are made of, in both cases.
+        away = torch.randn(outputs, generator=generator)
+        self.offsets.copy_(away - mean @ directions)
+        self.offsets_of_values.copy_(away - mean[: self.values] @ self._directions_of_values())
 
     def forward(self, statistics: Tensor) -> Tensor:
-        """Return features of shape (n, outputs) of statistics (n, inputs), or of the first of them alone."""
-        inputs, given = self.directions.shape[0], statistics.shape[1]
-        # As long as if there were no others.
-        directions = self.directions[:given] * (inputs / given) ** 0.5 if given < inputs else self.directions
-        features: Tensor = torch.addmm(self.offsets, statistics, directions).relu_()
-        return features
+        """Return features of shape (n, outputs) of statistics (n, inputs), or of the values (n, values) alone."""
+        if statistics.shape[1] < self.directions.shape[0]:
+            projected = torch.addmm(self.offsets_of_values, statistics, self._directions_of_values())
+        else:
+            projected = torch.addmm(self.offsets, statistics, self.directions)
+        return projected.relu_()
+
+    def _directions_of_values(self) -> Tensor:
+        """Return the directions of the values, as long as if there were no other statistics."""
+        longer: float = (self.directions.shape[0] / self.values) ** 0.5
+        return self.directions[: self.values] * longer

@@ -47,7 +47,9 @@ def segmenter(
     network = FusedSegmenter(FusedSpec(encoders, ((1, 2),) * len(encoders), members, smoothing), BANDS, CLASSES).eval()
     features = network.features
     features.random_features.draw(
-        torch.zeros(features.statistics.channels), torch.ones(features.statistics.channels), torch.Generator().manual_seed(0)
+        torch.full((features.statistics.channels,), 0.3),
+        torch.ones(features.statistics.channels),
+        torch.Generator().manual_seed(0),
     )
     for number, member in enumerate(members):
         channels = {part: sum(features.channels(part)) for part in member.parts}
@@ -75,11 +77,12 @@ def by_hand(network: FusedSegmenter, levels: Mapping[str, list[np.ndarray]], x: 
     """Return the fused scores at a place, from 0 to 1 across the image, of levels by part."""
     layer = network.features.random_features
     directions, offsets = layer.directions.double().numpy(), layer.offsets.double().numpy()
+    of_curves = layer.offsets_of_values.double().numpy()
     features = {part: np.concatenate([sampled(level, x, y) for level in levels[part]]) for part in levels}
     features[TEXTURE] = np.maximum(features[TEXTURE] @ directions + offsets, 0)
     if CURVES in features:
         of_values = directions[:BANDS] * (len(directions) / BANDS) ** 0.5
-        features[CURVES] = np.maximum(features[CURVES] @ of_values + offsets, 0)
+        features[CURVES] = np.maximum(features[CURVES] @ of_values + of_curves, 0)
     total = np.zeros(CLASSES)
     rows = dict.fromkeys(levels, 0)
     for number, member in enumerate(network.spec.members):
@@ -236,6 +239,32 @@ def test_a_model_file_brings_back_the_same_network(tmp_path: Path) -> None:
     with torch.inference_mode():
         assert again(pixels()).equal(network(pixels()))
     assert again.stride == network.stride == 64
+
+
+def test_curves_are_computed_for_the_pixels_that_are_wanted_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, image, seen = segmenter(encoders=(), members=MEMBERS[4:]), pixels(), []
+    wanted = slice(32, 40), slice(96, 104)
+    rows, columns = places_around(wanted, image.shape[-2:])
+    forward = network.features.random_features.forward
+    monkeypatch.setattr(network.features.random_features, "forward", lambda x: (seen.append(len(x)), forward(x))[1])
+    with torch.inference_mode():
+        network.fused(image, {}, wanted)
+    assert sum(seen) == (rows.stop - rows.start) * (columns.stop - columns.start)
+
+
+def test_a_file_from_before_curves_had_offsets_of_their_own_computes_what_it_did(tmp_path: Path) -> None:
+    network, path = segmenter(), str(tmp_path / "model.safetensors")
+    own = network.features.random_features.offsets_of_values
+    own.copy_(network.features.random_features.offsets)
+    save_model(path, card(network.spec), network)
+    weights = safetensors.torch.load_file(path)
+    with safetensors.safe_open(path, "pt") as file:
+        header = file.metadata()
+    del weights["features.random_features.offsets_of_values"]
+    safetensors.torch.save_file(weights, path, header)
+    again = segmenter_from(path, read_card(path, SEGMENTER))
+    with torch.inference_mode():
+        assert again(pixels()).equal(network(pixels()))
 
 
 def test_a_spec_survives_json() -> None:

@@ -99,14 +99,16 @@ def test_random_features_standardise_what_they_are_made_of() -> None:
     generator = torch.Generator().manual_seed(0)
     plain = torch.randn(500, 7, generator=generator)
     mean, std = torch.linspace(-50, 50, 7), torch.logspace(-3, 3, 7)
-    features, of_other_units = RandomFeatures(7, 64), RandomFeatures(7, 64)
+    features, of_other_units = RandomFeatures(7, 3, 64), RandomFeatures(7, 3, 64)
     features.draw(torch.zeros(7), torch.ones(7), torch.Generator().manual_seed(5))
     of_other_units.draw(mean, std, torch.Generator().manual_seed(5))
-    torch.testing.assert_close(of_other_units(plain * std + mean), features(plain), rtol=1e-2, atol=2e-2)
+    others = plain * std + mean
+    torch.testing.assert_close(of_other_units(others), features(plain), rtol=1e-2, atol=2e-2)
+    torch.testing.assert_close(of_other_units(others[:, :3]), features(plain[:, :3]), rtol=1e-2, atol=2e-2)
 
 
 def test_random_features_are_positive_parts_of_about_unit_variance() -> None:
-    features = RandomFeatures(30, 4000)
+    features = RandomFeatures(30, 3, 4000)
     features.draw(torch.zeros(30), torch.ones(30), torch.Generator().manual_seed(1))
     found = features(torch.randn(200, 30, generator=torch.Generator().manual_seed(2)))
     assert found.shape == (200, 4000) and bool((found >= 0).all())
@@ -116,8 +118,19 @@ def test_random_features_are_positive_parts_of_about_unit_variance() -> None:
 
 
 def test_random_features_are_the_same_for_the_same_seed_only() -> None:
-    drawn = [RandomFeatures(3, 16) for _ in range(3)]
+    drawn = [RandomFeatures(3, 1, 16) for _ in range(3)]
     for layer, seed in zip(drawn, (1, 1, 2)):
         layer.draw(torch.zeros(3), torch.ones(3), torch.Generator().manual_seed(seed))
     assert drawn[0].directions.equal(drawn[1].directions) and drawn[0].offsets.equal(drawn[1].offsets)
     assert not drawn[0].directions.equal(drawn[2].directions)
+
+
+def test_random_features_of_the_values_alone_change_their_course_among_these() -> None:
+    """Wherever the other statistics lie: local deviations are never near 0."""
+    mean, std = torch.tensor([5.0, 5.0] + [8.0] * 40), torch.tensor([2.0, 2.0] + [0.5] * 40)
+    layer, generator = RandomFeatures(42, 2, 2000), torch.Generator().manual_seed(0)
+    layer.draw(mean, std, generator)
+    values = torch.randn(4000, 2, generator=generator) * std[:2] + mean[:2]
+    share = (layer(values) > 0).float().mean(dim=0)
+    # Where a projection and its offset are normal, 13 % lie more than 2.3 deviations away, which is 1 % of the values.
+    assert float(((share > 0.01) & (share < 0.99)).float().mean()) > 0.8
