@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import geopandas
@@ -190,7 +190,7 @@ class TestAreas:
             raise OSError(errno.ENOSPC, "No space left on device")
 
         monkeypatch.setattr(kept_features, "MOST_FEATURES_IN_MEMORY", 0)
-        monkeypatch.setattr(tempfile, "TemporaryFile", full)
+        monkeypatch.setattr(kept_features, "tempfile", SimpleNamespace(TemporaryFile=full))
         with pytest.raises(OutputError, match="no room in .* for what is seen of 48 areas"):
             run(job(first, tmp_path / "out.gpkg"))
 
