@@ -710,6 +710,47 @@ class TestAFileThatAnotherProgramHolds:
         assert [one["class"] for one in QgsVectorLayer(source, "", "ogr").getFeatures()] == [1]
         assert not list(tmp_path.glob("*_waiting*"))
 
+    @pytest.mark.parametrize("odd", ["a type", "a name", "gone since", "new since", "a value"])
+    def test_no_field_of_theirs_keeps_them_from_a_file_of_their_own(self, dock, desk, hold, monkeypatch, tmp_path, odd):
+        from qgis_false.dock import label_edits
+
+        monkeypatch.setattr(label_edits, "documents", lambda: tmp_path / "documents")
+        two_classes(dock)
+        work, provider = dock.work, dock.work.labels.dataProvider()
+        by = with_author(work.labels) if odd != "new since" else ""
+        if odd == "a type":
+            work.labels.addExpressionField("7", QgsField("odd", QVariant.UInt))
+        elif odd == "a name":
+            work.labels.addExpressionField("7", QgsField("geom", QVariant.Int))
+        square = QgsGeometry.fromRect(QgsRectangle(500_001, 5_599_980, 500_005, 5_599_984))
+        if odd == "gone since":
+            work.edits.add([(square, 1)])
+            work.edits.undo()
+            assert provider.deleteAttributes([work.labels.fields().lookupField("by")])
+            work.labels.updateFields()
+            hold(work.labels.source())
+            work.edits.redo()
+        else:
+            hold(work.labels.source())
+            work.edits.add([(square, 1)])
+        if odd == "new since":
+            field = work.labels.addExpressionField("''", QgsField("by", QVariant.String))
+            work.labels.setDefaultValueDefinition(field, QgsDefaultValue("'Ada'"))
+        if odd == "a value":
+            added = label_edits._added
+            monkeypatch.setattr(
+                label_edits,
+                "_added",
+                lambda to, features: (False, []) if any(one["by"] for one in features) else added(to, features),
+            )
+        work.edits.add([(square, 2)])
+        dock.stop()
+        assert "2 labels are not in image_labels.gpkg, but in" in desk.bar.currentItem().text()
+        kept = list(QgsVectorLayer(str(tmp_path / "image_labels_waiting.gpkg"), "", "ogr").getFeatures())
+        assert [one["class"] for one in kept] == [1, 2] and all(one.geometry().area() == 16 for one in kept)
+        expected = {"gone since": [by, None], "new since": [None, "Ada"], "a value": [None, None]}.get(odd, [by, by])
+        assert [one["by"] or None for one in kept] == expected
+
     def test_where_the_folder_takes_no_file_they_go_to_the_documents(self, dock, desk, hold, monkeypatch, tmp_path):
         from qgis_false.dock import label_edits
 
