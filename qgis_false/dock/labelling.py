@@ -94,8 +94,8 @@ class Labelling(QObject):
     outlined = pyqtSignal(object)
     pictured = pyqtSignal(object)
     saved = pyqtSignal(str)
-    not_saved = pyqtSignal()
-    """The session has refused to save the model, or has ended before it was saved."""
+    not_saved = pyqtSignal(str)
+    """Why the model is not saved: the session has refused it or has ended, or a person does not want it any more."""
     closed = pyqtSignal()
     """The layers are gone, and nothing is left to work on."""
 
@@ -206,7 +206,11 @@ class Labelling(QObject):
         """Ask for the model file of the map as it is."""
         self._saving = self._ask(Save, path=str(path), labels=self.labels.source().split("|")[0], field="class")
         if not self._saving:
-            self.not_saved.emit()
+            self.not_saved.emit(self._not_open[0])
+
+    def drop_model(self) -> None:
+        """Let go of the model that is being saved. What the session says of it is not heard any more."""
+        self._do_without_model(tr("Cancelled."))
 
     def show_as(self, shows: str) -> None:
         """Show classes, confidence or change."""
@@ -290,7 +294,7 @@ class Labelling(QObject):
         self.opened = self.learned = None
         self.needs_restart = False
         self._looks_ahead, self._told_by = "", 0
-        self._do_without_model()
+        self._do_without_model(tr("Cancelled."))
         try:
             name = name_in_job(self.raster, QgsProcessingFeedback(False))
             self._process = SessionProcess(self._command(), self)
@@ -366,13 +370,15 @@ class Labelling(QObject):
             self.outlined.emit(answer)
 
     def _on_saved(self, answer: Saved) -> None:
-        self._saving = 0
-        self.saved.emit(answer.path)
+        if answer.number == self._saving:
+            self._saving = 0
+            self.saved.emit(answer.path)
 
     def _on_refused(self, answer: Refused) -> None:
+        why = f"{answer.what} {answer.remedy}".strip()
         if answer.number == self._saving:
-            self._do_without_model()
-        self.said.emit(f"{answer.what} {answer.remedy}".strip(), True)
+            self._do_without_model(why)
+        self.said.emit(why, True)
 
     def _on_failed(self, answer: Failed) -> None:
         # Such as a raster that cannot be read: a new session would say the same.
@@ -395,14 +401,14 @@ class Labelling(QObject):
             self._process.close()
             self._process = None
         self.opened = None
-        self._do_without_model()
+        self._do_without_model(why)
         self.needs_restart = True
         self._say_not_open(why, True)
 
-    def _do_without_model(self) -> None:
+    def _do_without_model(self, why: str) -> None:
         if self._saving:
             self._saving = 0
-            self.not_saved.emit()
+            self.not_saved.emit(why)
 
     def _say_not_open(self, text: str, attention: bool) -> None:
         self._not_open = (text, attention)
@@ -416,10 +422,10 @@ class Labelling(QObject):
         if self._is_over:
             return
         self.opened = None
-        self._do_without_model()
+        first_line = how.partition("\n")[0]
+        self._do_without_model(first_line)
         if time.monotonic() - self._started_at > LASTING_S:
             self._restarts = 0
-        first_line = how.partition("\n")[0]
         if self._restarts >= len(RESTART_AFTER_MS):
             self.needs_restart = True
             self._say_not_open(tr("The session has ended several times. Press Start again.") + f"\n{how}", True)

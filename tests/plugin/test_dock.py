@@ -40,7 +40,7 @@ from qgis.PyQt.QtWidgets import QAction, QMainWindow
 from small_labels import saved
 from small_raster import write_raster
 
-from false_core.session_protocol import Learned, Refused
+from false_core.session_protocol import Learned, Refused, Saved
 
 FAKE = Path(__file__).with_name("fake_session.py")
 SOON_S = 20.0
@@ -1495,26 +1495,35 @@ class TestWholeMaps:
         panel.make_map.click()
         panel._save_model()
         assert len(asked) == 1 and not panel.make_map.isEnabled() and not panel.improve.isEnabled()
-        assert not panel._progress.isHidden() and panel._cancel.isHidden()
+        assert not panel._progress.isHidden() and not panel._cancel.isHidden()
         dock.work.saved.emit(str(asked[0]))
         assert len(runs.started) == 1 and not panel._cancel.isHidden()
         runs.started[0].ended.emit(False, {}, "")
         assert panel.make_map.isEnabled() and panel._progress.isHidden()
 
-    @pytest.mark.parametrize("why", ["refused", "session ends", "dock is closed"])
+    @pytest.mark.parametrize("why", ["refused", "cancelled", "session ends", "dock is closed"])
     def test_one_can_begin_again_where_the_model_is_not_saved(self, dock, monkeypatch, why):
         runs, panel, work = Started(monkeypatch), dock.whole_maps, dock.work
         monkeypatch.setattr(work._process, "ask", lambda kind, **values: 77)
+        panel.said.emit("The map is in old.tif.", False)
         panel.make_map.click()
-        assert not panel.make_map.isEnabled()
+        assert not panel.make_map.isEnabled() and panel.line.isHidden(), "what was said of another run is gone"
+        said = ""
         if why == "refused":
-            work._hear(Refused(77, "No model can be saved.", ""))
+            said = "No model can be saved. Draw more labels."
+            work._hear(Refused(77, "No model can be saved.", "Draw more labels."))
+        elif why == "cancelled":
+            said = "Cancelled."
+            panel._cancel.click()
+            work._hear(Saved(77, "model.safetensors"))
         elif why == "session ends":
+            said = "The computing process"
             os.kill(work.process_id, signal.SIGKILL)
         else:
             dock.stop()
         until(panel.make_map.isEnabled, "one can begin again")
-        assert not runs.started and panel._progress.isHidden()
+        assert not runs.started and panel._progress.isHidden() and panel._cancel.isHidden()
+        assert panel.line.text().startswith(said) and panel.line.isHidden() == (not said)
 
     def test_the_live_map_gives_way_to_a_new_one_until_the_next_label(self, dock, desk, image, monkeypatch, tmp_path):
         runs, live = Started(monkeypatch), dock.live_map._visible
