@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence, Set
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
@@ -128,6 +128,10 @@ class Labelling(QObject):
         """Number of the request for the model file, 0 while none is owed."""
         self._outlining = self._told_by = 0
         """Numbers of the last requests for an outline, and with labels."""
+        self._tellings: Set[int] = set()
+        """Numbers of all requests with labels."""
+        self._more_to_tell, self._labels_refused = False, ""
+        """Whether more labels follow the last ones; why labels were refused since the last first ones."""
         self._adopts = False
         self.edits = LabelEdits(labels, self)
         self.watch = LabelWatch(labels, raster.crs(), self)
@@ -294,6 +298,8 @@ class Labelling(QObject):
         self.opened = self.learned = None
         self.needs_restart = False
         self._looks_ahead, self._told_by = "", 0
+        self._tellings.clear()
+        self._more_to_tell, self._labels_refused = False, ""
         self._do_without_model(tr("Cancelled."))
         try:
             name = name_in_job(self.raster, QgsProcessingFeedback(False))
@@ -378,6 +384,9 @@ class Labelling(QObject):
         why = f"{answer.what} {answer.remedy}".strip()
         if answer.number == self._saving:
             self._do_without_model(why)
+        if answer.number in self._tellings:  # Nothing else is said of these labels.
+            self._labels_refused = why
+            self._told_by = 0 if answer.number == self._told_by else self._told_by
         self.said.emit(why, True)
 
     def _on_failed(self, answer: Failed) -> None:
@@ -450,7 +459,10 @@ class Labelling(QObject):
     def _send_labels(self, changes: LabelChanges) -> None:
         if self.opened is not None:
             changed, removed, more = changes.changed, changes.removed, self.watch.has_more
+            self._labels_refused = self._labels_refused if self._more_to_tell else ""
+            self._more_to_tell = more
             self._told_by = self._ask(ChangeLabels, changed=changed, removed=removed, more=more)
+            self._tellings.add(self._told_by)
             self._say_state()
         self.counted.emit()
 
@@ -484,13 +496,15 @@ class Labelling(QObject):
         elif self.label_classes.are_waiting:
             told = self.label_classes.problem or tr("The classes are not in {file} yet. It is tried again.", file=file)
             text = f"{told} {text}"
-        attention = self.opened is None and self._not_open[1]
+        attention = bool(self._labels_refused) if self.opened is not None else self._not_open[1]
         self.said.emit(text, attention or bool(waiting) or self.label_classes.are_waiting)
 
     def _state(self) -> str:
         """Return in words what the session is at."""
         if self.opened is None:
             return self._not_open[0]
+        if self._labels_refused:
+            return self._labels_refused
         if not self.classes:
             return tr("The raster is open. Add a class for each land cover, with Add... or From...")
         if self.learned is None:

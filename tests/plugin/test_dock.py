@@ -961,6 +961,32 @@ class TestSession:
         dock.work._hear(Learned(before, 0, 0, 0, "There is no label yet. Draw one of each of two classes."))
         assert dock.status.text() == "The labels are being looked at."
 
+    def test_that_labels_are_refused_is_said_until_the_next_ones(self, dock, desk, monkeypatch):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.3, 0.4)
+        until(lambda: 0 < dock.work._told_by == dock.work.learned.number, "it has learned")
+        ask, numbers = dock.work._process.ask, iter((1000, 1001, 1002))
+        monkeypatch.setattr(dock.work._process, "ask", lambda kind, **values: next(numbers))
+        known, problem = dock.work.learned, dock.work.learned.problem
+        dock.work.edits.reclassify([1], 2)
+        assert dock.status.text() == "The labels are being looked at."
+        dock.work._hear(Refused(1000, "Label 1 has the class code 300.", "Codes are whole numbers from 1 to 254."))
+        dock.work._hear(known)
+        assert "class code 300" in dock.status.text() and dock.status.styleSheet()
+        dock.work.watch.has_more = True  # Of several requests the first one is refused, and the last one is not.
+        dock.work.edits.reclassify([1], 1)
+        dock.work.watch.has_more = False
+        assert dock.status.text() == "The labels are being looked at."
+        dock.work._hear(Refused(1001, "Label 1 has the class code 0.", ""))
+        dock.work.edits.reclassify([1], 2)
+        dock.work._hear(Learned(1002, 1, 0, 0, problem))
+        assert dock.status.text() == "Label 1 has the class code 0."
+        monkeypatch.setattr(dock.work._process, "ask", ask)
+        dock.work.edits.reclassify([1], 1)
+        dock.work._hear(Learned(2000, 1, 0, 0, problem))
+        assert dock.status.text() == problem
+
     def test_it_ends_with_the_dock(self, dock):
         process = dock.work._process._child
         dock.close()
