@@ -20,7 +20,7 @@ PACKAGED := qgis_false false_core processing_scripts
 QGIS ?= optional
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo fuzz test test-quick test-quick-core test-quick-plugin test-slow test-core test-plugin test-process test-desktop test-qgis-3.40 test-qgis-3.44 test-qt6 test-dist lint format package \
+.PHONY: help setup demo fuzz test test-quick test-quick-core test-quick-plugin test-slow test-slow-core test-slow-process test-core test-plugin test-process test-desktop test-qgis-3.40 test-qgis-3.44 test-qt6 test-dist lint format package \
         dist generate docs clean
 
 help:  ## Show what can be made
@@ -46,7 +46,12 @@ test-quick-plugin: setup
 	$(call run-in-qgis,tests/plugin -q -m "not slow and not thorough")
 
 test-slow: setup  ## Run what shows once more, or on a larger scale, what make test shows; some ten minutes
+	@$(MAKE) --no-print-directory --keep-going test-slow-core test-slow-process
+
+test-slow-core: setup
 	$(IN_CORE) $(PYTHON) -m pytest tests/core -m slow $(PYTEST_ARGS)
+
+test-slow-process: setup
 	$(call run-in-qgis,tests/process -m slow)
 
 test-core: setup  ## Run the tests of the library

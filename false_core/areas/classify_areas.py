@@ -67,7 +67,7 @@ def classify_areas(job: ClassifyAreas, feedback: Feedback) -> dict[str, Any]:
         examples = None
         if job.labels and job.field:
             legend = read_legend(job.legend)
-            examples = read_examples(job.labels, job.field, layer.shapes, source, legend, feedback)
+            examples = read_examples(job.labels, job.field, layer, source, legend, feedback)
     with feedback.stage("Looking at the areas", 0.8):
         shapes = np.concatenate([layer.shapes, examples.more]) if examples else layer.shapes
         pooling = Pooling(seen.encoder.to(device), source, normalisation, device, feedback)
@@ -132,7 +132,8 @@ def opened_with_areas(
             f"{source.name}: working on pixels of {source.pixel_size * factor:g} instead of {source.pixel_size:g}."
         )
         source = source.at_factor(factor)
-        layer = AreaLayer(layer.table, shapely.transform(layer.shapes, lambda xy: xy / factor))
+        shapes, beyond = (shapely.transform(some, lambda xy: xy / factor) for some in (layer.shapes, layer.beyond))
+        layer = AreaLayer(layer.table, shapes, beyond)
     sources, normalisation = measured_bands([source], [source.window_of(None)], bool(job.bands), feedback, ALONE)
     return sources[0], normalisation, layer
 

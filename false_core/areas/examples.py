@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from false_core.areas.layer import repaired
+from false_core.areas.layer import AreaLayer, repaired
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.placement import to_pixels
@@ -29,7 +29,8 @@ class Examples:
         classes: The classes of them.
         numbers: Numbers of the areas, of shape (n,). Those from the number of areas on are ``more``.
         targets: Index into ``classes`` of each, of shape (n,).
-        more: Labels that lie on no area, and are areas themselves, in working pixels.
+        more: What is learned from but gets no class, in working pixels: areas outside the extent that bear labels, and
+            labels that lie on no area, which are areas themselves.
     """
 
     classes: ClassTable
@@ -41,7 +42,7 @@ class Examples:
 def read_examples(
     path: str,
     field: str,
-    areas: npt.NDArray[np.object_],
+    layer: AreaLayer,
     source: RasterSource,
     legend: Sequence[LegendEntry],
     feedback: Feedback,
@@ -49,7 +50,7 @@ def read_examples(
     """Read labels, and find the areas that they lie on.
 
     Args:
-        areas: Outlines of the areas in working pixels.
+        layer: The areas, in working pixels.
 
     Raises:
         InputError: The labels cannot be read, none of them lies on the raster, or all are of one class.
@@ -61,11 +62,14 @@ def read_examples(
     dimensions = shapely.get_dimensions(shapes)
     if (dimensions == 1).any():
         feedback.warn(f"{int((dimensions == 1).sum())} labels are lines, which label no area. They are left out.")
-    numbers, votes, weights, more = _matches(shapes, dimensions, code, areas, source)
+    numbers, votes, weights, more = _matches(shapes, dimensions, code, np.concatenate([layer.shapes, layer.beyond]), source)
     number, code_of, contradicted = _most_votes(numbers, votes, weights)
     if contradicted:
         feedback.warn(f"{contradicted} areas bear labels of several classes that count alike. They are left out.")
-    number = np.concatenate([number, len(areas) + np.arange(len(more))])
+    within = len(layer.shapes)
+    beyond = np.unique(number[number >= within])
+    number = np.where(number < within, number, within + np.searchsorted(beyond, number))
+    number = np.concatenate([number, within + len(beyond) + np.arange(len(more))])
     code_of = np.concatenate([code_of, code[more]])
     present = ClassTable(tuple(c for c in classes if c.code in set(code_of.tolist())))
     if not len(present) and contradicted:
@@ -87,7 +91,7 @@ def read_examples(
         feedback.warn(f"No label over the raster for {', '.join(lost)}: no area will get it.")
     index_of = {c.code: index for index, c in enumerate(present)}
     targets = np.array([index_of[one] for one in code_of.tolist()], np.int64)
-    return Examples(present, number.astype(np.int64), targets, shapes[more])
+    return Examples(present, number.astype(np.int64), targets, np.concatenate([layer.beyond[beyond - within], shapes[more]]))
 
 
 def _matches(

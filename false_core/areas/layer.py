@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import geopandas
@@ -27,17 +27,19 @@ class AreaLayer:
     Attributes:
         table: The areas with their own fields, in the CRS of their layer.
         shapes: The same in working pixels, repaired, of shape (n,).
+        beyond: Areas outside the extent, in working pixels, of shape (m,). Labels on them teach, but they get no class.
     """
 
     table: geopandas.GeoDataFrame
     shapes: npt.NDArray[np.object_]
+    beyond: npt.NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
 
 
 def read_areas(path: str, part: str | None, source: RasterSource, feedback: Feedback) -> AreaLayer:
     """Read the polygons of a layer.
 
     Args:
-        part: Extent, beyond which areas are left out. None: all are read, also those beside the raster.
+        part: Extent, beyond which areas get no class. None: all do, also those beside the raster.
 
     Raises:
         InputError: The layer cannot be read, holds no polygon, or none lies over the raster or its part.
@@ -61,8 +63,8 @@ def read_areas(path: str, part: str | None, source: RasterSource, feedback: Feed
     if not inside.any():
         raise InputError(f"No area of {path} lies within the extent {part}.", "Choose another extent, or none.")
     if not inside.all():
-        feedback.info(f"{int((~inside).sum()):,} of {len(inside):,} areas lie outside the extent, and are left out.")
-    return AreaLayer(table[inside].reset_index(drop=True), shapes[inside])
+        feedback.info(f"{int((~inside).sum()):,} of {len(inside):,} areas lie outside the extent, and get no class.")
+    return AreaLayer(table[inside].reset_index(drop=True), shapes[inside], shapes[~inside])
 
 
 def _polygons_of(table: geopandas.GeoDataFrame, path: str, feedback: Feedback) -> geopandas.GeoDataFrame:

@@ -89,7 +89,11 @@ class Pooling:
             for done, (item, levels) in enumerate(computed):
                 self.feedback.advance(start + done / len(numbers) * len(shapes), of or len(shapes), "areas")
                 members = tiles[numbers[done]]
-                seen = _Seen.of(item.tile, self._valid(item.valid), levels) if levels and item.valid is not None else None
+                seen = (
+                    _TileFeatures.of(item.tile, self._valid(item.valid), levels)
+                    if levels and item.valid is not None
+                    else None
+                )
                 for some in range(0, len(members), AREAS_AT_ONCE):
                     own = members[some : some + AREAS_AT_ONCE]
                     for number, sums in zip(own.tolist(), self._sums(shapes[own], seen) if seen else ()):
@@ -116,7 +120,7 @@ class Pooling:
         working: BoolArray = np.asarray(valid.reshape(size, f, size, f).any(axis=(1, 3)))
         return working[AREA_HALO_PX:-AREA_HALO_PX, AREA_HALO_PX:-AREA_HALO_PX]
 
-    def _sums(self, shapes: npt.NDArray[np.object_], seen: _Seen) -> Iterator[_Sums]:
+    def _sums(self, shapes: npt.NDArray[np.object_], seen: _TileFeatures) -> Iterator[_Sums]:
         counts = coverage(shapes, seen.window, seen.valid, FINEST_POOLED_STRIDE)
         pixels = np.asarray(counts.sum(axis=1)).ravel()
         sums, squares = [], []
@@ -140,7 +144,7 @@ class Pooling:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _TileFeatures:
     """The features of a tile without its halo.
 
     Attributes:
@@ -154,7 +158,7 @@ class _Seen:
     squares: list[FloatArray]
 
     @classmethod
-    def of(cls, tile: Tile, valid: BoolArray, levels: list[Tensor]) -> _Seen:
+    def of(cls, tile: Tile, valid: BoolArray, levels: list[Tensor]) -> _TileFeatures:
         window = Window(tile.window.column + AREA_HALO_PX, tile.window.row + AREA_HALO_PX, AREA_TILE_PX, AREA_TILE_PX)
         values = [np.ascontiguousarray(level.flatten(1).T.numpy()) for level in levels]
         return cls(window, valid, values, [np.square(one) for one in values])

@@ -73,7 +73,9 @@ def collection_report(
     by_class = any(collected.names)
     titles = [collected.names[number] or NAME_WITHOUT_CLASS for number in collected.classes.tolist()]
     present = np.unique(collected.classes).tolist()
-    legend = [(collected.names[number] or NAME_WITHOUT_CLASS, colours[number]) for number in present if by_class]
+    legend = [
+        (collected.names[number] or NAME_WITHOUT_CLASS, colours[number]) for number in present if len(set(colours)) > 1
+    ]
     per_raster = np.bincount(collected.rasters, minlength=len(grounds.sources))
     tiles = [
         ("places", f"{len(collected):,}"),
@@ -84,7 +86,7 @@ def collection_report(
     examples = _in_turn(collected)[:MOST_PICTURES]
     sections = [
         Section("What was asked for", rows=_facts(asked)),
-        _of_groups(groups, colours, collected.names),
+        *_of_groups(groups, colours, collected.names),
         *_of_rasters(grounds, per_raster.tolist()),
         Section("Where they lie", "The squares are the places.", draw_on_rasters(places, legend)),
         Section(
@@ -116,17 +118,19 @@ def _facts(asked: CollectionAsked) -> list[list[str]]:
     ]
 
 
-def _of_groups(groups: Sequence[GroupQuota], colours: Sequence[str], names: Sequence[str]) -> Section:
-    """Return what classes gave; of groups without names, how many there are and how many places they gave."""
+def _of_groups(groups: Sequence[GroupQuota], colours: Sequence[str], names: Sequence[str]) -> list[Section]:
+    """Return what classes gave; of several groups without names, how many there are and how many places they gave."""
     given = [group.existing + group.collected for group in groups]
     if not any(group.name for group in groups):
+        if len(groups) < 2:
+            return []
         text = f"There is no map data, so {len(groups)} groups of places that look alike stand for classes. "
         each = f"They were to give {_span([group.wanted for group in groups])} places each, and gave {_span(given)}."
-        return Section("Groups of places", text + each)
+        return [Section("Groups of places", text + each)]
     colour_of = dict(zip(names, colours))
     own = [colour_of.get(group.name, COLOUR_WITHOUT_CLASS) for group in groups]
     total = max(1, sum(given))
-    return Section(
+    section = Section(
         "Places of each class",
         "Found are squares on the map data that could be taken. Wanted are those that the shares asked for would give each "
         "class; what a class cannot give, the others do.",
@@ -136,8 +140,9 @@ def _of_groups(groups: Sequence[GroupQuota], colours: Sequence[str], names: Sequ
             [g.name, f"{g.found:,}", f"{g.wanted:,}", f"{number:,}", f"{g.existing:,}", percent(number / total)]
             for g, number in zip(groups, given)
         ],
-        colors=own,
+        colors=own if len(set(own)) > 1 else (),
     )
+    return [section]
 
 
 def _of_rasters(grounds: Grounds, counts: Sequence[int]) -> list[Section]:

@@ -49,7 +49,7 @@
     </message>
     <message>
         <source>Places</source>
-        <translation>Stellen</translation>
+        <translation>Orte</translation>
     </message>
     <message>
         <source>Learn only around these places, as Choose places to learn from collects them. Empty: everywhere.</source>
@@ -309,7 +309,7 @@
     </message>
     <message>
         <source>Number of places</source>
-        <translation>Zahl der Stellen</translation>
+        <translation>Anzahl</translation>
     </message>
     <message>
         <source>How many squares to collect, with those so far.</source>

@@ -159,6 +159,19 @@ class TestAreas:
         assert "42 of 48 areas lie outside the extent" in listener.infos
         assert table["class"].notna().all()
 
+    def test_beyond_the_extent_points_teach_as_polygons_do(self, first: dict[str, Any], tmp_path: Path) -> None:
+        numbers = first["labelled"]
+        inside = [shapely.centroid(first["boxes"][number]) for number in numbers]
+        points = write_labels(tmp_path / "points.gpkg", [first["kinds"][number] for number in numbers], inside)
+        extent = f"{LEFT},{LEFT + 2.5 * SIDE},{TOP - 6 * SIDE},{TOP - 4 * SIDE}"
+        answers = []
+        for labels in (first["labels"], points):
+            output = tmp_path / "out.gpkg"
+            run(job(first, output, extent=extent, labels=labels))
+            answers.append(geopandas.read_file(output))
+        assert len(answers[0]) == 6
+        assert answers[0].equals(answers[1])
+
     def test_are_summed_up_alike_however_many_at_once(
         self, first: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -246,7 +259,7 @@ class TestWhatIsAsked:
     def test_needs_areas_that_are_of_one_class(self, world: dict[str, Any], tmp_path: Path) -> None:
         points = write_labels(tmp_path / "points.gpkg", ["a", "b"], [cell(0, 0).centroid, cell(1, 0).centroid])
         with pytest.raises(InputError, match="Each area with labels bears labels of several classes"):
-            run(job(world, tmp_path / "out.gpkg", areas=None, cell=900.0, labels=points))
+            run(job(world, tmp_path / "out.gpkg", areas=None, cell=500.0, labels=points))
 
     def test_needs_polygons_over_the_raster(self, world: dict[str, Any], tmp_path: Path) -> None:
         points = write_labels(tmp_path / "points.gpkg", ["a"], [cell(0, 0).centroid])

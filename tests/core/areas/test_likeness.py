@@ -65,6 +65,7 @@ def first_likeness(features: np.ndarray, wanted: np.ndarray, unwanted: np.ndarra
     return likeness, found
 
 
+@pytest.mark.thorough
 class TestASecondLook:
     @pytest.mark.parametrize("unwanted", [[], [5, 9]])
     def test_is_as_defined(self, unwanted: list[int]) -> None:

@@ -123,7 +123,8 @@ class TestWithoutMapData:
         report = tmp_path / "report.html"
         table = collect(ground, tmp_path, count=24, size=16.0, choice=choice, report=str(report))
         assert len(table) == 24 and table["class"].isna().all()
-        assert "groups of places that look alike stand for classes" in report.read_text(encoding="utf-8")
+        said = "groups of places that look alike stand for classes" in report.read_text(encoding="utf-8")
+        assert said == (choice == "features")
         assert table.within(on_map(pixel_box(0, 0, SIDE - 62, SIDE))).all()
 
     @pytest.mark.thorough

@@ -32,7 +32,10 @@ def written_again(tmp_path: Path, listener: Listener, ending: str, **fields: Any
     return found
 
 
-@pytest.mark.parametrize("ending", ["gpkg", "sqlite", "fgb", "geojson", "tab"])
+OTHERS = [pytest.param(ending, marks=pytest.mark.thorough) for ending in ("sqlite", "fgb", "geojson", "tab")]
+
+
+@pytest.mark.parametrize("ending", ["gpkg", *OTHERS])
 @pytest.mark.parametrize("field", ["fid", "FID", "geom", "geometry", "id", "index", "rowid"])
 @pytest.mark.parametrize("values", [[7, 7, 8], [5, 6, 9], ["a", "a", "b"]], ids=["twice", "keys", "texts"])
 def test_fields_may_have_the_names_of_columns_that_a_format_adds(
