@@ -247,7 +247,7 @@ def check_destinations(job: jobs.Job) -> None:
             raise OutputError(
                 f"The name of {jobs.called(job, parameter)} is too long: {Path(path).name[:40]}... Files beside it have "
                 "longer ones.",
-                f"Choose one of at most {LONGEST_OUTPUT_NAME} letters.",
+                f"Choose one of at most {LONGEST_OUTPUT_NAME} bytes: so many plain letters, or a third of that in Chinese.",
             )
     _check_apart(files)
     for parameter, path in jobs.outputs(job).items():

@@ -198,7 +198,7 @@ class _Search:
             if here.any():
                 found[here] = features_of(pooling, shapes[here], self.folder)
             for number in np.flatnonzero(here & np.isfinite(found[:, 0])).tolist():
-                where[number] = PlaceShown(source, window_within(shapely.bounds(shapes[number])))
+                where[number] = PlaceShown(source, _on_raster(shapes[number], source))
         known = np.isfinite(found[:, 0])
         if not known.any():
             raise InputError(
@@ -240,15 +240,16 @@ def _without_contradictions(
     Raises:
         InputError: No example is left.
     """
-    same = [
-        (number, other)
-        for number, one in enumerate(wanted.places)
-        for other, another in enumerate(unwanted.places)
-        if one.source is another.source and _in_common(one.window, another.window) > SAME_PLACE
-    ]
-    if not same:
+    both: set[int] = set()
+    others: set[int] = set()
+    against = _by_raster(unwanted.places)
+    for source, (numbers, boxes) in _by_raster(wanted.places).items():
+        if source in against:
+            mine, theirs = _same_places(boxes, against[source][1])
+            both.update(numbers[mine].tolist())
+            others.update(against[source][0][theirs].tolist())
+    if not both:
         return wanted, unwanted
-    both, others = {number for number, _ in same}, {other for _, other in same}
     if len(both) == len(wanted.places):
         raise InputError(
             f"Every place of {examples} is also one of {unlike}.",
@@ -261,12 +262,30 @@ def _without_contradictions(
     return wanted.without(both), unwanted.without(others)
 
 
-def _in_common(one: Window, other: Window) -> float:
-    """Return the pixels that are in both windows, as a part of those that are in any of them."""
-    across = min(one.column + one.width, other.column + other.width) - max(one.column, other.column)
-    down = min(one.row + one.height, other.row + other.height) - max(one.row, other.row)
-    common = max(0, across) * max(0, down)
-    return common / (one.width * one.height + other.width * other.height - common)
+def _by_raster(places: Sequence[PlaceShown]) -> dict[int, tuple[Numbers, npt.NDArray[np.object_]]]:
+    """Return the numbers of the places of each raster, and their boxes in its pixels."""
+    of_raster: dict[int, list[int]] = {}
+    for number, place in enumerate(places):
+        of_raster.setdefault(id(place.source), []).append(number)
+    found = {}
+    for source, numbers in of_raster.items():
+        windows = [places[number].window for number in numbers]
+        left, top, wide, high = np.array([(w.column, w.row, w.width, w.height) for w in windows]).T
+        found[source] = np.array(numbers, np.int64), shapely.box(left, top, left + wide, top + high)
+    return found
+
+
+def _same_places(boxes: npt.NDArray[np.object_], others: npt.NDArray[np.object_]) -> tuple[Numbers, Numbers]:
+    """Return the pairs of a box and another one that have more in common than in only one of them."""
+    one, other = shapely.STRtree(others).query(boxes)
+    common = shapely.area(shapely.intersection(boxes[one], others[other]))
+    same = common > SAME_PLACE * (shapely.area(boxes[one]) + shapely.area(others[other]) - common)
+    return one[same], other[same]
+
+
+def _on_raster(shape: Any, source: RasterSource) -> Window:
+    """Return the pixels that a shape touches, as far as the raster goes."""
+    return source.clipped(window_within(shapely.bounds(shape)))
 
 
 def _sample(features: Features) -> FloatArray:

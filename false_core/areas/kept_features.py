@@ -6,6 +6,7 @@ kept is found under a digest of all that decides it, within the limit of the dis
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import tempfile
@@ -34,6 +35,7 @@ FEATURES_FILE_BYTES = 8_000_000
 """Bytes of the features that are kept in one file."""
 MOST_FEATURES_IN_MEMORY = 100_000_000
 """Bytes of features beyond which they lie in a temporary file."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def features_of(pooling: Pooling, shapes: npt.NDArray[np.object_], folder: Path) -> Features:
@@ -52,23 +54,40 @@ def table_of_features(rows: int, width: int, folder: Path) -> Features:
     """Return a table full of NaN; where it is large, in a file without a name in a folder, not in the memory.
 
     Raises:
-        OutputError: There is no room for it.
+        OutputError: There is no room for it, or it cannot be kept there.
     """
     if 2 * rows * width <= MOST_FEATURES_IN_MEMORY:
         return np.full((rows, width), np.nan, np.float16)
     try:
-        # The file is gone as soon as nothing looks at it any more. Written to its end, it needs no more room later.
-        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        try:
+            return _table_in(folder, rows, width)
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                raise
+        # Not every shared folder lets a file of it be memory.
+        folder = Path(tempfile.gettempdir())
+        return _table_in(folder, rows, width)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in NO_ROOM:
+            raise OutputError(
+                f"There is no room in {folder} for what is seen of {rows:,} areas, {2 * rows * width / 1e9:.1f} GB: "
+                f"{reason}.",
+                "Make room, write the result elsewhere, or take fewer areas.",
+            ) from error
+        raise OutputError(
+            f"What is seen of {rows:,} areas cannot be kept in {folder}: {reason}.",
+            "Write the result elsewhere, or take fewer areas.",
+        ) from error
+
+
+def _table_in(folder: Path, rows: int, width: int) -> Features:
+    # The file is gone as soon as nothing looks at it any more. Written to its end, it needs no more room later.
+    with tempfile.TemporaryFile(dir=folder) as file:
         for some in row_slices(rows, width):
             file.write(np.full((some.stop - some.start, width), np.nan, np.float16).tobytes())
         file.flush()
-    except OSError as error:
-        raise OutputError(
-            f"There is no room in {folder} for what is seen of {rows:,} areas, {2 * rows * width / 1e9:.1f} GB: "
-            f"{error.strerror}.",
-            "Make room, write the result elsewhere, or take fewer areas.",
-        ) from error
-    table: Features = np.memmap(file, np.float16, "r+", shape=(rows, width))
+        table: Features = np.memmap(file, np.float16, "r+", shape=(rows, width))
     return table
 
 

@@ -121,7 +121,11 @@ class LikenessToExamples:
     def _of(self, directions: FloatArray) -> FloatArray:
         likeness: FloatArray = directions @ _directions(self.wanted.sum(axis=0, keepdims=True))[0]
         if len(self.unwanted):
-            closest = (directions @ self.unwanted.T).max(axis=1)
+            closest = np.empty_like(likeness)
+            step = max(1, COMPARED_AT_ONCE // len(self.unwanted))
+            for start in range(0, len(directions), step):
+                some = slice(start, start + step)
+                closest[some] = (directions[some] @ self.unwanted.T).max(axis=1)
             likeness = likeness - np.maximum(closest - likeness, 0)
         return likeness
 

@@ -16,6 +16,8 @@ MOST_NAMED = 5
 """Groups of names that are told."""
 CORNER = 0.1
 """Share of the raster's area that labels should at least be spread over."""
+SAME_CORNER = 0.1
+"""Pixels that corners at one place lie apart at most, about."""
 
 
 def label_warnings(
@@ -58,18 +60,33 @@ def label_warnings(
 
 def _of_one_place(annotation: Annotation, names: list[str]) -> Iterator[str]:
     """Give a sentence where labels of different classes are drawn at the very same place, but for parts of a pixel."""
-    bounds, centres = shapely.bounds(annotation.shapes), shapely.get_coordinates(shapely.centroid(annotation.shapes))
-    # A point is in the pixel that it lies in; other shapes are known by their outer corners and their middle.
-    is_point = shapely.get_dimensions(annotation.shapes) == 0
-    places = np.column_stack([np.where(is_point[:, None], np.floor(bounds), np.rint(bounds)), is_point])
-    places = np.column_stack([places, np.where(is_point[:, None], 0, np.rint(centres))])
-    place_of = np.unique(places, axis=0, return_inverse=True)[1].ravel()
-    order = np.argsort(place_of, kind="stable")
-    first_of = order[np.searchsorted(place_of[order], np.arange(place_of.max() + 1))]
-    against = np.flatnonzero(annotation.targets != annotation.targets[first_of[place_of]])
-    if against.size:
-        one, other = (names[annotation.targets[index]] for index in (first_of[place_of[against[0]]], against[0]))
+    shapes, targets = annotation.shapes, annotation.targets
+    if not len(shapes):
+        return
+    # A point is in the pixel that it lies in; other shapes are known by their corners.
+    dimensions = shapely.get_dimensions(shapes)
+    bounds = shapely.bounds(shapes)
+    bounds = np.where(dimensions[:, None] == 0, np.floor(bounds), np.rint(bounds / SAME_CORNER))
+    place_of = np.unique(np.column_stack([bounds, dimensions]), axis=0, return_inverse=True)[1].ravel()
+    lowest, highest = np.full(place_of.max() + 1, len(names)), np.full(place_of.max() + 1, -1)
+    np.minimum.at(lowest, place_of, targets)
+    np.maximum.at(highest, place_of, targets)
+    first_of: dict[bytes, int] = {}
+    against = []
+    for index in np.flatnonzero((lowest < highest)[place_of]).tolist():
+        first = first_of.setdefault(_drawn(shapes[index], int(dimensions[index])), index)
+        if targets[index] != targets[first]:
+            against.append((first, index))
+    if against:
+        one, other = (names[targets[index]] for index in against[0])
         yield (
-            f"{against.size} labels lie at the very place of another label of a different class, such as {other} on {one}. "
+            f"{len(against)} labels lie at the very place of another label of a different class, such as {other} on {one}. "
             "Only one of them counts there: delete those that are wrong."
         )
+
+
+def _drawn(shape: shapely.Geometry, dimension: int) -> bytes:
+    """Return what is the same of shapes whose corners are the same but for small parts of a pixel."""
+    rounded = shapely.transform(shape, np.floor if dimension == 0 else lambda xy: np.rint(xy / SAME_CORNER))
+    corners: bytes = shapely.get_coordinates(shapely.normalize(rounded)).tobytes()
+    return bytes([dimension]) + corners

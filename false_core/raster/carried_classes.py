@@ -28,6 +28,8 @@ MOST_TABLE_ROWS = 65_536
 """Rows of an attribute table beside a raster that are read."""
 LARGEST_TABLE = 64_000_000
 """Bytes of a table beside a raster that is read."""
+ROUNDING = 1e-6
+"""What the start of a step between whole numbers may lie beside one by rounding."""
 _DBASE = struct.Struct("<B3xIHH")
 """The start of a dBASE table: version, number of records, length of the header and of a record."""
 _DBASE_VERSIONS = {0x03, 0x04, 0x05, 0x30, 0x83, 0x8B, 0xF5}
@@ -136,6 +138,11 @@ class _Table:
     first: float = 0.0
     step: float = 1.0
 
+    def code_of_row(self, index: int) -> float | None:
+        """Return the first whole number in the step that a row without a value is: 1 where it is from 0.5 to 1.5."""
+        start, end = (self.first + self.step * at - ROUNDING for at in (index, index + 1))
+        return float(math.ceil(start)) if math.isfinite(start) and math.ceil(start) < end else None
+
 
 def _table_in(band: ET.Element) -> _Table | None:
     """Return the attribute table that GDAL knows of."""
@@ -188,8 +195,7 @@ def _named_and_coloured(table: _Table) -> tuple[dict[int, str], dict[int, str]]:
     parts_at = [_column(columns, (usage,), (title,), (_INTEGER, _REAL)) for usage, title in _PARTS_OF_COLOURS]
     names, colours = {}, {}
     for index, cells in enumerate(table.rows):
-        # Without values, rows are steps between numbers: one from 0.5 to 1.5 is that of code 1.
-        value = float(math.ceil(table.first + table.step * index)) if value_at is None else _number(_cell(cells, value_at))
+        value = table.code_of_row(index) if value_at is None else _number(_cell(cells, value_at))
         if value is None or not value.is_integer() or abs(value) > _LARGEST_CODE:
             continue
         if name_at is not None:

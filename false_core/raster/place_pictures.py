@@ -17,6 +17,8 @@ from false_core.reports.figures import Colours, as_svg, in_colour, legend_below,
 
 PLACE_PICTURE_PX = 96
 """Pixels of the longer side of the picture of a place, at most about."""
+MOST_AVERAGED = 32
+"""Pixels of the file along a side of a pixel of the picture up to which they are averaged. Of more, some are picked."""
 MOST_PICTURES, PICTURES_IN_A_ROW = 24, 8
 MOST_RASTERS_SHOWN, RASTERS_IN_A_ROW = 4, 2
 """Rasters on which places are shown: those that hold most of them."""
@@ -55,7 +57,9 @@ def draw_places(places: Sequence[PlaceShown], titles: Sequence[str]) -> str:
     grid = figure.subplots(rows, PICTURES_IN_A_ROW, squeeze=False).ravel()
     for axes in grid:
         axes.set_axis_off()
-    pictures = _in_one_contrast([_seen(place) for place in places[:MOST_PICTURES]])
+    sources = {id(place.source): place.source for place in places[:MOST_PICTURES]}
+    shown = {number: _in_shown_bands(source) for number, source in sources.items()}
+    pictures = _in_one_contrast([_seen(shown[id(place.source)], place.window) for place in places[:MOST_PICTURES]])
     for axes, picture, title in zip(grid, pictures, titles):
         axes.set_axis_on()
         show_picture(axes, picture)
@@ -89,7 +93,7 @@ def draw_on_rasters(places: Sequence[PlaceShown], legend: Sequence[tuple[str, st
 
 def _draw_on_raster(axes: Axes, places: Sequence[PlaceShown]) -> None:
     source = places[0].source
-    pixels = source.overview(RASTER_PICTURE_PX)
+    pixels = _in_shown_bands(source).overview(RASTER_PICTURE_PX)
     # Where looking at all of the raster would take too long, its frame alone is drawn.
     picture = np.full(_frame(source), 245, np.uint8) if pixels is None else _in_one_contrast([pixels])[0]
     scale = np.array([picture.shape[1] / source.width, picture.shape[0] / source.height])
@@ -122,13 +126,38 @@ def _frame(source: RasterSource) -> tuple[int, int, int]:
     return max(1, round(source.height * scale)), max(1, round(source.width * scale)), 3
 
 
-def _seen(place: PlaceShown) -> FloatArray:
-    """Return the pixels of a place, averaged where they are many; NaN where there is no data."""
-    window = place.window
+def _in_shown_bands(source: RasterSource) -> RasterSource:
+    """Return a raster with those of its bands alone that a picture shows."""
+    return source if len(source.bands) <= 3 else source.with_bands(source.bands[:3])
+
+
+def _seen(source: RasterSource, window: Window) -> FloatArray:
+    """Return the pixels of a place, averaged where they are many, or picked; NaN where there is no data."""
     block = -(-max(window.width, window.height) // PLACE_PICTURE_PX)
-    coarser = place.source.at_factor(place.source.factor * block) if block > 1 else place.source
+    if block > 1 and block * source.factor > MOST_AVERAGED:
+        return _picked(source, window, block)
+    coarser = source.at_factor(source.factor * block) if block > 1 else source
     width, height = -(-window.width // block), -(-window.height // block)
     return coarser.read(Window(window.column // block, window.row // block, width, height))
+
+
+def _picked(source: RasterSource, window: Window, block: int) -> FloatArray:
+    """Return one pixel of each block of a place; NaN also where looking at it would take too long."""
+    seen = np.full((len(source.bands), -(-window.height // block), -(-window.width // block)), np.nan, np.float32)
+    inside = source.clipped(window)
+    pixels = source.overview(max(1, max(inside.width, inside.height) // block), inside)
+    if pixels is not None:
+        scale = np.array(pixels.shape[1:]) / (inside.height, inside.width)
+        rows, columns = (
+            np.floor((first + np.minimum((np.arange(number) + 0.5) * block, size - 0.5)) * by).astype(int)
+            for first, size, number, by in (
+                (window.row - inside.row, window.height, seen.shape[1], scale[0]),
+                (window.column - inside.column, window.width, seen.shape[2], scale[1]),
+            )
+        )
+        down, across = (0 <= rows) & (rows < pixels.shape[1]), (0 <= columns) & (columns < pixels.shape[2])
+        seen[:, down[:, None] & across] = pixels[:, rows[down]][:, :, columns[across]].reshape(len(pixels), -1)
+    return seen
 
 
 def _in_one_contrast(seen: Sequence[FloatArray]) -> list[Colours]:

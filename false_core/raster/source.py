@@ -274,11 +274,7 @@ class RasterSource:
                     rows_of_pixels[invalid] = np.nan
             inside = valid[y * f : (y + height) * f, x * f : (x + width) * f]
             inside[:] = True if invalid is None else ~invalid.all(axis=0)
-        if self._change is not None:
-            gain, offset = self._change
-            with np.errstate(over="ignore"):
-                pixels *= gain
-                pixels += offset
+        self._change_numbers(pixels)
         return pixels, valid
 
     def read_as_stored(self, window: Window) -> StoredPixels:
@@ -306,13 +302,26 @@ class RasterSource:
         valid = np.ones(shape[1:], bool) if missing is None else ~np.all(missing, axis=0)
         return StoredPixels(pixels, missing, valid)
 
-    def overview(self, longest: int) -> FloatArray | None:
+    def overview(self, longest: int, window: Window | None = None) -> FloatArray | None:
         """Return the whole raster, about ``longest`` pixels on its longer side: float32 (bands, height, width).
 
         Pixels are picked, not averaged, and NaN where invalid. None where the raster cannot be read, or where that would
         mean to read too much: of a raster on the network, or a huge one, without overviews.
+
+        Args:
+            window: A part of the raster to return in place of the whole.
         """
-        return self._stored.overview(longest)
+        pixels = self._stored.overview(longest, window and self._in_file(window))
+        if pixels is not None:
+            self._change_numbers(pixels)
+        return pixels
+
+    def clipped(self, window: Window) -> Window:
+        """Return the part of a window that lies on the raster, or a pixel at its edge where none does."""
+        left, top = (min(max(0, at), size - 1) for at, size in ((window.column, self.width), (window.row, self.height)))
+        right = min(max(left + 1, window.column + window.width), self.width)
+        bottom = min(max(top + 1, window.row + window.height), self.height)
+        return Window(left, top, right - left, bottom - top)
 
     def is_hole(self, window: Window) -> bool:
         """Return whether the file can tell without reading that there is no valid pixel in ``window``."""
@@ -328,15 +337,29 @@ class RasterSource:
         The last pixels of the working grid can reach beyond the file; there it is invalid.
         """
         f = self.factor
-        width = min(self.source_width - window.column * f, window.width * f)
-        height = min(self.source_height - window.row * f, window.height * f)
-        source_window = RasterioWindow(window.column * f, window.row * f, width, height)
+        source_window = self._in_file(window)
+        width, height = source_window.width, source_window.height
         data, invalid = self._stored.read(source_window)
         beyond = ((0, 0), (0, window.height * f - height), (0, window.width * f - width))
         if any(after for _, after in beyond):
             invalid = np.zeros(data.shape, bool) if invalid is None else invalid
             data, invalid = np.pad(data, beyond), np.pad(invalid, beyond, constant_values=True)
         return data, invalid
+
+    def _change_numbers(self, pixels: FloatArray) -> None:
+        """Bring pixels of the file to the numbers that ``in_numbers_of`` has chosen, in place."""
+        if self._change is not None:
+            gain, offset = self._change
+            with np.errstate(over="ignore"):
+                pixels *= gain
+                pixels += offset
+
+    def _in_file(self, window: Window) -> RasterioWindow:
+        """Return the pixels of the file in a window that lies in the working grid."""
+        f = self.factor
+        width = min(self.source_width - window.column * f, window.width * f)
+        height = min(self.source_height - window.row * f, window.height * f)
+        return RasterioWindow(window.column * f, window.row * f, width, height)
 
     def window_of(self, extent: Extent | None) -> Window:
         """Return the window of the working grid that covers ``extent``, clipped to the raster.

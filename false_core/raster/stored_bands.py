@@ -104,20 +104,22 @@ class StoredBands:
             for column in range(left // width, -(-right // width))
         )
 
-    def overview(self, longest: int) -> FloatArray | None:
-        """Return the whole file, about ``longest`` pixels on its longer side: float32 (bands, height, width).
+    def overview(self, longest: int, window: RasterioWindow | None = None) -> FloatArray | None:
+        """Return the whole file, or a window of it, about ``longest`` pixels on its longer side.
 
-        Pixels are picked, not averaged, and NaN where invalid. None where the file cannot be read, or where that would
-        mean to read too much: of a raster on the network, or a huge one, without overviews.
+        The pixels, float32 of shape (bands, height, width), are picked, not averaged, and NaN where invalid. None where the
+        file cannot be read, or where that would mean to read too much: of a raster on the network, or a huge one, without
+        overviews.
         """
         dataset = self.dataset()
-        factor = max(1, math.ceil(max(dataset.width, dataset.height) / longest))
-        shape = max(1, dataset.height // factor), max(1, dataset.width // factor)
-        too_much = is_remote(self._file.path) or dataset.width * dataset.height > MOST_PIXELS_LOOKED_THROUGH
+        height, width = (window.height, window.width) if window else (dataset.height, dataset.width)
+        factor = max(1, math.ceil(max(width, height) / longest))
+        shape = max(1, height // factor), max(1, width // factor)
+        too_much = is_remote(self._file.path) or width * height > MOST_PIXELS_LOOKED_THROUGH
         if too_much and factor > 1 and not dataset.overviews(self._bands[0]):
             return None
         try:
-            pixels = dataset.read(self._bands, out_shape=(len(self._bands), *shape), masked=True)
+            pixels = dataset.read(self._bands, window=window, out_shape=(len(self._bands), *shape), masked=True)
         except GDAL_ERRORS:
             return None
         pixels.mask = np.ma.getmaskarray(pixels)

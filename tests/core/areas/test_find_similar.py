@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,14 @@ from affine import Affine
 from small_world import CRS, GRID, LEFT, TOP, Listener, write_labels, write_raster
 
 from false_core.areas import cell_grid
+from false_core.areas.find_similar import _on_raster, _without_contradictions
 from false_core.areas.pooling import Pooling
+from false_core.areas.similar_places_report import SeenMarks
 from false_core.dispatch import run
 from false_core.errors import InputError, RequestError
 from false_core.jobs import FindSimilar
+from false_core.raster.place_pictures import PlaceShown
+from false_core.raster.source import RasterSource, Window
 
 SIDE, ACROSS, DOWN = 128, 6, 6
 KINDS = ("calm", "rough", "striped")
@@ -249,3 +254,37 @@ class TestWhatIsAsked:
     def test_needs_cells_of_some_size(self, world: dict[str, Any], tmp_path: Path) -> None:
         with pytest.raises(InputError, match="Cells of .* would be"):
             find(world, tmp_path / "out.gpkg", cell=0.01)
+
+
+class TestContradictions:
+    @staticmethod
+    def seen(sources: list[Any], windows: list[Window]) -> SeenMarks:
+        places = [PlaceShown(source, window) for source, window in zip(sources, windows)]
+        return SeenMarks(np.arange(len(places), dtype=np.float32)[:, None], places)
+
+    def test_are_places_of_one_raster_that_have_more_than_half_in_common(self, listener: Listener) -> None:
+        here, there = object(), object()
+        wanted = self.seen([here, here, there], [Window(0, 0, 10, 10), Window(50, 0, 10, 10), Window(90, 0, 10, 10)])
+        unwanted = self.seen(
+            [here, here, there, here],
+            [Window(3, 0, 10, 10), Window(54, 0, 10, 10), Window(0, 0, 10, 10), Window(90, 0, 10, 10)],
+        )
+        left, others = _without_contradictions(wanted, unwanted, "a", "b", listener.feedback)
+        assert left.features[:, 0].tolist() == [1, 2] and others.features[:, 0].tolist() == [1, 2, 3]
+        assert "1 places are in a and in b alike" in listener.warnings
+
+    def test_are_looked_for_among_many_marks_at_once(self, listener: Listener) -> None:
+        number, source = 5_000, object()
+        wanted = self.seen([source] * number, [Window(20 * n, 0, 10, 10) for n in range(number)])
+        beside = [Window(20 * n, 9, 10, 10) for n in range(number - 1)]
+        unwanted = self.seen([source] * number, [*beside, Window(0, 0, 9, 9)])
+        begun = time.process_time()
+        left, others = _without_contradictions(wanted, unwanted, "a", "b", listener.feedback)
+        assert len(left.places) == len(others.places) == number - 1
+        assert time.process_time() - begun < 3
+
+
+def test_a_mark_larger_than_the_raster_is_seen_as_far_as_the_raster_goes(tmp_path: Path) -> None:
+    source = RasterSource(write_raster(tmp_path / "land.tif", np.full((3, 50, 40), 9, np.uint8)))
+    assert _on_raster(shapely.box(-1e6, 10, 1e6, 1e6), source) == Window(0, 10, 40, 40)
+    assert _on_raster(shapely.box(5, 6, 7, 8), source) == Window(5, 6, 2, 2)

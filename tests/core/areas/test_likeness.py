@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,24 @@ def test_it_is_as_defined(others: int) -> None:
     found = LikenessToExamples.to(wanted, unwanted, features).of(areas)
     doubles = [part.astype(np.float64) for part in (wanted, unwanted, features)]
     assert found == pytest.approx([naive(*doubles, area.astype(np.float64)) for area in areas], abs=2e-4)
+
+
+def test_it_is_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    features = np.random.default_rng(0).normal(0, 1, (400, 80)).astype(np.float32)
+    likeness = LikenessToExamples.to(features[:4], features[4:204], features)
+    whole = likeness.of(features)
+    monkeypatch.setattr(likeness_module, "COMPARED_AT_ONCE", 1400)
+    np.testing.assert_allclose(likeness.of(features), whole, atol=1e-6)
+    assert likeness.of(features[:0]).shape == (0,)
+    monkeypatch.undo()
+    many = LikenessToExamples(likeness.space, likeness.wanted, np.tile(likeness.unwanted, (400, 1)))
+    tracemalloc.start()
+    try:
+        many.of(features)
+        taken = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert taken < 2 * 4 * likeness_module.COMPARED_AT_ONCE
 
 
 def test_an_example_is_like_itself_and_nothing_is_like_no_number() -> None:

@@ -8,6 +8,7 @@ import math
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import geopandas
@@ -25,7 +26,7 @@ from small_world import CRS, LEFT, TOP, Listener, on_map, pixel_box, write_label
 
 from false_core.errors import InputError
 from false_core.labels.annotation import IGNORE, Annotation
-from false_core.labels.label_warnings import label_warnings
+from false_core.labels.label_warnings import _of_one_place, label_warnings
 from false_core.labels.reading import read_annotation
 from false_core.labels.split import BLOCKS_ALONG_SIDE, split
 from false_core.raster.classes import ClassTable, LandCoverClass, classes_from_values, default_colour, read_legend
@@ -781,6 +782,34 @@ class TestDoubts:
         corners = [(30, 30), (40, 30), (40, 40), (30, 40)]
         halves = [shapely.Polygon(corners[:3]), shapely.Polygon([corners[0], *corners[2:]])]
         assert not self.said(read(["a", "a", "b", "b", "a", "b", "b"], [*good, *halves, pixel_box(5, 5, 3, 3)]))
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            (shapely.LineString([(30, 30), (40, 40)]), shapely.LineString([(30, 40), (40, 30)])),
+            (shapely.box(30.1, 30.1, 30.4, 30.4), shapely.box(30.45, 30.1, 30.49, 30.4)),
+            (shapely.MultiPoint([(31.5, 31.5), (35.5, 35.5)]), shapely.MultiPoint([(31.5, 35.5), (35.5, 31.5)])),
+            (shapely.box(30, 30, 50, 50), shapely.box(30, 30, 50, 50).difference(shapely.box(35, 35, 45, 45))),
+        ],
+    )
+    def test_labels_with_the_same_corners_may_be_of_several_places(self, one: Any, other: Any) -> None:
+        assert not self.at_one_place([one, other], [0, 1])
+
+    def test_labels_are_of_one_place_however_they_were_drawn(self) -> None:
+        square = shapely.box(30, 30, 50, 50)
+        again = shapely.Polygon([(50, 50.00001), (30, 50), (30, 30), (50, 30)])
+        lines = [shapely.LineString([(0, 0), (5, 9)]), shapely.LineString([(5, 9), (0, 0)])]
+        points = [shapely.Point(20.1, 30.9), shapely.MultiPoint([(20.9, 30.1)])]
+        for pair in ([square, again], lines, points):
+            assert len(self.at_one_place(pair, [0, 1])) == 1
+            assert not self.at_one_place(pair, [1, 1])
+
+    def test_of_no_labels_nothing_is_said_of_their_place(self) -> None:
+        assert not self.at_one_place([], [])
+
+    def at_one_place(self, shapes: list[Any], targets: list[int]) -> list[str]:
+        annotation = SimpleNamespace(shapes=np.array(shapes, object), targets=np.array(targets, int))
+        return list(_of_one_place(annotation, ["a", "b"]))  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("other", ["Forest", "fo\nrest", "for\u00eat", "a  b"])
     def test_classes_that_are_called_alike(self, read: Any, other: str) -> None:

@@ -105,6 +105,22 @@ def test_one_of_steps_around_whole_numbers_names_these(tmp_path: Path) -> None:
     assert [(c.code, c.name) for c in read_carried_classes(path).classes] == [(1, "field"), (2, "water")]
 
 
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        (' Row0Min="0" BinSize="1e308"', {0: "a"}),
+        (' Row0Min="inf" BinSize="1"', {}),
+        (' Row0Min="0" BinSize="nan"', {}),
+        (' Row0Min="0" BinSize="0.5"', {0: "a", 1: "c"}),
+        (' Row0Min="0" BinSize="1.0000000001"', {0: "a", 1: "b", 2: "c", 3: "d"}),
+        (' Row0Min="0" BinSize="0.9999999999"', {0: "a", 1: "b", 2: "c", 3: "d"}),
+    ],
+)
+def test_one_of_odd_steps_names_the_numbers_in_them(tmp_path: Path, steps: str, expected: dict[int, str]) -> None:
+    beside(path := codes(tmp_path), table([("Class", 2, 2)], [("a",), ("b",), ("c",), ("d",)], steps))
+    assert {c.code: c.name for c in read_carried_classes(path).classes} == expected
+
+
 def test_one_of_numbers_alone_names_nothing(tmp_path: Path) -> None:
     beside(path := codes(tmp_path), table([("Value", 0, 5), ("Histogram", 0, 1)], [(1, 20), ("x", 4), (1.5, 2)]))
     assert read_carried_classes(path).classes == ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import tracemalloc
 from pathlib import Path
 
 import matplotlib.image
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import pytest
 from small_world import write_raster
 
+from false_core.raster import place_pictures
 from false_core.raster.place_pictures import PLACE_COLOUR, PlaceShown, draw_on_rasters, draw_places, window_within
 from false_core.raster.source import RasterSource, Window
 from false_core.reports.figures import rgb_of
@@ -52,6 +54,48 @@ def test_a_large_place_is_averaged_and_what_lies_outside_is_white(source: Raster
     (picture,) = pictures(draw_places([whole], [""]))
     assert max(picture.shape[:2]) <= 96
     assert coloured(picture, (255, 255, 255)) / picture[..., 0].size == pytest.approx(1 - 0.5 * 190 / 400, abs=0.02)
+
+
+def test_a_huge_place_takes_no_memory_for_what_lies_outside(source: RasterSource) -> None:
+    window = Window(-500_000, -500_000, 1_000_000, 1_000_000)
+    tracemalloc.start()
+    try:
+        (picture,) = pictures(draw_places([PlaceShown(source, window)], [""]))
+        taken = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert max(picture.shape[:2]) <= 96 and taken < 100_000_000
+
+
+def test_a_place_of_many_pixels_is_shown_by_some_of_them(source: RasterSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Window] = []
+    monkeypatch.setattr(RasterSource, "read", lambda own, window: read.append(window))
+    monkeypatch.setattr(place_pictures, "MOST_AVERAGED", 1)
+    (picture,) = pictures(draw_places([PlaceShown(source, Window(-100, 0, 200, 200))], [""]))
+    assert not read and picture.shape[:2] == (67, 67)
+    white = (picture == 255).all(axis=2)
+    assert white[:, :33].all() and not white[:63, 34:].any() and white[64:].all()
+    (halves,) = pictures(draw_places([PlaceShown(source, Window(0, 0, 200, 100))], [""]))
+    assert halves.shape[:2] == (34, 67) and (halves[:, :33] < 100).all() and (halves[:, 34:] > 100).all()
+
+
+def test_bands_that_are_not_shown_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = np.random.default_rng(0)
+    pixels = chance.integers(1, 255, (5, 50, 50), np.uint8)
+    many, few = (RasterSource(write_raster(tmp_path / f"{len(one)}.tif", one)) for one in (pixels, pixels[:3]))
+    seen: list[int] = []
+    drawn = place_pictures.in_colour
+
+    def in_colour(normal: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+        seen.append(len(normal))
+        return drawn(normal)
+
+    monkeypatch.setattr(place_pictures, "in_colour", in_colour)
+    places = [PlaceShown(source, Window(5, 5, 40, 40)) for source in (many, few)]
+    for draw in (lambda place: draw_places([place], [""]), lambda place: draw_on_rasters([place])):
+        of_many, of_few = (pictures(draw(place))[0] for place in places)
+        np.testing.assert_array_equal(of_many, of_few)
+    assert seen == [3, 3, 3, 3]
 
 
 def test_squares_lie_where_the_places_do_as_far_as_they_are_on_the_raster(source: RasterSource) -> None:

@@ -7,6 +7,7 @@ import math
 import shutil
 import threading
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -721,6 +722,14 @@ class TestAnOverview:
         seen = RasterSource(write_raster(tmp_path / "a.tif", pixels, mask)).overview(50)
         assert seen is not None and seen.shape == (1, 20, 50)
         assert np.isnan(seen[0, :, :4]).all() and (seen[0, :, 6:24] == 0).all() and (seen[0, :, 26:] == 7).all()
+
+    def test_may_be_of_a_part_and_is_in_the_numbers_of_a_reference(self, tmp_path: Path) -> None:
+        pixels = np.arange(40 * 100, dtype=np.float32).reshape(1, 40, 100)
+        source = RasterSource(write_raster(tmp_path / "a.tif", pixels)).at_factor(2)
+        seen = source.overview(100, Window(5, 10, 20, 4))
+        np.testing.assert_array_equal(seen, pixels[:, 20:28, 10:50])
+        scaled = [replace(description, scale=0.5) for description in source.descriptions]
+        np.testing.assert_array_equal(source.in_numbers_of(scaled, "float32", convert=True).overview(100), 2 * pixels)
 
     def test_is_not_made_where_too_much_had_to_be_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         source = RasterSource(write_raster(tmp_path / "a.tif", np.zeros((1, 40, 100), np.float32)))

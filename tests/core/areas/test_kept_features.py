@@ -1,0 +1,74 @@
+"""Where features of areas lie that the memory is not to hold."""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from false_core.areas import kept_features
+from false_core.areas.kept_features import table_of_features
+from false_core.errors import OutputError
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the temporary folder, beside the one of the output; every table is taken to be large."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setattr(kept_features, "MOST_FEATURES_IN_MEMORY", 0)
+    return folder
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, number: int, tables: int) -> list[str]:
+    """Let the first tables fail to be mapped into the memory. Return the folders of files, as they are made."""
+    folders: list[str] = []
+    mapped, opened = np.memmap, tempfile.TemporaryFile
+
+    def memmap(*given: Any, **more: Any) -> Any:
+        if len(folders) <= tables:
+            raise OSError(number, "it is refused")
+        return mapped(*given, **more)
+
+    def temporary_file(**given: Any) -> Any:
+        folders.append(str(given["dir"]))
+        return opened(**given)
+
+    monkeypatch.setattr(np, "memmap", memmap)
+    monkeypatch.setattr(tempfile, "TemporaryFile", temporary_file)
+    return folders
+
+
+def test_a_table_that_the_folder_of_the_output_cannot_hold_lies_in_the_temporary_one(
+    temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = refuse(monkeypatch, errno.ENODEV, 1)
+    table = table_of_features(5, 3, tmp_path)
+    table[2] = 1
+    assert folders == [str(tmp_path), str(temporary)]
+    assert np.isnan(table[[0, 1, 3, 4]]).all() and (table[2] == 1).all()
+    del table
+    assert not list(temporary.iterdir())
+
+
+def test_one_that_neither_of_them_can_hold_is_refused_with_the_reason(
+    temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, errno.ENODEV, 2)
+    with pytest.raises(OutputError, match=r"seen of 5 areas cannot be kept in .*temporary: it is refused"):
+        table_of_features(5, 3, tmp_path)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_no_room_is_said_where_there_is_none(
+    number: int, temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = refuse(monkeypatch, number, 1)
+    with pytest.raises(OutputError, match="There is no room in"):
+        table_of_features(5, 3, tmp_path)
+    assert folders == [str(tmp_path)]
