@@ -102,17 +102,22 @@ class Session:
                 work = self._next_work()
             if work is not None and not self._is_closed:
                 number, do = work
-                self._guarded(number, do)
+                if not self._guarded(number, do) and self._room is not None:
+                    self._room.rest()
 
-    def _guarded(self, number: int, do: Callable[[], None]) -> None:
+    def _guarded(self, number: int, do: Callable[[], None]) -> bool:
+        """Do something, and say where it is refused. Return whether it was not."""
         try:
             do()
         except Superseded:
-            return
+            pass
         except FalseError as error:
-            self._say(Refused(number, error.what, error.remedy, error.code))
-            if self._room is not None:
-                self._room.rest()
+            self._refuse(number, error)
+            return False
+        return True
+
+    def _refuse(self, number: int, error: FalseError) -> None:
+        self._say(Refused(number, error.what, error.remedy, error.code))
 
     def _take(self, request: SessionRequest) -> None:
         if isinstance(request, Close):
@@ -168,9 +173,8 @@ class Session:
                 do(request)
             except Superseded:
                 return  # It stays, to be done later.
-            except FalseError:
-                self._pending.pop(kind, None)
-                raise
+            except FalseError as error:  # It is over with that, and keeps nothing else from being done.
+                self._refuse(request.number, error)
             if self._pending.get(kind) is request:
                 del self._pending[kind]
 
@@ -231,8 +235,8 @@ class _Room:
         if isinstance(request, SetClasses):
             self._set_classes(request)
         else:
-            self._labels.change(request.changed, request.removed)
             self._awaits_more = request.more
+            self._labels.change(request.changed, request.removed)
         self._changed_by, self._changed_at = request.number, time.monotonic()
         self._wants_fit = True
 

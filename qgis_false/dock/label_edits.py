@@ -174,16 +174,16 @@ class LabelEdits(QObject):
     def _write_new(self, folder: Path, labels: Sequence[QgsFeature]) -> Path:
         path = free_path(folder / f"{self._file().stem}_waiting", ".gpkg")
         layer = label_layer(path, self._crs)
-        fields = [one for one in labels[0].fields() if one.name() not in self._keys]
-        layer.dataProvider().addAttributes([one for one in fields if layer.fields().lookupField(one.name()) < 0])
+        fields = {one.name(): one for label in labels for one in label.fields() if one.name() not in self._keys}
+        for name, field in fields.items():
+            if layer.fields().lookupField(name) < 0:  # Each alone: a file has no field of some types and names.
+                layer.dataProvider().addAttributes([field])
         layer.updateFields()
-        copies = []
-        for label in labels:
-            copies.append(QgsFeature(layer.fields()))
-            for one in fields:
-                copies[-1].setAttribute(one.name(), label.attribute(one.name()))
-            copies[-1].setGeometry(label.geometry())
-        _Exchange(layer, [], copies).do()
+        names = [one for one in fields if layer.fields().lookupField(one) not in (-1, *layer.primaryKeyAttributes())]
+        try:
+            _Exchange(layer, [], _copies(labels, layer, names)).do()
+        except QgsProcessingException:  # Class and shape are what was drawn.
+            _Exchange(layer, [], _copies(labels, layer, [CLASS_FIELD])).do()
         return path
 
     def _file(self) -> Path:
@@ -295,6 +295,18 @@ class _Exchange:
             raise _not_written(layer, reason)
         layer.updateExtents()
         layer.triggerRepaint()
+
+
+def _copies(labels: Sequence[QgsFeature], layer: QgsVectorLayer, names: Sequence[str]) -> List[QgsFeature]:
+    """Return labels for another layer, with those of the named fields that each of them has."""
+    copies = []
+    for label in labels:
+        copies.append(QgsFeature(layer.fields()))
+        copies[-1].setGeometry(label.geometry())
+        for name in names:
+            if label.fields().lookupField(name) >= 0:
+                copies[-1].setAttribute(name, label.attribute(name))
+    return copies
 
 
 def _not_written(layer: QgsVectorLayer, reason: str) -> QgsProcessingException:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence, Set
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
@@ -94,8 +94,8 @@ class Labelling(QObject):
     outlined = pyqtSignal(object)
     pictured = pyqtSignal(object)
     saved = pyqtSignal(str)
-    not_saved = pyqtSignal()
-    """The session has refused to save the model, or has ended before it was saved."""
+    not_saved = pyqtSignal(str)
+    """Why the model is not saved: the session has refused it or has ended, or a person does not want it any more."""
     closed = pyqtSignal()
     """The layers are gone, and nothing is left to work on."""
 
@@ -128,6 +128,10 @@ class Labelling(QObject):
         """Number of the request for the model file, 0 while none is owed."""
         self._outlining = self._told_by = 0
         """Numbers of the last requests for an outline, and with labels."""
+        self._tellings: Set[int] = set()
+        """Numbers of all requests with labels."""
+        self._more_to_tell, self._labels_refused = False, ""
+        """Whether more labels follow the last ones; why labels were refused since the last first ones."""
         self._adopts = False
         self.edits = LabelEdits(labels, self)
         self.watch = LabelWatch(labels, raster.crs(), self)
@@ -206,7 +210,11 @@ class Labelling(QObject):
         """Ask for the model file of the map as it is."""
         self._saving = self._ask(Save, path=str(path), labels=self.labels.source().split("|")[0], field="class")
         if not self._saving:
-            self.not_saved.emit()
+            self.not_saved.emit(self._not_open[0])
+
+    def drop_model(self) -> None:
+        """Let go of the model that is being saved. What the session says of it is not heard any more."""
+        self._do_without_model(tr("Cancelled."))
 
     def show_as(self, shows: str) -> None:
         """Show classes, confidence or change."""
@@ -290,7 +298,9 @@ class Labelling(QObject):
         self.opened = self.learned = None
         self.needs_restart = False
         self._looks_ahead, self._told_by = "", 0
-        self._do_without_model()
+        self._tellings.clear()
+        self._more_to_tell, self._labels_refused = False, ""
+        self._do_without_model(tr("Cancelled."))
         try:
             name = name_in_job(self.raster, QgsProcessingFeedback(False))
             self._process = SessionProcess(self._command(), self)
@@ -366,13 +376,18 @@ class Labelling(QObject):
             self.outlined.emit(answer)
 
     def _on_saved(self, answer: Saved) -> None:
-        self._saving = 0
-        self.saved.emit(answer.path)
+        if answer.number == self._saving:
+            self._saving = 0
+            self.saved.emit(answer.path)
 
     def _on_refused(self, answer: Refused) -> None:
+        why = f"{answer.what} {answer.remedy}".strip()
         if answer.number == self._saving:
-            self._do_without_model()
-        self.said.emit(f"{answer.what} {answer.remedy}".strip(), True)
+            self._do_without_model(why)
+        if answer.number in self._tellings:  # Nothing else is said of these labels.
+            self._labels_refused = why
+            self._told_by = 0 if answer.number == self._told_by else self._told_by
+        self.said.emit(why, True)
 
     def _on_failed(self, answer: Failed) -> None:
         # Such as a raster that cannot be read: a new session would say the same.
@@ -395,14 +410,14 @@ class Labelling(QObject):
             self._process.close()
             self._process = None
         self.opened = None
-        self._do_without_model()
+        self._do_without_model(why)
         self.needs_restart = True
         self._say_not_open(why, True)
 
-    def _do_without_model(self) -> None:
+    def _do_without_model(self, why: str) -> None:
         if self._saving:
             self._saving = 0
-            self.not_saved.emit()
+            self.not_saved.emit(why)
 
     def _say_not_open(self, text: str, attention: bool) -> None:
         self._not_open = (text, attention)
@@ -416,10 +431,10 @@ class Labelling(QObject):
         if self._is_over:
             return
         self.opened = None
-        self._do_without_model()
+        first_line = how.partition("\n")[0]
+        self._do_without_model(first_line)
         if time.monotonic() - self._started_at > LASTING_S:
             self._restarts = 0
-        first_line = how.partition("\n")[0]
         if self._restarts >= len(RESTART_AFTER_MS):
             self.needs_restart = True
             self._say_not_open(tr("The session has ended several times. Press Start again.") + f"\n{how}", True)
@@ -444,7 +459,10 @@ class Labelling(QObject):
     def _send_labels(self, changes: LabelChanges) -> None:
         if self.opened is not None:
             changed, removed, more = changes.changed, changes.removed, self.watch.has_more
+            self._labels_refused = self._labels_refused if self._more_to_tell else ""
+            self._more_to_tell = more
             self._told_by = self._ask(ChangeLabels, changed=changed, removed=removed, more=more)
+            self._tellings.add(self._told_by)
             self._say_state()
         self.counted.emit()
 
@@ -478,13 +496,15 @@ class Labelling(QObject):
         elif self.label_classes.are_waiting:
             told = self.label_classes.problem or tr("The classes are not in {file} yet. It is tried again.", file=file)
             text = f"{told} {text}"
-        attention = self.opened is None and self._not_open[1]
+        attention = bool(self._labels_refused) if self.opened is not None else self._not_open[1]
         self.said.emit(text, attention or bool(waiting) or self.label_classes.are_waiting)
 
     def _state(self) -> str:
         """Return in words what the session is at."""
         if self.opened is None:
             return self._not_open[0]
+        if self._labels_refused:
+            return self._labels_refused
         if not self.classes:
             return tr("The raster is open. Add a class for each land cover, with Add... or From...")
         if self.learned is None:

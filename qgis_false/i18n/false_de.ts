@@ -2240,6 +2240,10 @@
         <translation>{path} enthält keine Trainingsflächen von FALSE: keinen Layer {layer} mit einem Feld {field}. Wählen Sie eine andere Datei.</translation>
     </message>
     <message>
+        <source>Cancelled.</source>
+        <translation>Abgebrochen.</translation>
+    </message>
+    <message>
         <source>The session starts...</source>
         <translation>Die Sitzung beginnt...</translation>
     </message>
@@ -2590,10 +2594,6 @@
     <message>
         <source>There is only one map in the project. Make another one first.</source>
         <translation>Im Projekt ist nur eine Karte. Machen Sie erst eine zweite.</translation>
-    </message>
-    <message>
-        <source>Cancelled.</source>
-        <translation>Abgebrochen.</translation>
     </message>
     <message>
         <source>It goes on with the encoder in {path}.</source>

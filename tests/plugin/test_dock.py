@@ -40,7 +40,7 @@ from qgis.PyQt.QtWidgets import QAction, QMainWindow
 from small_labels import saved
 from small_raster import write_raster
 
-from false_core.session_protocol import Learned, Refused
+from false_core.session_protocol import Learned, Refused, Saved
 
 FAKE = Path(__file__).with_name("fake_session.py")
 SOON_S = 20.0
@@ -710,6 +710,47 @@ class TestAFileThatAnotherProgramHolds:
         assert [one["class"] for one in QgsVectorLayer(source, "", "ogr").getFeatures()] == [1]
         assert not list(tmp_path.glob("*_waiting*"))
 
+    @pytest.mark.parametrize("odd", ["a type", "a name", "gone since", "new since", "a value"])
+    def test_no_field_of_theirs_keeps_them_from_a_file_of_their_own(self, dock, desk, hold, monkeypatch, tmp_path, odd):
+        from qgis_false.dock import label_edits
+
+        monkeypatch.setattr(label_edits, "documents", lambda: tmp_path / "documents")
+        two_classes(dock)
+        work, provider = dock.work, dock.work.labels.dataProvider()
+        by = with_author(work.labels) if odd != "new since" else ""
+        if odd == "a type":
+            work.labels.addExpressionField("7", QgsField("odd", QVariant.UInt))
+        elif odd == "a name":
+            work.labels.addExpressionField("7", QgsField("geom", QVariant.Int))
+        square = QgsGeometry.fromRect(QgsRectangle(500_001, 5_599_980, 500_005, 5_599_984))
+        if odd == "gone since":
+            work.edits.add([(square, 1)])
+            work.edits.undo()
+            assert provider.deleteAttributes([work.labels.fields().lookupField("by")])
+            work.labels.updateFields()
+            hold(work.labels.source())
+            work.edits.redo()
+        else:
+            hold(work.labels.source())
+            work.edits.add([(square, 1)])
+        if odd == "new since":
+            field = work.labels.addExpressionField("''", QgsField("by", QVariant.String))
+            work.labels.setDefaultValueDefinition(field, QgsDefaultValue("'Ada'"))
+        if odd == "a value":
+            added = label_edits._added
+            monkeypatch.setattr(
+                label_edits,
+                "_added",
+                lambda to, features: (False, []) if any(one["by"] for one in features) else added(to, features),
+            )
+        work.edits.add([(square, 2)])
+        dock.stop()
+        assert "2 labels are not in image_labels.gpkg, but in" in desk.bar.currentItem().text()
+        kept = list(QgsVectorLayer(str(tmp_path / "image_labels_waiting.gpkg"), "", "ogr").getFeatures())
+        assert [one["class"] for one in kept] == [1, 2] and all(one.geometry().area() == 16 for one in kept)
+        expected = {"gone since": [by, None], "new since": [None, "Ada"], "a value": [None, None]}.get(odd, [by, by])
+        assert [one["by"] or None for one in kept] == expected
+
     def test_where_the_folder_takes_no_file_they_go_to_the_documents(self, dock, desk, hold, monkeypatch, tmp_path):
         from qgis_false.dock import label_edits
 
@@ -919,6 +960,32 @@ class TestSession:
         before = dock.work._told_by - 1
         dock.work._hear(Learned(before, 0, 0, 0, "There is no label yet. Draw one of each of two classes."))
         assert dock.status.text() == "The labels are being looked at."
+
+    def test_that_labels_are_refused_is_said_until_the_next_ones(self, dock, desk, monkeypatch):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.3, 0.4)
+        until(lambda: 0 < dock.work._told_by == dock.work.learned.number, "it has learned")
+        ask, numbers = dock.work._process.ask, iter((1000, 1001, 1002))
+        monkeypatch.setattr(dock.work._process, "ask", lambda kind, **values: next(numbers))
+        known, problem = dock.work.learned, dock.work.learned.problem
+        dock.work.edits.reclassify([1], 2)
+        assert dock.status.text() == "The labels are being looked at."
+        dock.work._hear(Refused(1000, "Label 1 has the class code 300.", "Codes are whole numbers from 1 to 254."))
+        dock.work._hear(known)
+        assert "class code 300" in dock.status.text() and dock.status.styleSheet()
+        dock.work.watch.has_more = True  # Of several requests the first one is refused, and the last one is not.
+        dock.work.edits.reclassify([1], 1)
+        dock.work.watch.has_more = False
+        assert dock.status.text() == "The labels are being looked at."
+        dock.work._hear(Refused(1001, "Label 1 has the class code 0.", ""))
+        dock.work.edits.reclassify([1], 2)
+        dock.work._hear(Learned(1002, 1, 0, 0, problem))
+        assert dock.status.text() == "Label 1 has the class code 0."
+        monkeypatch.setattr(dock.work._process, "ask", ask)
+        dock.work.edits.reclassify([1], 1)
+        dock.work._hear(Learned(2000, 1, 0, 0, problem))
+        assert dock.status.text() == problem
 
     def test_it_ends_with_the_dock(self, dock):
         process = dock.work._process._child
@@ -1454,26 +1521,35 @@ class TestWholeMaps:
         panel.make_map.click()
         panel._save_model()
         assert len(asked) == 1 and not panel.make_map.isEnabled() and not panel.improve.isEnabled()
-        assert not panel._progress.isHidden() and panel._cancel.isHidden()
+        assert not panel._progress.isHidden() and not panel._cancel.isHidden()
         dock.work.saved.emit(str(asked[0]))
         assert len(runs.started) == 1 and not panel._cancel.isHidden()
         runs.started[0].ended.emit(False, {}, "")
         assert panel.make_map.isEnabled() and panel._progress.isHidden()
 
-    @pytest.mark.parametrize("why", ["refused", "session ends", "dock is closed"])
+    @pytest.mark.parametrize("why", ["refused", "cancelled", "session ends", "dock is closed"])
     def test_one_can_begin_again_where_the_model_is_not_saved(self, dock, monkeypatch, why):
         runs, panel, work = Started(monkeypatch), dock.whole_maps, dock.work
         monkeypatch.setattr(work._process, "ask", lambda kind, **values: 77)
+        panel.said.emit("The map is in old.tif.", False)
         panel.make_map.click()
-        assert not panel.make_map.isEnabled()
+        assert not panel.make_map.isEnabled() and panel.line.isHidden(), "what was said of another run is gone"
+        said = ""
         if why == "refused":
-            work._hear(Refused(77, "No model can be saved.", ""))
+            said = "No model can be saved. Draw more labels."
+            work._hear(Refused(77, "No model can be saved.", "Draw more labels."))
+        elif why == "cancelled":
+            said = "Cancelled."
+            panel._cancel.click()
+            work._hear(Saved(77, "model.safetensors"))
         elif why == "session ends":
+            said = "The computing process"
             os.kill(work.process_id, signal.SIGKILL)
         else:
             dock.stop()
         until(panel.make_map.isEnabled, "one can begin again")
-        assert not runs.started and panel._progress.isHidden()
+        assert not runs.started and panel._progress.isHidden() and panel._cancel.isHidden()
+        assert panel.line.text().startswith(said) and panel.line.isHidden() == (not said)
 
     def test_the_live_map_gives_way_to_a_new_one_until_the_next_label(self, dock, desk, image, monkeypatch, tmp_path):
         runs, live = Started(monkeypatch), dock.live_map._visible

@@ -74,7 +74,7 @@ class WholeMapsPanel(Panel):
         self._progress = QProgressBar()
         self._progress.hide()
         self._cancel = QPushButton(tr("Cancel"))
-        self._cancel.clicked.connect(lambda: self._run and self._run.cancel())
+        self._cancel.clicked.connect(self._end_run)
         self._cancel.hide()
         self.rows.addLayout(row(self._progress, self._cancel))
         self.line = QLabel()
@@ -91,7 +91,7 @@ class WholeMapsPanel(Panel):
         self._show_line("")
         self.report.hide()
         work.saved.connect(self._map_with)
-        work.not_saved.connect(lambda: self._wait_for_model(False))
+        work.not_saved.connect(self._do_without_model)
 
     def end(self) -> None:
         """Let go of the labelling. What runs goes on."""
@@ -106,8 +106,19 @@ class WholeMapsPanel(Panel):
         self._saves = waits
         self._show_run()
 
+    def _do_without_model(self, why: str) -> None:
+        self._wait_for_model(False)
+        self._show_line(why)
+
+    def _end_run(self) -> None:
+        if self._run is not None:
+            self._run.cancel()
+        elif self.work is not None:
+            self.work.drop_model()
+
     def _save_model(self) -> None:
         if self.work is not None and self._run is None and not self._saves:
+            self._show_line("")
             self._wait_for_model(True)
             self.work.save_model(Path(_new_file(self.work.raster, "finetune", "model", ".safetensors")))
 
@@ -160,7 +171,7 @@ class WholeMapsPanel(Panel):
 
     def _show_run(self) -> None:
         runs = self._run is not None
-        self._cancel.setVisible(runs)
+        self._cancel.setVisible(runs or self._saves)
         self._progress.setVisible(runs or self._saves)
         self._progress.setRange(0, 100 if runs else 0)  # How long the session has to do other things first, nobody knows.
         for button in (self.make_map, self.improve, self.finished):

@@ -302,6 +302,12 @@ class TestLabels:
         assert opened.answer(Learned, number=asked, waiting=0).labels == 6
         assert asked - 1 not in {answer.number for _, answer in opened.said if isinstance(answer, Learned)}
 
+    def test_those_of_several_requests_are_learned_from_where_the_last_one_is_refused(self, opened: SessionHere) -> None:
+        changed = tuple(Label(one, code, shape.wkb_hex) for one, code, shape in boxes())
+        asked = opened.ask(ChangeLabels, changed=changed, more=True)
+        opened.answer(Refused, number=opened.label((99, 300, on_map(pixel_box(60, 200, 40, 40)))))
+        assert opened.answer(Learned, number=asked, waiting=0).labels == 6
+
     @pytest.mark.slow
     def test_ten_thousand_labels_are_learned_from_in_seconds(self, opened: SessionHere) -> None:
         chance = np.random.default_rng(0)
@@ -388,6 +394,28 @@ class TestScores:
         assert all(score.low <= score.accuracy <= score.high for score in scores.classes)
 
 
+def interrupted_view(session: SessionHere, monkeypatch: pytest.MonkeyPatch) -> tuple[int, list[float], threading.Event]:
+    """Return a view that is being drawn, the shares that are known of it, and what it waits for after the first one."""
+    drawn: list[float] = []
+    asked, real = threading.Event(), pictures.Painter.draw
+
+    def wait_for_somebody_who_asks(*given: Any) -> Iterator[Any]:
+        for picture in real(*given):
+            drawn.append(picture.known)
+            if len(drawn) == 1:
+                assert picture.known < 1 and asked.wait(30)
+            yield picture
+
+    monkeypatch.setattr(pictures, "FIRST_S", 0.0)
+    monkeypatch.setattr(pictures, "BETWEEN_S", 0.0)
+    monkeypatch.setattr(pictures.Painter, "draw", wait_for_somebody_who_asks)
+    view = session.view(WHOLE, 200, 150)
+    until = time.monotonic() + 30
+    while not drawn and time.monotonic() < until:
+        time.sleep(0.01)
+    return view, drawn, asked
+
+
 class TestPlaces:
     @pytest.mark.thorough
     def test_they_touch_no_label_and_lie_on_the_raster(self, labelled: SessionHere) -> None:
@@ -422,28 +450,28 @@ class TestPlaces:
     ) -> None:
         opened.label(*boxes())
         opened.answer(Learned, labels=6)
-        drawn: list[float] = []
-        asked, real = threading.Event(), pictures.Painter.draw
-
-        def wait_for_somebody_who_asks(*given: Any) -> Iterator[Any]:
-            for picture in real(*given):
-                drawn.append(picture.known)
-                if len(drawn) == 1:
-                    assert picture.known < 1 and asked.wait(30)
-                yield picture
-
-        monkeypatch.setattr(pictures, "FIRST_S", 0.0)
-        monkeypatch.setattr(pictures, "BETWEEN_S", 0.0)
-        monkeypatch.setattr(pictures.Painter, "draw", wait_for_somebody_who_asks)
-        view = opened.view(WHOLE, 200, 150)
-        until = time.monotonic() + 30
-        while not drawn and time.monotonic() < until:
-            time.sleep(0.01)
+        view, drawn, asked = interrupted_view(opened, monkeypatch)
         values = {"path": str(tmp_path / "live.safetensors")} if kind is Save else {}
         number = opened.ask(kind, **values)
         asked.set()
         opened.answer(Saved if kind is Save else SuggestedPlaces, number=number)
         assert 1.0 not in drawn, "it is answered first"
+        assert opened.picture(number=view).known == 1
+
+    @pytest.mark.parametrize("refused", ["a model", "labels"])
+    def test_what_is_refused_keeps_no_picture_from_being_finished(
+        self, opened: SessionHere, monkeypatch: pytest.MonkeyPatch, refused: str
+    ) -> None:
+        opened.label(*boxes())
+        opened.answer(Learned, labels=6)
+        view, drawn, asked = interrupted_view(opened, monkeypatch)
+        if refused == "a model":
+            number = opened.ask(Save, path="/no/such/folder/live.safetensors")
+        else:
+            number = opened.label((99, 300, on_map(pixel_box(60, 200, 40, 40))))
+        asked.set()
+        opened.answer(Refused, number=number)
+        assert 1.0 not in drawn
         assert opened.picture(number=view).known == 1
 
     @pytest.mark.thorough
