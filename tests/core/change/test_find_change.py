@@ -26,7 +26,7 @@ from false_core.jobs import Change
 
 pytestmark = pytest.mark.thorough
 
-SIDE, GSD = 448, 0.5
+SIDE, GSD = 640, 0.5
 PLACE = Affine(GSD, 0, 412_000, 0, -GSD, 5_430_000)
 
 

@@ -27,7 +27,7 @@ from false_core.labels.annotation import Annotation
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.synthetic.files import LAND_COVER, labels_of, write_image
 
-SIDE = 448
+SIDE = 640
 CLASSES = ClassTable(
     tuple(LandCoverClass(code, name, "#102030") for code, name in ((3, "field"), (5, "roof"), (9, "water")))
 )

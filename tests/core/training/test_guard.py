@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from false_core import presets
 from false_core.dispatch import run
 from false_core.errors import DeviceError, FalseError, OutOfMemoryError
+from false_core.jobs import Pretrain
 from false_core.training import segmenter_training, trainer
 from false_core.training.guard import COLLAPSED_STEPS, TrainingGuard
 from false_core.training.pretrain import PRETRAIN_REMEDY
@@ -118,6 +119,8 @@ class TestNumbersThatRunAway:
     ) -> None:
         run_away(monkeypatch)
         job = small_jobs.make(name, out)
+        if isinstance(job, Pretrain):  # The small ResNet of the other tests survives any rate.
+            job = dataclasses.replace(job, backbone=None, weights=None)
         output_of(job).write_text("earlier")
         with pytest.raises(FalseError, match=r"broke down at step [1-4]: the .* no finite number.*another seed") as raised:
             run(job)

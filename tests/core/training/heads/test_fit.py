@@ -253,9 +253,9 @@ def test_its_sureness_of_the_raster_is_asked_of_pixels_that_it_did_not_learn_fro
 ) -> None:
     compare, given = fit_module.compare, []
 
-    def seen(candidates, spaces, features, sample, others, *more, **named):  # type: ignore[no-untyped-def]
-        given.append((sample, others))
-        return compare(candidates, spaces, features, sample, others, *more, **named)
+    def seen(candidates, samples, *more, **named):  # type: ignore[no-untyped-def]
+        given.append((samples.unlabelled, samples.others))
+        return compare(candidates, samples, *more, **named)
 
     monkeypatch.setattr(fit_module, "compare", seen)
     made = fitted(land, labels, "texture")
