@@ -17,7 +17,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QElapsedTimer, QObject, QTimer, pyqtSignal
 
-from false_core.session_protocol import Label
+from false_core.session_protocol import MAX_CODE, Label
 from qgis_false.dock.label_file import CLASS_FIELD
 
 LOOK_AFTER_MS = 60
@@ -164,9 +164,12 @@ class LabelWatch(QObject):
             self.changed.emit(LabelChanges(tuple(changed), tuple(removed)))
 
     def _label(self, feature: QgsFeature) -> Optional[Label]:
-        """Return a label as the session knows it, or None where it has no class, no shape, or lies where the CRS ends."""
+        """Return a label as the session knows it, or None where it has no class, no shape, or lies where the CRS ends.
+
+        A code that no map can hold is no class: with it the session would refuse all labels that are told at once.
+        """
         code, geometry = feature.attribute(CLASS_FIELD), feature.geometry()
-        if not isinstance(code, int) or geometry.isNull() or geometry.isEmpty():
+        if not isinstance(code, int) or not 1 <= code <= MAX_CODE or geometry.isNull() or geometry.isEmpty():
             return None
         if self._layer.crs() != self._crs and self._layer.crs().isValid() and self._crs.isValid():
             way = QgsCoordinateTransform(self._layer.crs(), self._crs, QgsProject.instance().transformContext())

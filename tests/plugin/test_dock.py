@@ -961,6 +961,20 @@ class TestSession:
         dock.work._hear(Learned(before, 0, 0, 0, "There is no label yet. Draw one of each of two classes."))
         assert dock.status.text() == "The labels are being looked at."
 
+    @pytest.mark.parametrize("code", [0, 300, -1])
+    def test_a_label_with_a_code_that_no_map_holds_waits_and_the_others_count(self, dock, desk, code):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.3, 0.4)
+        draw_square(desk, 0.6, 0.7)
+        until(lambda: dock.work.watch.counts() == {1: 2}, "both count")
+        dock.work.edits.reclassify([2], code)
+        until(lambda: dock.work.watch.counts() == {1: 1}, "one waits")
+        dock.work.watch.reset()
+        until(lambda: dock.work.watch.counts() == {1: 1}, "all are told anew but that one")
+        until(lambda: dock.work.learned is not None and dock.work._told_by <= dock.work.learned.number, "it has learned")
+        assert "code" not in dock.status.text()
+
     def test_that_labels_are_refused_is_said_until_the_next_ones(self, dock, desk, monkeypatch):
         two_classes(dock)
         dock.drawing.use("polygon")
