@@ -15,7 +15,7 @@ from false_core.distributed import share
 from false_core.errors import DeviceError
 from false_core.feedback import Feedback
 from false_core.jobs import Check
-from false_core.precision import Use, autocast, forbid_tf32, in_words, precision_of
+from false_core.precision import Use, autocast, forbid_tf32, precision_of
 from false_core.settings import preferred_device
 
 OUT_OF_MEMORY = re.compile(
@@ -63,9 +63,9 @@ def choose_device(request: str, feedback: Feedback) -> torch.device:
 
 
 def describe(device: torch.device) -> str:
-    """Return the device's name for a person, of a GPU with the numbers that networks compute with there."""
+    """Return the device's name for a person. Which numbers it computes with each job decides, and says."""
     if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)} ({device}, {in_words(precision_of(device, Use.DECODER))})"
+        return f"{torch.cuda.get_device_name(device)} ({device})"
     if device.type == "mps":
         return "the Apple GPU (mps)"
     return f"the CPU ({torch.get_num_threads()} threads)"

@@ -23,6 +23,7 @@ from false_core.labels.split import split
 from false_core.models.model_file import SHAPES, ModelCard, save_model
 from false_core.models.model_report import accuracy_in_short
 from false_core.models.weights import NONE
+from false_core.precision import of_training, tell_numbers
 from false_core.presets import FINETUNE, FinetuneSettings, with_overrides
 from false_core.raster.classes import read_legend
 from false_core.raster.georeference import ground_facts
@@ -110,6 +111,7 @@ def _train(start: Start, feedback: Feedback, world: World) -> _Made:
         training, held_out = split(annotation, job.validation, source.width, source.height, job.seed)
         _warn_of_labels(annotation, held_out, job.validation > 0, source, feedback)
     raster = LabelledRaster(source, normalisation, annotation)
+    tell_numbers(of_training(start.device, settings.mixed_precision), start.device, feedback)
     if world is ALONE and is_worth_telling(settings.steps * settings.batch_size * settings.crop_size**2):
         feedback.info(decoder_cost(settings, raster, start.device, feedback).told())
     trained = train_segmenter(job, settings, base, raster, cache, (training, held_out), start.device, feedback, world)

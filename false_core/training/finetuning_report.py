@@ -135,9 +135,9 @@ def _comparison(card: ModelCard) -> list[Section]:
             "Heads compared",
             f"The head '{card.method['head']}' was taken. Each was fitted five times, without a fifth of the blocks of "
             "space that hold labels, and asked about that fifth. Label shapes count alike. What decides is how probable "
-            "each finds the right classes there, and that it is right clearly more often than the first, not this "
-            "measure, so that another may be above the one that was taken. The figures compare heads; they do not say how "
-            "good the map is.",
+            "each finds the right classes there; where enough shapes were held out, also that it is right about 5 % more of "
+            "them than the first. This measure does not decide, so that another may be above the one that was taken. The "
+            "figures compare heads; they do not say how good the map is.",
             header=("Head", "Mean IoU"),
             rows=rows,
         )

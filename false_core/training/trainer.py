@@ -43,7 +43,8 @@ from false_core.training.optimisers import (
 )
 
 DECIDE_MEMORY = (
-    "encoder", "level", "points", "crop_size", "batch_size", "hidden", "dimensions", "scales", "method", "optimiser"
+    "encoder", "level", "points", "crop_size", "batch_size", "hidden", "dimensions", "scales", "method", "optimiser",
+    "mixed_precision",
 )  # fmt: skip
 """Settings that decide how much memory a step takes."""
 MOMENTS = 2

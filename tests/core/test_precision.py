@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from small_world import Listener
 from two_cards import TwoCards
 
 from false_core.device import choose_device, describe
 from false_core.errors import RequestError
 from false_core.feedback import Feedback
-from false_core.precision import Use, autocast, digits_of, loss_scaler, numbers_with, of_training, precision_of
+from false_core.precision import Use, autocast, digits_of, loss_scaler, numbers_with, of_training, precision_of, tell_numbers
 
 CARDS = {
     "NVIDIA GeForce GTX 1080": ((6, 1), torch.float32), "Tesla V100-SXM2-16GB": ((7, 0), torch.float16),
@@ -33,7 +34,7 @@ def test_a_card_computes_with_what_it_was_built_for(card: str, monkeypatch: pyte
     assert torch.cuda.is_bf16_supported()
     device = choose_device("cuda:1", Feedback())
     assert precision_of(device, Use.FEATURES) == wanted
-    assert describe(device) == f"{card} (cuda:1, {str(wanted).removeprefix('torch.')})"
+    assert describe(device) == f"{card} (cuda:1)"
     given: list[tuple[torch.dtype, bool]] = []
     monkeypatch.setattr(torch, "autocast", lambda kind, dtype, enabled: given.append((dtype, enabled)))
     autocast(device, precision_of(device, Use.FEATURES))
@@ -86,6 +87,12 @@ def test_a_processor_computes_with_what_it_was_built_for(
     assert of_training(cpu, mixed=True) == "float32"
     monkeypatch.setenv("FALSE_PRECISION", "float32")
     assert precision_of(cpu, Use.DECODER) == torch.float32
+
+
+def test_the_log_names_the_numbers_that_a_job_computes_with(listener: Listener) -> None:
+    for what, kind in (("float32", "cuda"), ("bfloat16", "cpu"), ("float32", "cpu")):
+        tell_numbers(what, torch.device(kind), listener.feedback)
+    assert listener.infos == "The network computes in float32.\nThe network computes in bfloat16."
 
 
 def test_a_precision_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

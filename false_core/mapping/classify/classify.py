@@ -32,7 +32,7 @@ from false_core.mapping.classify.strip_task import FinishedStrips
 from false_core.mapping.map_overview import MapOverview
 from false_core.mapping.map_report import classification_report
 from false_core.mapping.raster_for_model import check_maps
-from false_core.precision import in_words, numbers_with, precision_of, resolved
+from false_core.precision import in_words, numbers_with, precision_of, resolved, tell_numbers
 from false_core.publish import published
 from false_core.raster.file_state import raster_signature, was_changed
 from false_core.raster.map_file import sidecars, write_class_names, write_style
@@ -167,6 +167,7 @@ class Classification:
             own = precision_of(self._device, self.plan.use, self.job.precision)
             numbers = agreed_precision(self._store, self._device, own, self._feedback)
             if self.is_first:
+                tell_numbers(in_words(numbers), self._device, self._feedback)
                 self._tell_cost(missing, self._device, numbers)
             network = network_of(self.job.model, self._card, self._device, numbers)
         with self._feedback.stage("Classifying", 0.9):

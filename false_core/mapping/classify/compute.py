@@ -108,18 +108,19 @@ def other_numbers(agreed: int, digits: int, store: StripStore) -> DeviceError:
     )
 
 
-def limit_of(plan: MapPlan, device: torch.device) -> DeviceLimit:
-    """Return how many tiles of a plan a device takes at a time."""
+def limit_of(plan: MapPlan, device: torch.device, network: nn.Module) -> DeviceLimit:
+    """Return how many tiles of a plan a device takes at a time, with the numbers that a network computes with."""
     card = plan.card
     shape = len(card.bands), plan.tiles.side, plan.tiles.side
     head = card.head.to_dict() if card.head else card.decoder
-    return DeviceLimit(TILES_AT_A_TIME, device, card.encoder, head, len(card.classes), shape)
+    numbers = in_words(network.numbers) if isinstance(network, InPrecision) else ""
+    return DeviceLimit(TILES_AT_A_TIME, device, card.encoder, head, len(card.classes), shape, numbers)
 
 
 def _tiled(
     plan: MapPlan, network: nn.Module, device: torch.device, store: StripStore, feedback: Feedback
 ) -> TiledNetwork[torch.Tensor]:
-    card, limit = plan.card, limit_of(plan, device)
+    card, limit = plan.card, limit_of(plan, device, network)
     shape = len(card.bands), plan.tiles.side, plan.tiles.side
     batch = best_batch(network, device, shape, limit)
     if device.type != "cpu":

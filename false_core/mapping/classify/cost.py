@@ -41,7 +41,7 @@ def mapping_cost(
 
     def tiles() -> Callable[[], int]:
         network = network_of(model, plan.card, device, numbers)
-        batch = best_batch(network, device, (bands, side, side), limit_of(plan, device))
+        batch = best_batch(network, device, (bands, side, side), limit_of(plan, device, network))
         pixels = torch.randn(batch, bands, side, side, device=device)
 
         def compute() -> int:

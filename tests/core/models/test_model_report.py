@@ -13,6 +13,7 @@ from false_core.models.model_report import accuracy_in_short, accuracy_in_words,
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.statistics import Normalisation
 from false_core.training.finetuning_report import LEARNING_WAS_CHECKED, LEARNS_FROM_RASTER, finetuning_report
+from false_core.training.heads.choice import HITS_GAINED
 
 CARD = ModelCard(
     kind=SEGMENTER, encoder="resnet10t", bands=("red",), band_numbers=(1,), dtype="uint8",
@@ -61,6 +62,12 @@ def test_that_learning_from_them_does_no_harm_is_claimed_only_where_it_was_check
     report = finetuning_report(replace(card(scores=KNOWN), method=method), None, None, [])
     assert ("not clearly worse" in report) == checked
     assert ("could not be checked" in report) != checked
+
+
+def test_a_report_says_what_decides_between_heads() -> None:
+    method = {"head": "texture", "compared": {"texture": 0.5, "spectrum": 0.6}}
+    report = finetuning_report(replace(card(scores=KNOWN), method=method), None, None, [])
+    assert f"where enough shapes were held out, also that it is right about {100 * HITS_GAINED:.0f} % more" in report
 
 
 def test_where_nothing_was_held_out_nothing_is_claimed() -> None:
