@@ -28,8 +28,8 @@ IMPORTED = (
     "false_core.mapping.compare_maps", "false_core.mapping.edit_map",
     "false_core.mapping.suggest_labels", "false_core.accuracy.assess", "false_core.accuracy.sample_points",
     "false_core.labels.annotation", "geopandas", "pyogrio", "torch.distributed.run",
-    # What optimisers of PyTorch import when they are made, and Dask's programs when they start.
-    "torch._dynamo", "distributed.cli.dask_scheduler", "distributed.cli.dask_worker",
+    # Optimisers of PyTorch import it when they are made. Dask is not here: it reads the variables as it is imported.
+    "torch._dynamo",
 )  # fmt: skip
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) if os.name == "posix" else ()
 
