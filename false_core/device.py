@@ -14,7 +14,7 @@ from false_core import __version__
 from false_core.distributed import share
 from false_core.errors import DeviceError
 from false_core.feedback import Feedback
-from false_core.jobs import Check
+from false_core.jobs import FLOAT32, Check
 from false_core.precision import Use, autocast, forbid_tf32, precision_of
 from false_core.settings import preferred_device
 
@@ -60,6 +60,12 @@ def choose_device(request: str, feedback: Feedback) -> torch.device:
             feedback.warn(f"There is a GPU, but it cannot be used: {problem}.")
     feedback.info(f"Computing on {describe(torch.device('cpu'))}. No usable GPU was found.")
     return torch.device("cpu")
+
+
+def tell_numbers(what: str, device: torch.device, feedback: Feedback) -> None:
+    """Say which numbers a job computes with, where others could be expected: on a GPU, or where they are short."""
+    if device.type != "cpu" or what != FLOAT32:
+        feedback.info(f"The network computes in {what}.")
 
 
 def describe(device: torch.device) -> str:

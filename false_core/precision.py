@@ -22,7 +22,6 @@ from enum import Enum
 import torch
 from torch.amp import GradScaler
 
-from false_core.feedback import Feedback
 from false_core.jobs import AUTO_PRECISION, FLOAT32
 from false_core.settings import preferred_precision
 
@@ -96,12 +95,6 @@ def precision_in_training(device: torch.device, mixed: bool) -> torch.dtype:
 def in_words(numbers: torch.dtype) -> str:
     """Return the name of numbers, for a person and for what names the parts of a map."""
     return str(numbers).removeprefix("torch.")
-
-
-def tell_numbers(what: str, device: torch.device, feedback: Feedback) -> None:
-    """Say which numbers a job computes with, where others could be expected: on a GPU, or where they are short."""
-    if device.type != "cpu" or what != FLOAT32:
-        feedback.info(f"The network computes in {what}.")
 
 
 def digits_of(numbers: torch.dtype) -> int:

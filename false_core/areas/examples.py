@@ -29,7 +29,7 @@ class Examples:
         classes: The classes of them.
         numbers: Numbers of the areas, of shape (n,). Those from the number of areas on are ``more``.
         targets: Index into ``classes`` of each, of shape (n,).
-        more: What is learned from but gets no class, in working pixels: areas outside the extent that bear labels, and
+        more: Shapes that teach but get no class, in working pixels: areas outside the extent that bear labels, and
             labels that lie on no area, which are areas themselves.
     """
 

@@ -158,17 +158,17 @@ class RandomFeatures(nn.Module):
         # Where features change their course: as far from the mean of what they are made of, in both cases.
         away = torch.randn(outputs, generator=generator)
         self.offsets.copy_(away - mean @ directions)
-        self.offsets_of_values.copy_(away - mean[: self.values] @ self._directions_of_values())
+        self.offsets_of_values.copy_(away - mean[: self.values] @ self._of_values(directions))
 
     def forward(self, statistics: Tensor) -> Tensor:
         """Return features of shape (n, outputs) of statistics (n, inputs), or of the values (n, values) alone."""
         if statistics.shape[1] < self.directions.shape[0]:
-            projected = torch.addmm(self.offsets_of_values, statistics, self._directions_of_values())
+            projected = torch.addmm(self.offsets_of_values, statistics, self._of_values(self.directions))
         else:
             projected = torch.addmm(self.offsets, statistics, self.directions)
         return projected.relu_()
 
-    def _directions_of_values(self) -> Tensor:
+    def _of_values(self, directions: Tensor) -> Tensor:
         """Return the directions of the values, as long as if there were no other statistics."""
-        longer: float = (self.directions.shape[0] / self.values) ** 0.5
-        return self.directions[: self.values] * longer
+        longer: float = (len(directions) / self.values) ** 0.5
+        return directions[: self.values] * longer

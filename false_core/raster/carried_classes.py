@@ -28,8 +28,8 @@ MOST_TABLE_ROWS = 65_536
 """Rows of an attribute table beside a raster that are read."""
 LARGEST_TABLE = 64_000_000
 """Bytes of a table beside a raster that is read."""
-ROUNDING = 1e-6
-"""What the start of a step between whole numbers may lie beside one by rounding."""
+ROUNDED_STEP = 1e-6
+"""Distance from a whole number that the start of a step may have by rounding."""
 _DBASE = struct.Struct("<B3xIHH")
 """The start of a dBASE table: version, number of records, length of the header and of a record."""
 _DBASE_VERSIONS = {0x03, 0x04, 0x05, 0x30, 0x83, 0x8B, 0xF5}
@@ -140,7 +140,7 @@ class _Table:
 
     def code_of_row(self, index: int) -> float | None:
         """Return the first whole number in the step that a row without a value is: 1 where it is from 0.5 to 1.5."""
-        start, end = (self.first + self.step * at - ROUNDING for at in (index, index + 1))
+        start, end = (self.first + self.step * at - ROUNDED_STEP for at in (index, index + 1))
         return float(math.ceil(start)) if math.isfinite(start) and math.ceil(start) < end else None
 
 

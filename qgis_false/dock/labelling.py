@@ -95,7 +95,7 @@ class Labelling(QObject):
     pictured = pyqtSignal(object)
     saved = pyqtSignal(str)
     not_saved = pyqtSignal(str)
-    """Why the model is not saved: the session has refused it or has ended, or a person does not want it any more."""
+    """The reason for which the model is not saved: the session has refused it or has ended, or a person wants it no more."""
     closed = pyqtSignal()
     """The layers are gone, and nothing is left to work on."""
 
@@ -131,7 +131,7 @@ class Labelling(QObject):
         self._tellings: Set[int] = set()
         """Numbers of all requests with labels."""
         self._more_to_tell, self._labels_refused = False, ""
-        """Whether more labels follow the last ones; why labels were refused since the last first ones."""
+        """True where more labels follow the last ones; the refusal of labels since the last first ones."""
         self._adopts = False
         self.edits = LabelEdits(labels, self)
         self.watch = LabelWatch(labels, raster.crs(), self)
