@@ -115,7 +115,7 @@ class Rerun:
     ] = ()
 
 
-Outcome = TypeVar("Outcome")
+WorkResult = TypeVar("WorkResult")
 
 
 def escape(text: str) -> str:
@@ -241,7 +241,7 @@ def _run(job: jobs.Job) -> None:
     Console(quiet=quiet).print(table)
 
 
-def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], Outcome], console: Console) -> Outcome:
+def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], WorkResult], console: Console) -> WorkResult:
     """Do ``work`` with a progress bar, and return what it returns. Ctrl-C cancels it, and so does SIGTERM."""
     cancel = Stop()
     with (
@@ -272,7 +272,7 @@ def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], O
             _say(reason, console)
 
         end_at_deadline(cancel, tell)
-        outcome: list[Outcome] = []
+        outcome: list[WorkResult] = []
         problem: list[BaseException] = []
 
         def go() -> None:

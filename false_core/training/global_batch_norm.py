@@ -17,10 +17,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from false_core.backbone_libraries import BatchNormAct2d
 from false_core.distributed import World
 
-Network = TypeVar("Network", bound=nn.Module)
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 
-def with_global_batch_norms(network: Network, world: World) -> Network:
+def with_global_batch_norms(network: AnyModule, world: World) -> AnyModule:
     """Return ``network`` with batch norms over all processes, weights and names as they are."""
     if not world.is_shared:
         return network
