@@ -25,7 +25,7 @@ from false_core.cancellation import Stop, cancelled_by_signals, end_at_deadline
 from false_core.dispatch import run
 from false_core.distributed import share
 from false_core.errors import Cancelled, FalseError, RequestError, presentable, printable
-from false_core.language.spoken import error_for_user, localised_event
+from false_core.language.localised_events import error_for_user, localised_event
 from false_core.memory import keep_memory
 from false_core.native_libraries import set_up_gdal
 from false_core.standard_streams import leave_removed_folder, open_streams, start_in_utf8
@@ -167,7 +167,7 @@ def main() -> None:
         elif isinstance(command, RunBenchmark):
             _run_benchmark(command, console)
         else:
-            with jobs.parameters_called_by(jobs.BY_OPTION):
+            with jobs.parameters_named_by(jobs.BY_OPTION):
                 _run(jobs.JOBS[arguments[0]](**dataclasses.asdict(command)))
     except FalseError as error:
         _say(error, console)

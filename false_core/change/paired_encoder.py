@@ -84,7 +84,7 @@ class PairedEncoder:
     halo: int
 
     @classmethod
-    def used_to(
+    def adapted_to(
         cls, pair: DatePair, encoder: nn.Module, looks: Sequence[PairedPixels], device: torch.device
     ) -> PairedEncoder:
         """Return an encoder for each date, whose batch norms have measured that date and nothing else.

@@ -45,7 +45,9 @@ class BatchedNetwork(Generic[TileResult]):
         self._forward, self._limit, self._feedback = forward, limit, feedback
         self._copying = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
-    def compute(self, tiles: Sequence[TileInput], together: Callable[[Sequence[TileInput]], Tensor] | None = None) -> list[TileResult]:
+    def compute(
+        self, tiles: Sequence[TileInput], together: Callable[[Sequence[TileInput]], Tensor] | None = None
+    ) -> list[TileResult]:
         """Return the results of tiles in the host's memory.
 
         Args:
