@@ -56,6 +56,8 @@ from false_core.session_protocol import (
     Suggest,
     SuggestedPlaces,
     View,
+    Withdraw,
+    Withdrawn,
     is_usable,
     packed,
 )
@@ -70,6 +72,8 @@ SUGGEST_S = 3.0
 PROGRESS_S = 1.0
 """Seconds between two words on how much of the raster has been looked at."""
 CHANGES = (ChangeLabels, SetClasses)
+ANSWERED_ONCE = (Suggest, Outline, Save, Score)
+"""Requests that can be taken back."""
 
 
 class Session:
@@ -125,6 +129,11 @@ class Session:
         elif isinstance(request, Open):
             self._pending = {Open: request}
             self._room = None
+        elif isinstance(request, Withdraw):
+            waiting = [kind for kind, one in self._pending.items() if one.number == request.asked and kind in ANSWERED_ONCE]
+            for kind in waiting:
+                del self._pending[kind]
+            self._say(Withdrawn(request.number, bool(waiting)))
         elif self._room is None and Open not in self._pending:
             self._say(Refused(request.number, "No raster is open.", "Open one first.", RequestError.code))
         elif isinstance(request, CHANGES):
@@ -503,7 +512,9 @@ class _Room:
         """Write the model."""
         head = self._fitted_head()
         known = self._known()
-        save_live(request, self._ground, head, self._annotation(head, known), self._scores(head))
+        held_out = self._scores(head)
+        stop_if(self._inbox.asker(Withdraw))
+        save_live(request, self._ground, head, self._annotation(head, known), held_out)
         self._say(Saved(request.number, request.path))
 
     def _fitted_head(self) -> LiveHead:
@@ -524,7 +535,7 @@ class _Room:
                 self._annotation(head, known),
                 points,
                 seen,
-                lambda: stop_if(self._inbox.asker(*CHANGES, View, Outline)),
+                lambda: stop_if(self._inbox.asker(*CHANGES, View, Outline, Withdraw)),
             )
             self._held_out = head, found
         return self._held_out[1]

@@ -1565,6 +1565,16 @@ class TestWholeMaps:
         assert not runs.started and panel._progress.isHidden() and panel._cancel.isHidden()
         assert panel.line.text().startswith(said) and panel.line.isHidden() == (not said)
 
+    @pytest.mark.parametrize("mode", ["takes long to save"])
+    def test_a_model_that_nobody_wants_any_more_is_taken_back_from_the_session(self, dock, record):
+        dock.whole_maps.make_map.click()
+        until(lambda: requests(record, "save"), "the session is asked")
+        dock.whole_maps._cancel.click()
+        until(lambda: requests(record, "withdraw"), "it is told")
+        assert requests(record, "withdraw")[0]["asked"] == requests(record, "save")[0]["number"]
+        assert dock.whole_maps.make_map.isEnabled() and dock.whole_maps.line.text() == "Cancelled."
+        until(lambda: not dock.work._owed, "it has answered")
+
     def test_the_live_map_gives_way_to_a_new_one_until_the_next_label(self, dock, desk, image, monkeypatch, tmp_path):
         runs, live = Started(monkeypatch), dock.live_map._visible
         two_classes(dock)

@@ -44,6 +44,8 @@ from false_core.session_protocol import (
     Suggest,
     SuggestedPlaces,
     View,
+    Withdraw,
+    Withdrawn,
 )
 
 WIDTH, HEIGHT = 400, 300
@@ -572,6 +574,32 @@ class TestAModel:
             other.answer(Opened)
             number = other.view(WHOLE, 200, 150)
             np.testing.assert_array_equal(codes_of(other.picture(number=number)), picture)
+
+    def test_one_that_is_taken_back_is_not_written_and_what_was_answered_stays(
+        self, opened: SessionHere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked, taken_back, real = threading.Event(), threading.Event(), session_module.hold_out
+
+        def wait_for_the_word(*given: Any) -> Any:
+            asked.set()
+            assert taken_back.wait(30)
+            return real(*given)
+
+        monkeypatch.setattr(session_module, "hold_out", wait_for_the_word)
+        opened.label(*boxes())
+        opened.answer(Learned, labels=6)
+        path = tmp_path / "live.safetensors"
+        saving = opened.ask(Save, path=str(path))
+        assert asked.wait(30)
+        number = opened.ask(Withdraw, asked=saving)
+        taken_back.set()
+        assert opened.answer(Withdrawn, number=number).in_time
+        opened.until_idle()
+        assert not list(tmp_path.iterdir()) and not any(isinstance(answer, Saved) for _, answer in opened.said)
+        opened.answer(Saved, number=(again := opened.ask(Save, path=str(path))))
+        for other in (again, 999, opened.view(WHOLE, 20, 15)):
+            assert not opened.answer(Withdrawn, number=opened.ask(Withdraw, asked=other)).in_time
+        assert path.exists()
 
     def test_it_is_never_written_over_the_raster(self, labelled: SessionHere, raster: str) -> None:
         before = Path(raster).read_bytes()
