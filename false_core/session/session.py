@@ -6,6 +6,7 @@ that makes it useless ends it at once. So an answer never waits for work that no
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -67,6 +68,8 @@ REFIT_S = 1.5
 """Seconds between two fits while labels far from the view are still being looked at."""
 FEW_LABELS = 4
 """Labels of a tile up to which each is looked at alone. The surroundings of more overlap, or nearly fill the tile."""
+VIEW_S, SLICE_S = 10.0, 1.0
+"""Time after which a view that is not complete gives way to labels that wait, and the time it has between two fits then."""
 SUGGEST_S = 3.0
 """Time after which a person who asks where to label next is told of what has been looked at by then."""
 PROGRESS_S = 1.0
@@ -223,7 +226,7 @@ class _Room:
         self._wants_fit, self._awaits_more = False, False
         self._view: View | None = None
         self._view_at = 0.0
-        self._is_drawn = True
+        self._is_drawn, self._gives_way = True, False
         self._codes: tuple[View, int, npt.NDArray[np.uint8]] | None = None
         """The last finished picture: its view, the request that its labels came with, and its classes."""
         self._before: tuple[View, npt.NDArray[np.uint8]] | None = None
@@ -261,7 +264,7 @@ class _Room:
     def show(self, view: View) -> None:
         """Take in what is to be seen."""
         self._rests = False
-        self._view, self._view_at, self._is_drawn = view, time.monotonic(), False
+        self._view, self._view_at, self._is_drawn, self._gives_way = view, time.monotonic(), False, False
 
     # --- What is to be done ---------------------------------------------------------------------------------------------
 
@@ -277,9 +280,9 @@ class _Room:
 
     def drawing(self) -> tuple[int, Callable[[], None]] | None:
         """Return the picture of the view that is to be drawn, or None where it is."""
-        if self._view is not None and not self._is_drawn and self._head is not None and not self._rests:
-            return self._view.number, self._draw
-        return None
+        if self._view is None or self._is_drawn or self._head is None or self._rests:
+            return None
+        return None if self._gives_way and self.far_labels() else (self._view.number, self._draw)
 
     def far_labels(self) -> tuple[int, Callable[[], None]] | None:
         """Return the next tile to look at for its labels, or None where none is left."""
@@ -420,7 +423,7 @@ class _Room:
         if self._codes is not None and number != self._fitted_by:
             self._before = self._codes[0], self._codes[2]
         self._fitted_by, self._fitted_at = number, time.monotonic()
-        self._is_drawn = False
+        self._is_drawn = self._gives_way = False
         seconds = self._fitted_at - began
         self._say(Learned(number, len(known), len(usable) - len(known), self._outside(), "", round(seconds, 3)))
 
@@ -453,7 +456,13 @@ class _Room:
         since = max(self._view_at, self._changed_at if self._fitted_by == self._changed_by else 0.0)
         before = self._before[1] if self._before is not None and _same_place(self._before[0], view) else None
         labels = self._fitted_by
-        is_over = self._inbox.asker(*CHANGES, View, Outline, Suggest, Save)
+        asked = self._inbox.asker(*CHANGES, View, Outline, Suggest, Save)
+        until = max(self._view_at + VIEW_S, time.monotonic() + SLICE_S) if self.far_labels() else math.inf
+
+        def is_over() -> bool:
+            self._gives_way = time.monotonic() > until
+            return self._gives_way or asked()
+
         for drawn in self._painter.draw(view, self._plan, head, before, is_over):
             self._say(
                 Picture(

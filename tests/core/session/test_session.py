@@ -35,6 +35,7 @@ from false_core.session_protocol import (
     Opened,
     Outline,
     Outlined,
+    Picture,
     Refused,
     Save,
     Saved,
@@ -416,6 +417,19 @@ def interrupted_view(session: SessionHere, monkeypatch: pytest.MonkeyPatch) -> t
     while not drawn and time.monotonic() < until:
         time.sleep(0.01)
     return view, drawn, asked
+
+
+@pytest.mark.thorough
+def test_a_view_that_takes_long_gives_way_to_labels_that_wait(opened: SessionHere, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "VIEW_S", 0.0)
+    monkeypatch.setattr(session_module, "SLICE_S", 0.0)
+    view = opened.view(WHOLE, 200, 150)
+    asked = opened.label(*boxes())
+    opened.picture(asked, number=view)
+    said = [answer for _, answer in opened.said if isinstance(answer, (Learned, Picture))]
+    assert [one.waiting > 0 for one in said if isinstance(one, Learned)][-2:] == [True, False], "some waited"
+    assert [one.known for one in said if isinstance(one, Picture)][-1] == 1
+    assert all(one.known < 1 for one in said[:-1] if isinstance(one, Picture)), "and came before the whole picture"
 
 
 class TestPlaces:
