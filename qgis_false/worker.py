@@ -24,8 +24,8 @@ import false_core
 from false_core import events, jobs
 from false_core.errors import presentable
 from false_core.events import CANCEL_DEADLINE_S, Event, Failed, Finished, Message, Progress, Started
-from false_core.hidden_names import unfinished_of
 from false_core.line_protocol import ProtocolError
+from false_core.outputs.hidden_names import unfinished_of
 from false_core.redaction import without_secrets
 from qgis_false import LIBRARY_FOLDER, last_errors, settings
 from qgis_false.environment import versions
@@ -497,5 +497,5 @@ def how_it_ended(code: Optional[int]) -> str:
 
 
 def _half_written(job: jobs.Job) -> Set[str]:
-    """Return the hidden folders in which outputs of ``job`` grow until they are complete (``false_core.publish``)."""
+    """Return the hidden folders in which outputs of ``job`` grow until they are complete (``outputs.publish``)."""
     return {folder for path in jobs.outputs(job).values() for folder in unfinished_of(path)}

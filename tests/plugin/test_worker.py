@@ -15,7 +15,7 @@ from qgis.core import QgsProcessingException
 from qgis.PyQt.QtCore import QTimer
 
 from false_core.jobs import Check, Classify
-from false_core.publish import published
+from false_core.outputs.publish import published
 
 FAKE = Path(__file__).with_name("fake_worker.py")
 SOON_S = 20.0

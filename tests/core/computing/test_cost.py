@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from false_core import cost
-from false_core.cost import Cost, SpeedTest
+from false_core.computing import cost
+from false_core.computing.cost import Cost, SpeedTest
 from false_core.feedback import Feedback
 
 CPU = torch.device("cpu")

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from false_core.device import describe, memory_of
+from false_core.computing.device import describe, memory_of
 from false_core.errors import OutputError
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.settings import cache_folder
 
 FILE_NAME = "device_limits.json"

@@ -5,10 +5,10 @@ import torch
 from small_world import Listener
 from two_cards import TwoCards
 
-from false_core.device import choose_device, describe, tell_numbers
+from false_core.computing.device import choose_device, describe, tell_numbers
+from false_core.computing.precision import Use, autocast, digits_of, loss_scaler, numbers_with, of_training, precision_of
 from false_core.errors import RequestError
 from false_core.feedback import Feedback
-from false_core.precision import Use, autocast, digits_of, loss_scaler, numbers_with, of_training, precision_of
 
 CARDS = {
     "NVIDIA GeForce GTX 1080": ((6, 1), torch.float32), "Tesla V100-SXM2-16GB": ((7, 0), torch.float16),

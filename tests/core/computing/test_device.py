@@ -9,8 +9,9 @@ import torch
 from small_world import Listener
 from two_cards import Event, TwoCards
 
-from false_core.device import choose_device, is_out_of_memory
-from false_core.device_limits import WEEK_S, DeviceLimit
+from false_core.computing.device import choose_device, is_out_of_memory
+from false_core.computing.device_limits import WEEK_S, DeviceLimit
+from false_core.computing.threads import BackgroundWriter, prefetch
 from false_core.dispatch import run
 from false_core.feedback import Feedback
 from false_core.inference.upsample import Mapped
@@ -26,7 +27,6 @@ from false_core.jobs import (
     SuggestLabels,
 )
 from false_core.mapping.classify.compute import _on_its_way
-from false_core.threads import BackgroundWriter, prefetch
 
 SECOND = torch.device("cuda", 1)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from false_core.device_limits import DeviceLimit
+from false_core.computing.device_limits import DeviceLimit
 from false_core.feedback import Feedback
 
 TEST_S = 2.0

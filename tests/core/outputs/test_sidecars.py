@@ -17,8 +17,8 @@ from small_world import Listener, on_map, pixel_box, write_labels, write_raster
 from false_core.dispatch import run
 from false_core.errors import OutputError
 from false_core.jobs import Classify, Embed, Polygonise
-from false_core.publish import check_destinations, published
-from false_core.sidecars import is_style_of_user, sidecars_of, signed_style
+from false_core.outputs.publish import check_destinations, published
+from false_core.outputs.sidecars import is_style_of_user, sidecars_of, signed_style
 
 
 def replaced(folder: Path, target: str, *beside: str, there: bool = True) -> list[str]:
@@ -94,7 +94,7 @@ class TestWhatStays:
     ) -> None:
         for name in ("map.tif", "map.tif.ovr", "map.qmd"):
             (tmp_path / name).write_text(f"old {name}")
-        from false_core import publish
+        from false_core.outputs import publish
 
         really = publish.os.replace
 
@@ -189,7 +189,7 @@ class TestADatabase:
         check_destinations(Polygonise("map.tif", str(tmp_path / "p.gpkg")))
 
     def test_that_never_ends_is_not_waited_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("false_core.sidecars._LOOK_S", 0.2)
+        monkeypatch.setattr("false_core.outputs.sidecars._LOOK_S", 0.2)
         with closing(sqlite3.connect(tmp_path / "p.gpkg")) as database, database:
             database.execute(
                 "CREATE VIEW gpkg_contents AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "

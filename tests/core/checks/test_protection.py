@@ -16,6 +16,7 @@ import rasterio
 import rasterio.shutil
 from small_world import label_boxes, on_map, textured_land, write_raster
 
+from false_core.checks.protection import files_in_name, protect_inputs
 from false_core.dispatch import run
 from false_core.errors import InputError, OutputError
 from false_core.jobs import (
@@ -32,7 +33,6 @@ from false_core.jobs import (
     SamplePoints,
     SuggestLabels,
 )
-from false_core.protection import files_in_name, protect_inputs
 
 
 def vrt(path: Path, part: str, relative: bool = False, tag: str = "SourceFilename") -> str:

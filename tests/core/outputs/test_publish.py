@@ -15,8 +15,8 @@ import pytest
 from false_core.dispatch import run
 from false_core.errors import OutputError
 from false_core.jobs import Classify, Finetune, Pretrain, SamplePoints
-from false_core.locks import NameLock
-from false_core.publish import check_destinations, discard_unfinished, make_own_folder, published
+from false_core.outputs.locks import NameLock
+from false_core.outputs.publish import check_destinations, discard_unfinished, make_own_folder, published
 
 
 def write_half(target: Path, error: BaseException | type[BaseException]) -> None:
@@ -113,7 +113,7 @@ class TestAfterAKill:
     HOLDS = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from false_core.publish import published\n"
+        "from false_core.outputs.publish import published\n"
         "with published(sys.argv[1]) as (partial,):\n"
         "    partial.write_text('half')\n"
         "    print('writing', flush=True)\n"
@@ -286,7 +286,7 @@ class TestWhereOthersMayWrite:
             status = list(really(path))
             return os.stat_result([*status[:4], status[4] + 1, *status[5:]])
 
-        monkeypatch.setattr("false_core.publish.os.lstat", of_another)
+        monkeypatch.setattr("false_core.outputs.publish.os.lstat", of_another)
         with pytest.raises(OutputError, match="made by another user"):
             make_own_folder(tmp_path / "elsewhere")
 

@@ -22,8 +22,8 @@ from training_steps import ELSEWHERE, account, account_file
 
 from false_core import events, jobs, presets
 from false_core.cancellation import Stop
+from false_core.computing.distributed import ALONE, Share, process_group, share
 from false_core.dispatch import run
-from false_core.distributed import ALONE, Share, process_group, share
 from false_core.errors import ProcessLostError, RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import Finetune, Pretrain
@@ -37,7 +37,7 @@ from false_core.sampling.views import PatchDraw, PatchSampler, RawViews, ViewPai
 
 pytestmark = pytest.mark.thorough
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LONG_S = 300
 
 

@@ -1,8 +1,8 @@
 """Outputs appear whole or not at all.
 
 A file is written under a hidden name in the folder it belongs to, and renamed over its final name when it is complete and
-the disk has it. What belonged to the one it replaces goes with that (``false_core.sidecars``). What a process that was
-killed left behind is removed by the next one that writes the same output. Standard library only.
+the disk has it. What belonged to the one it replaces goes with that (``false_core.outputs.sidecars``). What a process that
+was killed left behind is removed by the next one that writes the same output. Standard library only.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from pathlib import Path
 
 from false_core import jobs
 from false_core.errors import OutputError
-from false_core.hidden_names import FINISHED_STRIP, STRIPS_ENDING, UNFINISHED_ENDING, start_of
-from false_core.locks import FolderLock, NameLock, is_abandoned
+from false_core.outputs.hidden_names import FINISHED_STRIP, STRIPS_ENDING, UNFINISHED_ENDING, start_of
+from false_core.outputs.locks import FolderLock, NameLock, is_abandoned
+from false_core.outputs.sidecars import check_replaceable, check_sidecars, is_sidecar, layer_that_is_folder, left_over
 from false_core.settings import cache_folder
-from false_core.sidecars import check_replaceable, check_sidecars, is_sidecar, layer_that_is_folder, left_over
 
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 LONGEST_OUTPUT_NAME = 220

@@ -17,8 +17,8 @@ from urllib.parse import unquote
 
 from false_core import jobs
 from false_core.errors import FalseError, InputError, OutputError
+from false_core.outputs.sidecars import is_sidecar, may_be_sidecar, sidecars_of
 from false_core.raster.file_state import is_remote
-from false_core.sidecars import is_sidecar, may_be_sidecar, sidecars_of
 
 MOST_OPENED = 100
 """Rasters of one job that are opened for what GDAL says they are made of. Names are looked into in all of them."""

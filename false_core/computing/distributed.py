@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from false_core.cancellation import raise_if_set, stop_because
 from false_core.errors import Cancelled, FalseError, OutOfMemoryError, ProcessLostError, RequestError, failure_of_code
-from false_core.publish import discard_unfinished
+from false_core.outputs.publish import discard_unfinished
 from false_core.settings import patience_s
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 import torch
 from small_world import write_raster
 
-from false_core import gpu_pixels
-from false_core.gpu_pixels import RawPixels, normalised_at, normalised_on, sent
+from false_core.raster import gpu_pixels
+from false_core.raster.gpu_pixels import RawPixels, normalised_at, normalised_on, sent
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.loading import on_device
@@ -66,6 +66,6 @@ def test_copies_to_devices_other_than_cuda_are_waited_for(monkeypatch: pytest.Mo
     sent(torch.ones(2), torch.device("mps"))
     on_device(StyleTransfers((), *torch.ones(4, 2)), torch.device("mps"))
     assert asked == [{}] * 5
-    room = Path(gpu_pixels.__file__).parent
+    room = Path(gpu_pixels.__file__).parents[1]
     unwaited = {str(path.relative_to(room)) for path in room.rglob("*.py") if "non_blocking" in path.read_text("utf-8")}
-    assert unwaited == {"gpu_pixels.py", "mapping/classify/compute.py"}, "those for NVIDIA's GPUs"
+    assert unwaited == {"raster/gpu_pixels.py", "mapping/classify/compute.py"}, "those for NVIDIA's GPUs"

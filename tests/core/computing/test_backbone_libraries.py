@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from false_core.backbone_libraries import NothingDrawnOnMeta
+from false_core.computing.backbone_libraries import NothingDrawnOnMeta
 
-LIBRARY = Path(__file__).resolve().parents[2] / "false_core"
+LIBRARY = Path(__file__).resolve().parents[3] / "false_core"
 TAKEN_FROM_ONE_PLACE = {"timm", "segmentation_models_pytorch", "torchvision"}
 
 
@@ -52,7 +52,7 @@ def test_nothing_is_drawn_for_tensors_without_values_and_all_is_for_others() -> 
 @pytest.mark.thorough
 def test_the_compiler_works_as_ever_for_whoever_wants_it_afterwards() -> None:
     code = """
-import sys, torch, false_core.backbone_libraries
+import sys, torch, false_core.computing.backbone_libraries
 from torchvision.ops import roi_align
 boxes = [torch.tensor([[0.0, 0.0, 4.0, 4.0]])]
 print(roi_align(torch.ones(1, 3, 8, 8, requires_grad=True), boxes, 2).sum().item())

@@ -11,7 +11,7 @@ import pytest
 
 TENSORS = """
 import resource, sys, threading
-from false_core.memory import keep_memory
+from false_core.computing.memory import keep_memory
 
 if sys.argv[1] == "kept":
     keep_memory()

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 
 from false_core import __version__
-from false_core.distributed import share
+from false_core.computing.distributed import share
+from false_core.computing.precision import Use, autocast, forbid_tf32, precision_of
 from false_core.errors import DeviceError
 from false_core.feedback import Feedback
 from false_core.jobs import FLOAT32, Check
-from false_core.precision import Use, autocast, forbid_tf32, precision_of
 from false_core.settings import preferred_device
 
 OUT_OF_MEMORY = re.compile(
@@ -86,7 +86,7 @@ def check(job: Check, feedback: Feedback) -> dict[str, Any]:
     import geopandas
     import rasterio
 
-    from false_core.backbone_libraries import smp, timm
+    from false_core.computing.backbone_libraries import smp, timm
 
     feedback.info(
         f"false_core {__version__}, Python {platform.python_version()}, torch {torch.__version__}, timm {timm.__version__}, "
