@@ -1,1 +1,1 @@
-"""What is found before a job begins: slips of the pen, and inputs that an output would write over."""
+"""Checks before a job begins: slips of the pen, and inputs that an output would write over."""

@@ -1,1 +1,1 @@
-"""What a job computes on: devices and their limits, precision, threads, several processes, and what that costs."""
+"""Devices and their limits, precision, threads and processes: what a job computes on, and what that costs."""

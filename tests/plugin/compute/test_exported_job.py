@@ -37,7 +37,7 @@ def nothing_runs(provider, monkeypatch):
         raise AssertionError("a job was run")
 
     monkeypatch.delenv("FALSE_PATHS", raising=False)
-    monkeypatch.setattr("qgis_false.worker.run_job", started)
+    monkeypatch.setattr("qgis_false.compute.worker.run_job", started)
 
 
 @pytest.fixture

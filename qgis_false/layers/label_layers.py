@@ -22,8 +22,8 @@ from qgis.core import (
     QgsWkbTypes,
 )
 
-from qgis_false.layers import gdal_option
-from qgis_false.legend import LabelStyle
+from qgis_false.layers.legend import LabelStyle
+from qgis_false.layers.sources import gdal_option
 from qgis_false.translation import failure, tr
 
 

@@ -25,8 +25,8 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime
 
-from qgis_false.layers import is_null
-from qgis_false.symbol_colour import colour_of
+from qgis_false.layers.sources import is_null
+from qgis_false.layers.symbol_colour import colour_of
 from qgis_false.translation import tr
 from qgis_false.whole_file import write_whole
 

@@ -30,7 +30,7 @@ BOW_TIE = "Polygon((0 0, 10 10, 10 0, 0 10, 0 0))"
 @pytest.fixture
 def written(algorithm, context, feedback, tmp_path):
     """Write the value of LABELS as the algorithm would and return (values, WKTs, CRS) as another program reads them."""
-    from qgis_false.label_layers import way_to_raster, write_labels
+    from qgis_false.layers.label_layers import way_to_raster, write_labels
 
     def write(value: object, field: str = "class", raster: QgsRasterLayer | None = None):
         source = algorithm("finetune").parameterAsSource({"LABELS": value}, "LABELS", context)

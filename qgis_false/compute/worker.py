@@ -27,7 +27,9 @@ from false_core.events import CANCEL_DEADLINE_S, Event, Failed, Finished, Messag
 from false_core.line_protocol import ProtocolError
 from false_core.outputs.hidden_names import unfinished_of
 from false_core.redaction import without_secrets
-from qgis_false import LIBRARY_FOLDER, last_errors, settings
+from qgis_false import LIBRARY_FOLDER, settings
+from qgis_false.compute import last_errors
+from qgis_false.compute.launcher import JOB_FILE, Launcher, folder_for_files, launcher_for
 from qgis_false.environment import versions
 from qgis_false.environment.host import this_host
 from qgis_false.environment.interpreters import REQUIRED_PACKAGES, NoEnvironment, find_interpreter, how_to_complete
@@ -45,7 +47,6 @@ from qgis_false.environment.processes import (
 )
 from qgis_false.environment.supervisor import folder_for_a_job
 from qgis_false.environment.variables import compute_variables
-from qgis_false.launcher import JOB_FILE, Launcher, folder_for_files, launcher_for
 from qgis_false.parameter_names import said, with_parameters_said
 from qgis_false.translation import tr
 

@@ -16,12 +16,12 @@ from qgis.core import QgsProcessingException, QgsProcessingFeedback, QgsProcessi
 
 from false_core import jobs
 from qgis_false import LIBRARY_FOLDER, settings
+from qgis_false.compute.path_mapping import PathMapping, parse_mapping
 from qgis_false.environment.gpus import find_gpus
 from qgis_false.environment.host import this_host
 from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
 from qgis_false.environment.processes import IS_WINDOWS
 from qgis_false.environment.variables import compute_variables
-from qgis_false.path_mapping import PathMapping, parse_mapping
 from qgis_false.translation import failure
 
 JOB_FILE = "job.json"

@@ -24,7 +24,7 @@ def layer_with(**kinds: str) -> QgsVectorLayer:
 
 @pytest.fixture
 def field_of(provider):
-    from qgis_false.class_field import class_field_of
+    from qgis_false.layers.class_field import class_field_of
 
     return class_field_of
 

@@ -18,8 +18,8 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QMetaType
 
-from qgis_false.layers import is_null, layer_of
-from qgis_false.legend import SINGLE, innermost
+from qgis_false.layers.legend import SINGLE, innermost
+from qgis_false.layers.sources import is_null, layer_of
 from qgis_false.translation import tr
 
 KEY_FIELDS = ("fid", "id", "ogc_fid", "gid", "oid", "objectid", "uuid", "fclass_id", "pk")

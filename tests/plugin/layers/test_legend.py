@@ -49,7 +49,7 @@ class TestLegend:
 
     @pytest.fixture
     def legend(self, provider, feedback):
-        from qgis_false.legend import style_of
+        from qgis_false.layers.legend import style_of
 
         def entries(layer, field="class"):
             style = style_of(layer, field)
@@ -351,7 +351,7 @@ class TestLegend:
         assert legend(labels) == [("road", "Road", "#808080")]
 
     def test_it_is_written_as_the_job_wants_it(self, provider, tmp_path):
-        from qgis_false.legend import LegendEntry, write_legend
+        from qgis_false.layers.legend import LegendEntry, write_legend
 
         path = write_legend([LegendEntry("Straße", "Straße, öffentlich", "#808080")], tmp_path)
         assert json.loads(Path(path).read_text("utf-8")) == [
@@ -360,7 +360,7 @@ class TestLegend:
 
     @pytest.mark.parametrize("how", ["layer", "id", "selected only", "property"])
     def test_the_style_is_found_however_the_layer_is_named(self, provider, labels, context, how):
-        from qgis_false.layers import layer_of
+        from qgis_false.layers.sources import layer_of
 
         QgsProject.instance().addMapLayer(labels)
         value = {

@@ -30,13 +30,13 @@ from small_raster import write_raster
 
 from false_core import jobs
 from false_core.jobs import Classify, Polygonise, Pretrain
-from qgis_false.layers import as_it_is, gdal_option
+from qgis_false.layers.sources import as_it_is, gdal_option
 
 
 class TestRasters:
     @pytest.fixture
     def path_of(self, provider):
-        from qgis_false.layers import raster_path
+        from qgis_false.layers.sources import raster_path
 
         def path(source: str, kind: str = "gdal") -> str:
             layer = QgsRasterLayer(source, "raster", kind)
@@ -74,7 +74,7 @@ class TestRasters:
         assert path_of(f"{file}|option:NUM_THREADS=1") == str(file)
 
     def test_a_layer_that_is_no_file_says_to_save_it(self, provider, tmp_path):
-        from qgis_false.layers import raster_path
+        from qgis_false.layers.sources import raster_path
 
         layer = QgsRasterLayer("type=xyz&url=https://example.org/{z}/{x}/{y}.png&zmax=1&zmin=0", "web map", "wms")
         with pytest.raises(QgsProcessingException, match="web map comes from wms.*Save it as GeoTIFF"):
@@ -85,13 +85,13 @@ class TestWhatIsSetInQgis:
     """The CRS and the additional nodata values of a layer go with the path, as the file does not hold them."""
 
     def test_nothing_is_added_where_nothing_is_set(self, raster, feedback):
-        from qgis_false.layers import name_in_job, raster_path
+        from qgis_false.layers.sources import name_in_job, raster_path
 
         assert name_in_job(raster, feedback) == raster_path(raster)
 
     @pytest.mark.parametrize("epsg", [None, 32634], ids=["no CRS in the file", "a wrong one"])
     def test_its_crs(self, provider, feedback, tmp_path, epsg):
-        from qgis_false.layers import name_in_job
+        from qgis_false.layers.sources import name_in_job
 
         layer = QgsRasterLayer(str(write_raster(tmp_path / "a.tif", epsg=epsg)), "a")
         layer.setCrs(QgsCoordinateReferenceSystem("EPSG:32633"))
@@ -100,7 +100,7 @@ class TestWhatIsSetInQgis:
     def test_a_crs_without_a_code_that_others_know(self, raster, feedback):
         from urllib.parse import unquote
 
-        from qgis_false.layers import name_in_job
+        from qgis_false.layers.sources import name_in_job
 
         crs = QgsCoordinateReferenceSystem()
         crs.createFromProj("+proj=tmerc +lat_0=1 +lon_0=15.5 +k=0.9 +datum=WGS84")
@@ -110,7 +110,7 @@ class TestWhatIsSetInQgis:
         assert QgsCoordinateReferenceSystem.fromWkt(unquote(name.crs)) == crs
 
     def test_its_additional_nodata_values(self, raster, feedback):
-        from qgis_false.layers import name_in_job
+        from qgis_false.layers.sources import name_in_job
 
         for band in range(1, raster.bandCount() + 1):
             raster.dataProvider().setUserNoDataValue(band, [QgsRasterRange(0, 0), QgsRasterRange(250.5, 255)])
@@ -122,7 +122,7 @@ class TestWhatIsSetInQgis:
         assert "differ from band to band. They do not count." in feedback.warnings[0]
 
     def test_a_nodata_value_that_is_switched_off_is_warned_of(self, provider, feedback, tmp_path):
-        from qgis_false.layers import name_in_job
+        from qgis_false.layers.sources import name_in_job
 
         path = str(write_raster(tmp_path / "a.tif", bands=1))
         dataset = gdal.Open(path, gdal.GA_Update)
@@ -248,7 +248,7 @@ class TestExtent:
 
     def test_numbers_keep_all_their_digits(self, provider, raster):
         from false_core.jobs import parse_extent
-        from qgis_false.layers import extent_text
+        from qgis_false.layers.sources import extent_text
 
         extent = parse_extent(extent_text(QgsRectangle(0.1 + 0.2, 0.0, 1 / 3 + 1, 1.0), raster))
         assert (extent.xmin, extent.xmax) == (0.1 + 0.2, 1 / 3 + 1)
@@ -267,7 +267,7 @@ class TestResultLayer:
         return QgsRasterLayer(str(path), "map")
 
     def test_it_is_drawn_with_its_classes_and_no_others(self, provider, classified, context, feedback):
-        from qgis_false.layers import class_style
+        from qgis_false.layers.class_styles import class_style
 
         class_style().postProcessLayer(classified, context, feedback)
         renderer = classified.renderer()
@@ -276,7 +276,7 @@ class TestResultLayer:
             (3, "Wald", "#1b7837"), (20, "See", "#2b7bba")]  # fmt: skip
 
     def test_a_raster_without_classes_keeps_its_style(self, provider, raster, context, feedback):
-        from qgis_false.layers import class_style
+        from qgis_false.layers.class_styles import class_style
 
         before = raster.renderer().type()
         class_style().postProcessLayer(raster, context, feedback)
@@ -284,7 +284,7 @@ class TestResultLayer:
 
     @pytest.mark.parametrize("classes", ["[" * 1000, '{"code": 1}', '[{"code": "x"}]', "[1]", '[{"a": 1, "a": 2}]'])
     def test_what_a_stranger_wrote_in_place_of_classes_is_passed_over(self, qgis_app, tmp_path, classes):
-        from qgis_false.layers import classes_of
+        from qgis_false.layers.class_styles import classes_of
 
         path = write_raster(tmp_path / "map.tif", bands=1)
         dataset = gdal.Open(str(path), gdal.GA_Update)
@@ -294,7 +294,7 @@ class TestResultLayer:
 
     @pytest.mark.parametrize("codes", [["1 or env('HOME') is not null", "2"], range(300), ["", "1"]])
     def test_what_a_stranger_wrote_in_place_of_codes_is_passed_over(self, qgis_app, codes):
-        from qgis_false.layers import categories_of
+        from qgis_false.layers.class_styles import categories_of
 
         fields = f"field=code:{'string' if isinstance(codes, list) else 'integer'}&field=name:string&field=color:string"
         layer = QgsVectorLayer(f"Polygon?crs=EPSG:32633&{fields}", "polygons", "memory")
@@ -307,7 +307,7 @@ class TestResultLayer:
 
     @pytest.mark.parametrize("raises", [False, True], ids=["GDAL answers None", "GDAL raises"])
     def test_the_classes_of_another_format_than_ours_are_not_looked_for(self, qgis_app, tmp_path, raises):
-        from qgis_false.layers import classes_of
+        from qgis_false.layers.class_styles import classes_of
 
         path = tmp_path / "map.tif"
         gdal.Translate(str(path), str(write_raster(tmp_path / "land.tif", bands=1)), format="PNG",
@@ -321,7 +321,7 @@ class TestResultLayer:
             (gdal.UseExceptions if before else gdal.DontUseExceptions)()
 
     def test_polygons_without_classes_keep_their_style(self, provider, labels, context, feedback):
-        from qgis_false.layers import class_style
+        from qgis_false.layers.class_styles import class_style
 
         class_style().postProcessLayer(labels, context, feedback)
         assert labels.renderer().type() == "singleSymbol"
@@ -372,7 +372,7 @@ class TestSamplePoints:
 
     @pytest.mark.thorough
     def test_do_so_too_when_processing_loads_them(self, points, context, feedback):
-        from qgis_false.layers import class_style
+        from qgis_false.layers.class_styles import class_style
 
         options = QgsVectorLayer.LayerOptions()
         options.loadDefaultStyle = False

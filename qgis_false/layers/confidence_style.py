@@ -21,7 +21,7 @@ from qgis.PyQt import sip
 from qgis.PyQt.QtCore import QTimer
 from qgis.PyQt.QtGui import QColor
 
-from qgis_false.result_metadata import ResultLayer
+from qgis_false.layers.result_metadata import ResultLayer
 
 VEIL_STEPS = ((0, 235), (25, 215), (50, 170), (75, 90), (100, 0))
 """Confidence in percent, and how opaque the veil is there."""

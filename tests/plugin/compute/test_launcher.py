@@ -17,13 +17,13 @@ from test_worker import SOON_S, ends, wait_for_note
 from false_core import jobs
 from false_core.events import Artifact, Finished, Message
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 LAUNCHER, JOB = HERE / "fake_launcher.py", HERE / "fake_job.py"
 
 
 @pytest.fixture
 def mapped(provider):
-    from qgis_false.path_mapping import parse_mapping
+    from qgis_false.compute.path_mapping import parse_mapping
 
     return parse_mapping
 
@@ -96,7 +96,7 @@ class TestPathMapping:
 class TestTheCommandLine:
     @pytest.fixture
     def words(self, provider, monkeypatch):
-        from qgis_false.launcher import launcher_for
+        from qgis_false.compute.launcher import launcher_for
 
         def made(template: str, job: jobs.Job | None = None, file: str = "/a b/job.json", paths: str = "") -> list[str]:
             monkeypatch.setenv("FALSE_LAUNCHER", template)
@@ -145,7 +145,7 @@ class TestTheCommandLine:
         assert words("torchrun --nproc-per-node {devices}", jobs.Check(device=device))[2] == count
 
     def test_devices_are_those_that_the_driver_tells_of(self, words, monkeypatch):
-        from qgis_false import launcher
+        from qgis_false.compute import launcher
 
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         monkeypatch.delenv("FALSE_DEVICE", raising=False)
@@ -169,11 +169,11 @@ class TestTheCommandLine:
             "srun", "$(reboot)", "`reboot`", ">", "x", "|", "y", ";", "z", "&&", "python"]  # fmt: skip
 
     def test_on_windows_a_backslash_is_no_escape(self, words, monkeypatch):
-        monkeypatch.setattr("qgis_false.launcher.IS_WINDOWS", True)
+        monkeypatch.setattr("qgis_false.compute.launcher.IS_WINDOWS", True)
         assert words(r'C:\env\python.exe "\\server\a b\c.py"')[:2] == [r"C:\env\python.exe", r"\\server\a b\c.py"]
 
     def test_what_computes_goes_through_it_and_what_does_not_is_done_here(self, provider, monkeypatch):
-        from qgis_false.launcher import launcher_for
+        from qgis_false.compute.launcher import launcher_for
 
         monkeypatch.setenv("FALSE_LAUNCHER", "srun python")
         through = {name for name, job in jobs.JOBS.items() if launcher_for(job)}
@@ -220,7 +220,7 @@ def job(shared) -> jobs.Classify:
 @pytest.fixture
 def run(provider, job, shared, feedback, tmp_path, monkeypatch):
     """Run the job with a launcher and a job behind it that behave as named, and see to it that nothing hangs."""
-    from qgis_false.worker import run_job
+    from qgis_false.compute.worker import run_job
 
     monkeypatch.setenv("FALSE_CACHE", str(shared / "cache"))
     monkeypatch.setenv("FALSE_PATHS", f"{shared}={tmp_path / 'there'}")
@@ -275,7 +275,7 @@ class TestARun:
         assert "Connecting ..." in str(caught.value)
 
     def test_a_launcher_that_is_not_there_is_an_error(self, provider, job, feedback, monkeypatch):
-        from qgis_false.worker import run_job
+        from qgis_false.compute.worker import run_job
 
         monkeypatch.setenv("FALSE_LAUNCHER", "no-such-launcher python")
         with pytest.raises(QgsProcessingException, match="no-such-launcher cannot be started"):
@@ -317,7 +317,7 @@ class TestARun:
         assert run("stays", "checks", asked=jobs.Check()) == {"device": "cpu"}
 
     def test_an_output_that_is_not_seen_here_is_an_error(self, run, monkeypatch):
-        monkeypatch.setattr("qgis_false.worker.SHARED_S", 0.2)
+        monkeypatch.setattr("qgis_false.compute.worker.SHARED_S", 0.2)
         with pytest.raises(QgsProcessingException, match="OUTPUT. is not there: .*my map.tif"):
             run("stays", "writes nothing")
 
@@ -327,7 +327,7 @@ class TestARun:
         assert "version 9.9.9" in warning and "pip install" in warning
 
     def test_paths_that_the_mapping_leaves_out_are_named(self, provider, job, shared, tmp_path, feedback, run, monkeypatch):
-        from qgis_false.worker import run_job
+        from qgis_false.compute.worker import run_job
 
         run("stays")
         assert not feedback.warnings
@@ -340,7 +340,7 @@ class TestARun:
 
     def test_the_variables_lead_to_this_plugin_s_library_and_the_folders_there(self, provider, shared, monkeypatch):
         from qgis_false import LIBRARY_FOLDER
-        from qgis_false.launcher import launcher_for
+        from qgis_false.compute.launcher import launcher_for
 
         monkeypatch.setenv("FALSE_LAUNCHER", "srun python")
         monkeypatch.setenv("FALSE_CACHE", str(shared / "cache"))

@@ -12,7 +12,7 @@ from small_raster import write_raster
 
 @pytest.fixture
 def layer(tmp_path, qgis_app):
-    from qgis_false.layers import ClassStyle
+    from qgis_false.layers.class_styles import ClassStyle
 
     layer = QgsRasterLayer(str(write_raster(tmp_path / "map.tif", 1)), "Land")
     ClassStyle().postProcessLayer(layer, QgsProcessingContext(), QgsProcessingFeedback())
@@ -30,7 +30,7 @@ def streams(pdf: bytes) -> bytes:
 
 
 def test_it_is_one_page_a4_across(layer, tmp_path):
-    from qgis_false.layout import write_layout
+    from qgis_false.layers.layout import write_layout
 
     path = tmp_path / "layout.pdf"
     write_layout(layer, "Land [% 1/0 %] & <more>", "Ada", "76.7 ± 5.4 %", path)
@@ -42,14 +42,14 @@ def test_it_is_one_page_a4_across(layer, tmp_path):
 
 
 def test_the_foot_says_where_by_whom_and_how_good(layer):
-    from qgis_false.layout import _foot
+    from qgis_false.layers.layout import _foot
 
     said = _foot(layer, "Ada", "76.7 ± 5.4 %")
     assert "Ada" in said and "CRS: EPSG:" in said and "Overall accuracy: 76.7 ± 5.4 %" in said
 
 
 def test_a_page_that_cannot_be_written_is_said(layer, tmp_path):
-    from qgis_false.layout import write_layout
+    from qgis_false.layers.layout import write_layout
 
     (tmp_path / "layout.pdf").mkdir()
     with pytest.raises(QgsProcessingException, match="cannot be written. Close the programs that have it open."):
@@ -59,7 +59,7 @@ def test_a_page_that_cannot_be_written_is_said(layer, tmp_path):
 def test_it_shows_the_whole_map_in_its_frame(layer):
     from qgis.core import QgsPrintLayout, QgsProject
 
-    from qgis_false.layout import _map
+    from qgis_false.layers.layout import _map
 
     project = QgsProject()
     layout = QgsPrintLayout(project)

@@ -8,8 +8,8 @@ from pathlib import Path
 from qgis.core import QgsProcessingContext
 
 from false_core import jobs
-from qgis_false.layers import is_temporary
-from qgis_false.result_metadata import ResultLayer, metadata_of
+from qgis_false.layers.result_metadata import ResultLayer, metadata_of
+from qgis_false.layers.sources import is_temporary
 from qgis_false.translation import tr
 
 

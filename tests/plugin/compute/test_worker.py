@@ -17,7 +17,7 @@ from qgis.PyQt.QtCore import QTimer
 from false_core.jobs import Check, Classify
 from false_core.outputs.publish import published
 
-FAKE = Path(__file__).with_name("fake_worker.py")
+FAKE = Path(__file__).parents[1] / "fake_worker.py"
 SOON_S = 20.0
 """A run that takes longer than this waits for one of the fake worker's sleeps of a minute. It bounds hanging, not speed."""
 
@@ -30,7 +30,7 @@ def job(tmp_path) -> Classify:
 @pytest.fixture
 def run(provider, job, feedback, tmp_path):
     """Run the job with a worker that behaves as named, and see to it that nothing hangs."""
-    from qgis_false.worker import run_job
+    from qgis_false.compute.worker import run_job
 
     def cancel_when_it_runs() -> None:
         wait_for_note(tmp_path)
@@ -142,7 +142,7 @@ def test_a_process_that_breaks_the_protocol_is_an_error_that_says_how(run, tmp_p
 
 @pytest.mark.parametrize("name", ["map.tif", "map [2].tif", f"{'long' * 20}.tif"])
 def test_what_the_library_was_writing_is_found_whatever_its_name(provider, tmp_path, name):
-    from qgis_false.worker import _half_written
+    from qgis_false.compute.worker import _half_written
 
     job = Classify(raster="/r.tif", model="/m.safetensors", output=str(tmp_path / name))
     with published(job.output) as (scratch,):
@@ -151,7 +151,7 @@ def test_what_the_library_was_writing_is_found_whatever_its_name(provider, tmp_p
 
 
 def test_a_program_that_cannot_be_started_is_an_error(provider, job, feedback, tmp_path):
-    from qgis_false.worker import run_job
+    from qgis_false.compute.worker import run_job
 
     program = tmp_path / "python"
     program.write_text("no program")
@@ -171,7 +171,7 @@ def test_cancel_ends_a_process_that_does_not_listen_and_all_it_started(run, tmp_
 @pytest.mark.thorough
 def test_cancel_ends_a_process_that_is_stopped(provider, job, feedback, tmp_path):
     """It hears nothing then, as in native code that never ends."""
-    from qgis_false.worker import run_job
+    from qgis_false.compute.worker import run_job
 
     def stop_and_cancel() -> None:
         os.kill(int(wait_for_note(tmp_path)), signal.SIGSTOP)
@@ -187,7 +187,7 @@ def test_cancel_ends_a_process_that_is_stopped(provider, job, feedback, tmp_path
 def test_of_two_jobs_at_once_one_is_cancelled_and_the_other_goes_on(provider, job, feedback, compute_python, tmp_path):
     from conftest import Listener
 
-    from qgis_false.worker import run_job, worker_command
+    from qgis_false.compute.worker import run_job, worker_command
 
     cancelled: list[str] = []
 
@@ -218,7 +218,7 @@ def test_cancel_arrives_by_qt_s_event_loop_too(run, feedback, tmp_path):
 
 
 def test_the_steps_of_a_cancel_add_up_to_what_users_are_promised(provider):
-    from qgis_false import worker
+    from qgis_false.compute import worker
 
     assert worker.OUTPUT_POLL_S + worker.KILL_AFTER_S + worker.TERMINATE_S <= 2.0
 
@@ -226,7 +226,7 @@ def test_the_steps_of_a_cancel_add_up_to_what_users_are_promised(provider):
 @pytest.mark.thorough
 def test_cancel_does_not_wait_for_a_process_that_never_read_its_job(provider, feedback, tmp_path):
     from false_core.jobs import Pretrain
-    from qgis_false.worker import run_job
+    from qgis_false.compute.worker import run_job
 
     job = Pretrain(rasters=tuple(f"/{'x' * 200}/{n}.tif" for n in range(2000)), encoder=str(tmp_path / "e.safetensors"))
     threading.Timer(0.5, feedback.cancel).start()
@@ -321,16 +321,16 @@ def test_variables_of_qgis_do_not_reach_the_process_but_ours_and_the_user_s_do(r
 
 
 def test_an_interpreter_without_the_packages_says_what_to_install(provider, feedback, monkeypatch):
-    from qgis_false.worker import run_job, worker_command
+    from qgis_false.compute.worker import run_job, worker_command
 
-    monkeypatch.setattr("qgis_false.worker.REQUIRED_PACKAGES", ("json", "no_such_package"))
+    monkeypatch.setattr("qgis_false.compute.worker.REQUIRED_PACKAGES", ("json", "no_such_package"))
     with pytest.raises(QgsProcessingException, match=r"has no no_such_package\. Install what it needs: .*-m pip install"):
         run_job(Check(), feedback, worker_command(sys.executable))
 
 
 @pytest.mark.thorough
 def test_the_real_worker_runs_this_plugin_s_library_and_no_other(provider, feedback, compute_python, monkeypatch, tmp_path):
-    from qgis_false.worker import run_job
+    from qgis_false.compute.worker import run_job
 
     decoy = tmp_path / "false_core"
     decoy.mkdir()

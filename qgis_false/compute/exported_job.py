@@ -15,8 +15,8 @@ from qgis.core import QgsProcessingContext, QgsProcessingException, QgsProcessin
 from false_core import jobs
 from false_core.errors import FalseError
 from qgis_false import settings
+from qgis_false.compute.path_mapping import PathMapping, parse_mapping, paths_of
 from qgis_false.parameter_names import said
-from qgis_false.path_mapping import PathMapping, parse_mapping, paths_of
 from qgis_false.tasks import EXPORT_NAME
 from qgis_false.translation import failure, tr
 from qgis_false.whole_file import write_whole
