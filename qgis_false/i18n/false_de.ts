@@ -2228,6 +2228,10 @@
         <translation>Der Layer der Trainingsflächen wird in einer Transaktion bearbeitet, die Trainingsflächen der Datei vorenthält. Beenden Sie zuerst die Bearbeitung.</translation>
     </message>
     <message>
+        <source>The label layer has no field {field} any more, which holds the classes. Give it back: a field of whole numbers of that name.</source>
+        <translation>Der Layer der Trainingsflächen hat das Feld {field} nicht mehr, das die Klassen enthält. Geben Sie es ihm zurück: ein Feld dieses Namens mit ganzen Zahlen.</translation>
+    </message>
+    <message>
         <source>{number} labels are not in {file}, but in {path}. Copy them into the label layer. {reason}</source>
         <translation>{number} Trainingsflächen sind nicht in {file}, sondern in {path}. Kopieren Sie sie in den Layer der Trainingsflächen. {reason}</translation>
     </message>
