@@ -60,7 +60,7 @@ from qgis_false.dock.live_map import LiveMap
 from qgis_false.dock.project_state import EncoderChoice, remember_work
 from qgis_false.dock.session_process import SessionProcess, session_command
 from qgis_false.environment.interpreters import NoEnvironment
-from qgis_false.layers import name_in_job
+from qgis_false.layers.sources import name_in_job
 from qgis_false.translation import tr
 
 SCORE_AFTER_MS = 1200

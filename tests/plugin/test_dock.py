@@ -1286,7 +1286,7 @@ class TestProject:
         assert dock.first_page.raster() == other and len(opened) == 2, "each once, when it is seen"
 
     def test_a_base_map_from_the_web_is_no_raster_to_work_on(self, desk, image):
-        from qgis_false.layers import raster_layers
+        from qgis_false.layers.sources import raster_layers
 
         web = QgsRasterLayer("type=xyz&url=file:///nowhere/{x}/{y}/{z}.png", "web", "wms")
         assert web.isValid() and web.providerType() == "wms"
