@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from false_core.session_protocol import ChangeLabels, Close, SessionRequest, SetClasses
+from false_core.session_protocol import ChangeLabels, Close, SessionRequest, SetClasses, Withdraw
 
-ADDING_UP = (ChangeLabels, SetClasses)
+ADDING_UP = (ChangeLabels, SetClasses, Withdraw)
 """Requests of which every one counts. Of all others the latest of its kind takes the place of those before it."""
 
 
@@ -44,6 +44,6 @@ class Inbox:
         """Return whether a request of one of some kinds, or the end of the session, is waiting."""
         return any(isinstance(one, (*kinds, Close)) for one in self._waiting)
 
-    def asker(self, *kinds: type[SessionRequest]) -> Callable[[], bool]:
+    def interruption_by(self, *kinds: type[SessionRequest]) -> Callable[[], bool]:
         """Return a function that says whether such a request is waiting."""
         return lambda: self.holds(*kinds)

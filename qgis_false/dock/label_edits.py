@@ -54,9 +54,9 @@ class LabelEdits(QObject):
         self.problem = ""
         self._source, self._crs = layer.source(), layer.crs()  # Known also when the layer is gone.
         self._keys = [layer.fields().at(number).name() for number in layer.primaryKeyAttributes()]
-        self._done: List[_Exchange] = []
-        self._undone: List[_Exchange] = []
-        self._waiting: List[_Exchange] = []
+        self._done: List[_LabelReplacement] = []
+        self._undone: List[_LabelReplacement] = []
+        self._waiting: List[_LabelReplacement] = []
         self._try_again = QTimer(self)
         self._try_again.timeout.connect(self._write_waiting)
 
@@ -112,13 +112,13 @@ class LabelEdits(QObject):
                 features.append(QgsVectorLayerUtils.createFeature(self.layer, areas, {field: code}, context))
         if not features:
             raise failure("What was drawn encloses no area.")
-        self._do_anew(_Exchange(self.layer, [], features))
+        self._do_anew(_LabelReplacement(self.layer, [], features))
 
     def remove(self, ids: Sequence[int]) -> None:
         """Remove labels."""
         found = self._features(ids)
         if found:
-            self._do_anew(_Exchange(self.layer, found, []))
+            self._do_anew(_LabelReplacement(self.layer, found, []))
 
     def reclassify(self, ids: Sequence[int], code: int) -> None:
         """Give labels another class."""
@@ -129,7 +129,7 @@ class LabelEdits(QObject):
             changed.setAttribute(CLASS_FIELD, code)
             after.append(changed)
         if before:
-            self._do_anew(_Exchange(self.layer, before, after))
+            self._do_anew(_LabelReplacement(self.layer, before, after))
 
     def of_class(self, code: int) -> List[int]:
         """Return the ids of all labels of a class that are in the file."""
@@ -152,7 +152,7 @@ class LabelEdits(QObject):
         if labels:
             try:
                 check_not_busy(self._source)
-                _Exchange(QgsVectorLayer(self._source, "", "ogr"), [], labels).do()
+                _LabelReplacement(QgsVectorLayer(self._source, "", "ogr"), [], labels).do()
             except QgsProcessingException as error:
                 told = tr(
                     "{number} labels are not in {file}, but in {path}. Copy them into the label layer. {reason}",
@@ -181,9 +181,9 @@ class LabelEdits(QObject):
         layer.updateFields()
         names = [one for one in fields if layer.fields().lookupField(one) not in (-1, *layer.primaryKeyAttributes())]
         try:
-            _Exchange(layer, [], _copies(labels, layer, names)).do()
+            _LabelReplacement(layer, [], _copies(labels, layer, names)).do()
         except QgsProcessingException:  # Class and shape are what was drawn.
-            _Exchange(layer, [], _copies(labels, layer, [CLASS_FIELD])).do()
+            _LabelReplacement(layer, [], _copies(labels, layer, [CLASS_FIELD])).do()
         return path
 
     def _file(self) -> Path:
@@ -219,13 +219,19 @@ class LabelEdits(QObject):
             raise failure(
                 "The label layer is edited in a transaction, which keeps labels out of the file. End the editing first."
             )
+        if self.layer.fields().lookupField(CLASS_FIELD) < 0:
+            raise failure(
+                "The label layer has no field {field} any more, which holds the classes. Give it back: a field of whole "
+                "numbers of that name.",
+                field=CLASS_FIELD,
+            )
         check_not_busy(self.layer.source(), patience_ms)
 
-    def _do_anew(self, exchange: _Exchange) -> None:
+    def _do_anew(self, exchange: _LabelReplacement) -> None:
         self._do(exchange)
         self._undone.clear()
 
-    def _do(self, exchange: _Exchange) -> None:
+    def _do(self, exchange: _LabelReplacement) -> None:
         """Do an edit. One that only adds waits where another program holds the file, behind others that wait."""
         only_adds = not exchange.before
         try:
@@ -238,14 +244,14 @@ class LabelEdits(QObject):
         self._waiting.append(exchange)
         self._show_waiting()
 
-    def _write(self, exchange: _Exchange, patience_ms: int = PATIENCE_MS) -> None:
+    def _write(self, exchange: _LabelReplacement, patience_ms: int = PATIENCE_MS) -> None:
         self._check(patience_ms)
         self.begun.emit()
         exchange.do()
         self._done.append(exchange)
         self._tell(exchange)
 
-    def _tell(self, exchange: _Exchange) -> None:
+    def _tell(self, exchange: _LabelReplacement) -> None:
         self.edited.emit(sorted({feature.id() for feature in (*exchange.before, *exchange.after)}))
 
     def _features(self, ids: Sequence[int]) -> List[QgsFeature]:
@@ -253,7 +259,7 @@ class LabelEdits(QObject):
         return list(self.layer.getFeatures(QgsFeatureRequest().setFilterFids(stored))) if stored else []
 
 
-class _Exchange:
+class _LabelReplacement:
     """Labels in place of others. They keep their ids, so that later edits still find them."""
 
     def __init__(self, layer: QgsVectorLayer, before: List[QgsFeature], after: List[QgsFeature]) -> None:
@@ -277,16 +283,17 @@ class _Exchange:
         fresh = [feature for feature in new if feature.id() not in kept]
         field = layer.fields().lookupField(CLASS_FIELD)
         values: Dict[int, Dict[int, Any]] = {
-            feature.id(): {field: feature.attribute(field)} for feature in new if feature.id() in kept
+            feature.id(): {field: feature.attribute(CLASS_FIELD)} for feature in new if feature.id() in kept
         }
         key = _key_field(provider)
         done = not gone or provider.deleteFeatures(gone)
         if done and fresh:
-            done, added = _added(provider, fresh)
+            # The layer may have other fields by now.
+            done, added = _added(provider, _copies(fresh, layer, [one.name() for one in layer.fields()]))
             for feature, stored in zip(fresh, added if done else []):
                 feature.setId(stored.id())
-                if key >= 0:
-                    feature.setAttribute(key, stored.id())  # So that it comes back under the same one.
+                if key >= 0:  # So that it comes back under the same one.
+                    feature.setAttribute(layer.fields().at(key).name(), stored.id())
         if done and values:
             done = provider.changeAttributeValues(values)
         if not done:

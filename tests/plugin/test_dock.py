@@ -317,6 +317,42 @@ class TestKeys:
         assert in_file(dock) == {1: 1, 2: 1}
         until(lambda: told(record) == {1: 1, 2: 1}, "the session hears of it")
 
+    def test_undo_and_redo_know_fields_by_their_names(self, dock, desk, record):
+        two_classes(dock)
+        layer = dock.work.labels
+        by = with_author(layer)
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.3, 0.4)
+        draw_square(desk, 0.6, 0.4)
+        dock.work.edits.undo()
+        assert layer.dataProvider().addAttributes([QgsField("note", QVariant.String)])
+        layer.updateFields()
+        dock.work.edits.redo()
+        dock.work.edits.reclassify([1], 2)
+        dock.work.edits.remove([1])
+        assert layer.dataProvider().deleteAttributes([layer.fields().lookupField("by")])
+        layer.updateFields()
+        for _ in range(2):
+            dock.work.edits.undo()
+        assert [(one["class"], bool(one["note"])) for one in layer.getFeatures()] == [(1, False), (1, False)] and by
+        dock.work.edits.redo()
+        assert in_file(dock) == {1: 2, 2: 1}
+
+    def test_without_the_field_of_the_classes_nothing_is_drawn_and_it_is_said(self, dock, desk, record):
+        two_classes(dock)
+        layer = dock.work.labels
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.3, 0.4)
+        until(lambda: told(record) == {1: 1}, "the session hears of it")
+        assert layer.dataProvider().deleteAttributes([layer.fields().lookupField("class")])
+        layer.updateFields()
+        draw_square(desk, 0.6, 0.4)
+        assert layer.featureCount() == 1 and "has no field class any more" in dock.status.text()
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert layer.featureCount() == 1
+        dock.work.watch.look()
+        until(lambda: told(record) == {}, "no label has a class")
+
     def test_escape_forgets_and_delete_steps_back(self, dock, desk):
         two_classes(dock)
         dock.drawing.use("polygon")
@@ -566,10 +602,12 @@ class TestLabelLayer:
 
     def test_labels_go_to_the_crs_of_the_raster(self, desk, image, tmp_path, record):
         from qgis_false.dock.label_file import label_layer
-        from qgis_false.dock.labelling import Labelling, Looks
+        from qgis_false.dock.labelling import EncoderChoice, Labelling
 
         labels = label_layer(tmp_path / "degrees.gpkg", QgsCoordinateReferenceSystem("EPSG:4326"))
-        work = Labelling(desk.canvas, image, labels, Looks(), lambda: [sys.executable, str(FAKE), "behaves", str(record)])
+        work = Labelling(
+            desk.canvas, image, labels, EncoderChoice(), lambda: [sys.executable, str(FAKE), "behaves", str(record)]
+        )
         work.begin()
         work.add_label(QgsGeometry.fromRect(image.extent()), image.crs(), 1)
         until(lambda: requests(record, "changelabels"), "the session hears of it")
@@ -1248,7 +1286,7 @@ class TestProject:
         assert dock.first_page.raster() == other and len(opened) == 2, "each once, when it is seen"
 
     def test_a_base_map_from_the_web_is_no_raster_to_work_on(self, desk, image):
-        from qgis_false.layers import raster_layers
+        from qgis_false.layers.sources import raster_layers
 
         web = QgsRasterLayer("type=xyz&url=file:///nowhere/{x}/{y}/{z}.png", "web", "wms")
         assert web.isValid() and web.providerType() == "wms"
@@ -1256,7 +1294,7 @@ class TestProject:
         assert raster_layers() == [image]
 
     def test_the_wheel_scrolls_the_page_and_changes_nothing(self, dock, desk):
-        for widget in (dock.looks.choice, dock.live_map.shows, dock.live_map.opacity, dock.drawing._stroke_width):
+        for widget in (dock.encoder.choice, dock.live_map.shows, dock.live_map.opacity, dock.drawing._stroke_width):
             before = [widget.currentIndex() if hasattr(widget, "currentIndex") else widget.value()]
             none, keys, phase = QPoint(0, 0), Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase
             place = QPointF(widget.rect().center())
@@ -1410,18 +1448,18 @@ class TestModels:
 
 class TestEncoders:
     def test_none_leaves_colours_and_texture_and_the_project_knows(self, dock, record, tmp_path):
-        from qgis_false.dock.panels.looks import ENCODER_NONE
+        from qgis_false.dock.panels.encoder import ENCODER_NONE
 
         assert requests(record, "open")[-1]["weights"] == "general"
-        dock.looks.choice.setCurrentIndex(ENCODER_NONE)
-        dock.looks.choice.activated.emit(ENCODER_NONE)
+        dock.encoder.choice.setCurrentIndex(ENCODER_NONE)
+        dock.encoder.choice.activated.emit(ENCODER_NONE)
         until(lambda: dock.work.opened is not None, "it goes on")
         assert requests(record, "open")[-1]["weights"] == "none"
         project = QgsProject.instance()
         assert project.write(str(tmp_path / "project.qgs")) and project.read(str(tmp_path / "project.qgs"))
         until(lambda: dock.work is not None and dock.work.opened is not None, "it is found again")
         assert requests(record, "open")[-1]["weights"] == "none"
-        assert dock.looks.choice.currentIndex() == ENCODER_NONE
+        assert dock.encoder.choice.currentIndex() == ENCODER_NONE
 
 
 class TestAFolderThatIsReadOnly:
@@ -1565,6 +1603,16 @@ class TestWholeMaps:
         assert not runs.started and panel._progress.isHidden() and panel._cancel.isHidden()
         assert panel.line.text().startswith(said) and panel.line.isHidden() == (not said)
 
+    @pytest.mark.parametrize("mode", ["takes long to save"])
+    def test_a_model_that_nobody_wants_any_more_is_taken_back_from_the_session(self, dock, record):
+        dock.whole_maps.make_map.click()
+        until(lambda: requests(record, "save"), "the session is asked")
+        dock.whole_maps._cancel.click()
+        until(lambda: requests(record, "withdraw"), "it is told")
+        assert requests(record, "withdraw")[0]["asked"] == requests(record, "save")[0]["number"]
+        assert dock.whole_maps.make_map.isEnabled() and dock.whole_maps.line.text() == "Cancelled."
+        until(lambda: not dock.work._owed, "it has answered")
+
     def test_the_live_map_gives_way_to_a_new_one_until_the_next_label(self, dock, desk, image, monkeypatch, tmp_path):
         runs, live = Started(monkeypatch), dock.live_map._visible
         two_classes(dock)
@@ -1656,9 +1704,9 @@ class TestWholeMaps:
         said = desk.bar.currentItem().text() if how != "another raster" else dock.status.text()
         assert run.values["ENCODER"] in said
         if how == "another raster":
-            assert dock.work.looks.encoder == ""
+            assert dock.work.encoder_choice.encoder == ""
         elif how == "closed":
-            assert remembered_work().looks.encoder == run.values["ENCODER"]
+            assert remembered_work().encoder_choice.encoder == run.values["ENCODER"]
 
     @pytest.mark.parametrize("how", ["closed", "another project"])
     def test_a_map_that_is_done_when_the_dock_is_closed_is_shown_where_its_raster_is(
