@@ -15,6 +15,7 @@ All who ask of a device get the same answer, so that a session shows what a map 
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -22,8 +23,8 @@ from enum import Enum
 import torch
 from torch.amp import GradScaler
 
-from false_core.jobs import AUTO_PRECISION, FLOAT32
-from false_core.settings import preferred_precision
+from false_core.errors import RequestError
+from false_core.jobs import AUTO_PRECISION, FLOAT32, PRECISIONS
 
 BFLOAT16_SINCE, FLOAT16_SINCE, TURING = (8, 0), (7, 0), (7, 5)
 """The compute capability of the first GPUs that were built for bfloat16, that of the first with tensor cores, and the one
@@ -58,8 +59,17 @@ def precision_of(device: torch.device, use: Use, asked: str = AUTO_PRECISION) ->
 
 
 def resolved(asked: str) -> str:
-    """Return the precision that a job asks for: what ``FALSE_PRECISION`` names where it says ``auto``."""
-    return preferred_precision() if asked == AUTO_PRECISION else asked
+    """Return the precision that a job asks for: what ``FALSE_PRECISION`` names where it says ``auto``.
+
+    Raises:
+        RequestError: The variable names none.
+    """
+    if asked != AUTO_PRECISION:
+        return asked
+    named = os.environ.get("FALSE_PRECISION", "").strip() or AUTO_PRECISION
+    if named not in PRECISIONS:
+        raise RequestError(f"FALSE_PRECISION is {named!r}.", f"It must be {' or '.join(PRECISIONS)}.")
+    return named
 
 
 def built_for(device: torch.device, use: Use) -> torch.dtype:
