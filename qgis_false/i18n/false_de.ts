@@ -2404,12 +2404,28 @@
         <translation>{path} enthält keine Trainingsflächen von FALSE: keinen Layer {layer} mit einem Feld {field}. Wählen Sie eine andere Datei.</translation>
     </message>
     <message>
+        <source>The library of the compute environment speaks another version. Set the environment up again.</source>
+        <translation>Die Bibliothek der Rechenumgebung spricht eine andere Version. Richten Sie die Rechenumgebung neu ein.</translation>
+    </message>
+    <message>
+        <source>The computing process said something that is no answer: {error}.</source>
+        <translation>Der Rechenprozess hat etwas gesagt, das keine Antwort ist: {error}.</translation>
+    </message>
+    <message>
         <source>The session starts...</source>
         <translation>Die Sitzung beginnt...</translation>
     </message>
     <message>
         <source>{how} No label is lost; it starts again.</source>
         <translation>{how} Keine Trainingsfläche ist verloren; sie beginnt neu.</translation>
+    </message>
+    <message>
+        <source>The session has not answered for a minute. Wait, or press Start again.</source>
+        <translation>Die Sitzung hat seit einer Minute nicht geantwortet. Warten Sie, oder drücken Sie auf Neu starten.</translation>
+    </message>
+    <message>
+        <source>The session has ended several times. Press Start again.</source>
+        <translation>Die Sitzung ist mehrmals abgebrochen. Drücken Sie auf Neu starten.</translation>
     </message>
     <message>
         <source>The raster is open. Add a class for each land cover, with Add... or From...</source>
@@ -2422,18 +2438,6 @@
     <message>
         <source>The labels are being looked at.</source>
         <translation>Die Trainingsflächen werden angesehen.</translation>
-    </message>
-    <message>
-        <source>The library of the compute environment speaks another version. Set the environment up again.</source>
-        <translation>Die Bibliothek der Rechenumgebung spricht eine andere Version. Richten Sie die Rechenumgebung neu ein.</translation>
-    </message>
-    <message>
-        <source>The session has not answered for a minute. Wait, or press Start again.</source>
-        <translation>Die Sitzung hat seit einer Minute nicht geantwortet. Warten Sie, oder drücken Sie auf Neu starten.</translation>
-    </message>
-    <message>
-        <source>{number} labels wait until another program lets go of {file}: a second QGIS that edits it, a database browser or a synchronised folder. Save or end the editing there.</source>
-        <translation>{number} Trainingsflächen warten, bis ein anderes Programm {file} freigibt: ein zweites QGIS, das sie bearbeitet, ein Datenbank-Browser oder ein synchronisierter Ordner. Speichern oder beenden Sie die Bearbeitung dort.</translation>
     </message>
     <message>
         <source>Learned from {number} labels.</source>
@@ -2450,18 +2454,6 @@
     <message>
         <source>{percent} % of the view is computed.</source>
         <translation>{percent} % des Ausschnitts sind berechnet.</translation>
-    </message>
-    <message>
-        <source>The computing process said something that is no answer: {error}.</source>
-        <translation>Der Rechenprozess hat etwas gesagt, das keine Antwort ist: {error}.</translation>
-    </message>
-    <message>
-        <source>The session has ended several times. Press Start again.</source>
-        <translation>Die Sitzung ist mehrmals abgebrochen. Drücken Sie auf Neu starten.</translation>
-    </message>
-    <message>
-        <source>The classes are not in {file} yet. It is tried again.</source>
-        <translation>Die Klassen sind noch nicht in {file}. Es wird erneut versucht.</translation>
     </message>
     <message>
         <source>Take its {number} shapes as labels too?</source>
@@ -2774,6 +2766,14 @@
     <message>
         <source>The computing process of the session is gone: {how}.</source>
         <translation>Der Rechenprozess der Sitzung ist weg: {how}.</translation>
+    </message>
+    <message>
+        <source>{number} labels wait until another program lets go of {file}: a second QGIS that edits it, a database browser or a synchronised folder. Save or end the editing there.</source>
+        <translation>{number} Trainingsflächen warten, bis ein anderes Programm {file} freigibt: ein zweites QGIS, das sie bearbeitet, ein Datenbank-Browser oder ein synchronisierter Ordner. Speichern oder beenden Sie die Bearbeitung dort.</translation>
+    </message>
+    <message>
+        <source>The classes are not in {file} yet. It is tried again.</source>
+        <translation>Die Klassen sind noch nicht in {file}. Es wird erneut versucht.</translation>
     </message>
     <message>
         <source>FALSE has no compute environment yet. It is a Python of its own, with PyTorch.</source>
