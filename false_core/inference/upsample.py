@@ -112,4 +112,5 @@ def _corner_weights(factor: int) -> Tensor:
 
 
 def _in_percent(probability: Tensor) -> Tensor:
-    return (probability * 100).round().clamp(0, 100).to(torch.uint8)
+    """Return probabilities in percent. What is given is used up: another copy of a large tile would be the most in memory."""
+    return probability.mul_(100).round_().clamp_(0, 100).to(torch.uint8)
