@@ -49,7 +49,7 @@ from false_core.feedback import Feedback
 from false_core.memory import keep_memory
 from false_core.methods.simclr import nt_xent
 from false_core.models.encoder import ImageProjector, build_encoder, channels_of
-from false_core.precision import autocast
+from false_core.precision import autocast, numbers_in_training
 from false_core.presets import IMAGE, PRETRAIN
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import MeasuredRasters, measure
@@ -103,7 +103,7 @@ class Plain(nn.Module):
 
     def forward(self, views: Tensor) -> Tensor:
         """Return embeddings."""
-        with autocast(self.device, SETTINGS.mixed_precision):
+        with autocast(self.device, numbers_in_training(self.device, SETTINGS.mixed_precision)[0]):
             embeddings: Tensor = self.projector(self.encoder(views.contiguous(memory_format=torch.channels_last)))
         return embeddings
 
