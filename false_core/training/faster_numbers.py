@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from false_core.cost import Speed
-from false_core.distributed import ALONE, World
+from false_core.computing.cost import Speed
+from false_core.computing.distributed import ALONE, World
+from false_core.computing.precision import in_words
 from false_core.feedback import Feedback
-from false_core.precision import in_words
 
 LEAST_GAIN = 1.25
 """The speed of short numbers, as a multiple of that of float32, from which on they are taken. A busy computer can make them

@@ -9,13 +9,13 @@ from functools import partial
 import numpy as np
 import torch
 
-from false_core.cost import Cost, Speed, SpeedTest, most_memory, run_by_turns
-from false_core.distributed import ALONE, World
+from false_core.computing.cost import Cost, Speed, SpeedTest, most_memory, run_by_turns
+from false_core.computing.distributed import ALONE, World
+from false_core.computing.precision import in_words, numbers_in_training
 from false_core.feedback import Feedback
 from false_core.inference.tiles import TilePlan
 from false_core.jobs import Finetune
 from false_core.models.fused import FeatureParts
-from false_core.precision import in_words, numbers_in_training
 from false_core.presets import FinetuneSettings
 from false_core.raster.source import RasterSource
 from false_core.sampling.cache import CHUNK_PX, chunk_bytes

@@ -9,12 +9,12 @@ from functools import partial
 
 import torch
 
-from false_core.cost import Cost, Speed, SpeedTest, most_memory, run_by_turns
-from false_core.distributed import ALONE, World
+from false_core.computing.cost import Cost, Speed, SpeedTest, most_memory, run_by_turns
+from false_core.computing.distributed import ALONE, World
+from false_core.computing.precision import in_words, numbers_in_training
 from false_core.feedback import Feedback
 from false_core.jobs import Pretrain
 from false_core.methods.registry import METHOD_CLASSES
-from false_core.precision import in_words, numbers_in_training
 from false_core.presets import PretrainSettings
 from false_core.sampling.cache import CHUNK_PX, chunk_bytes
 from false_core.sampling.loading import on_device

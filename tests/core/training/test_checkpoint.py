@@ -8,9 +8,9 @@ import pytest
 import torch
 from two_cards import TwoCards
 
+from false_core.computing.precision import numbers_in_training
 from false_core.feedback import Feedback
 from false_core.jobs import Pretrain
-from false_core.precision import numbers_in_training
 from false_core.presets import PRETRAIN
 from false_core.training.checkpoint import Checkpoint
 

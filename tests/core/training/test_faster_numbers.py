@@ -11,15 +11,15 @@ import torch
 from small_jobs import TRAININGS, SmallJobs, interrupt, output_of
 from small_world import Listener
 
-from false_core import cost
-from false_core.cost import Speed
+from false_core.computing import cost
+from false_core.computing.cost import Speed
+from false_core.computing.distributed import ALONE, Share, World
+from false_core.computing.precision import INSTRUCTIONS, Use, built_for
 from false_core.dispatch import run
-from false_core.distributed import Share, World
 from false_core.feedback import Feedback
 from false_core.jobs import Estimate, Job, Pretrain, to_json
 from false_core.models.header import ENCODER, SEGMENTER
 from false_core.models.model_file import NUMBERS, read_card
-from false_core.precision import INSTRUCTIONS, Use, built_for
 from false_core.training import faster_numbers, segmenter_training, trainer
 from false_core.training.faster_numbers import FEWEST_BATCHES, LEAST_GAIN, choose_numbers
 
@@ -47,8 +47,8 @@ class TestTheChoice:
         possible: Sequence[torch.dtype] = BOTH,
         batches: float = FEWEST_BATCHES,
         begun: Sequence[torch.dtype] = (),
-        world: World = World(),
-        feedback: Feedback = Feedback(),
+        world: World = ALONE,
+        feedback: Feedback | None = None,
     ) -> tuple[torch.dtype, int]:
         """Return the numbers, and how often they were tested."""
         tests: list[float] = []
@@ -57,7 +57,7 @@ class TestTheChoice:
             tests.append(gain)
             return [Speed(gain, 1.0), Speed(1.0, 1.0)]
 
-        return choose_numbers(possible, batches, lambda one: one in begun, speeds, feedback, world), len(tests)
+        return choose_numbers(possible, batches, lambda one: one in begun, speeds, feedback or Feedback(), world), len(tests)
 
     @pytest.mark.parametrize(("gain", "numbers"), [(0.9, LONG), (1.24, LONG), (1.25, SHORT), (1.61, SHORT)])
     def test_is_what_is_clearly_faster(self, gain: float, numbers: torch.dtype, listener: Listener) -> None:
