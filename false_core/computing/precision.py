@@ -88,7 +88,7 @@ def numbers_in_training(device: torch.device, mixed: bool) -> tuple[torch.dtype,
     """Return the numbers that a training may compute with: one, or on some CPUs long and short ones, in this order.
 
     Args:
-        mixed: True where it takes short numbers on a device that was built for them, unless ``FALSE_PRECISION`` says float32.
+        mixed: True where it takes short numbers on devices built for them, unless ``FALSE_PRECISION`` says float32.
     """
     if not mixed or resolved(AUTO_PRECISION) == FLOAT32:
         return (torch.float32,)

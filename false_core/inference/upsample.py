@@ -112,5 +112,5 @@ def _corner_weights(factor: int) -> Tensor:
 
 
 def _in_percent(probability: Tensor) -> Tensor:
-    """Return probabilities in percent, which take the place of what is given: of a large tile, copies are too much memory."""
+    """Return probabilities in percent, in place of what is given: of a large tile, copies are too much memory."""
     return probability.mul_(100).round_().clamp_(0, 100).to(torch.uint8)

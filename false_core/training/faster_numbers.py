@@ -50,7 +50,7 @@ def choose_numbers(
     long, short = speeds()
     gain = world.smallest(round(100 * long.seconds / short.seconds)) / 100
     feedback.info(
-        f"Trained in {in_words(possible[1])} it is {gain:.2f} times as fast here as in float32, by a test of speed. From "
-        f"{LEAST_GAIN:g} times on that is taken."
+        f"Training in {in_words(possible[1])} is {gain:.2f} times as fast here as in float32, by a test of speed. From "
+        f"{LEAST_GAIN:g} times on it is taken."
     )
     return possible[gain >= LEAST_GAIN]

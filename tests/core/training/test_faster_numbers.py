@@ -62,7 +62,7 @@ class TestTheChoice:
     @pytest.mark.parametrize(("gain", "numbers"), [(0.9, LONG), (1.24, LONG), (1.25, SHORT), (1.61, SHORT)])
     def test_is_what_is_clearly_faster(self, gain: float, numbers: torch.dtype, listener: Listener) -> None:
         assert self.chosen(gain, feedback=listener.feedback) == (numbers, 1)
-        assert f"in bfloat16 it is {gain:.2f} times as fast here" in listener.infos
+        assert f"in bfloat16 is {gain:.2f} times as fast here" in listener.infos
 
     def test_is_not_tested_where_there_is_none_or_the_run_is_short(self) -> None:
         assert self.chosen(9.0, possible=BOTH[:1]) == (LONG, 0)
@@ -131,7 +131,7 @@ class TestATraining:
     ) -> None:
         job = replace(small_jobs.make(name, tmp_path), report=str(tmp_path / "r.html"))  # type: ignore[call-arg]
         run(job, listener)
-        assert "in bfloat16 it is 1.50 times as fast here" in listener.infos
+        assert "in bfloat16 is 1.50 times as fast here" in listener.infos
         assert "The network computes in bfloat16." in listener.infos
         assert numbers_of(job) == "bfloat16"
         assert "The network computed in bfloat16." in (tmp_path / "r.html").read_text(encoding="utf-8")
@@ -185,6 +185,6 @@ class TestATraining:
         monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
         job = small_jobs.make(name, tmp_path)
         run(job, listener)
-        gain = float(listener.infos.partition("in bfloat16 it is ")[2].partition(" times")[0])
+        gain = float(listener.infos.partition("in bfloat16 is ")[2].partition(" times")[0])
         assert 0.05 < gain < 20
         assert numbers_of(job) == ("bfloat16" if gain >= LEAST_GAIN else "float32")
