@@ -19,9 +19,9 @@ from false_core.mapping.classify.plan import plan_of
 from false_core.raster.imagery import with_rasters_found
 from false_core.sampling.labelled import LabelledRaster
 from false_core.training.finetune import decoder_settings, labelled_raster
-from false_core.training.finetuning_cost import decoder_cost, decoder_numbers, fitting_cost
+from false_core.training.finetuning_cost import decoder_cost, decoder_precision, fitting_cost
 from false_core.training.preparation import Pretraining
-from false_core.training.pretraining_cost import pretraining_cost, pretraining_numbers
+from false_core.training.pretraining_cost import pretraining_cost, pretraining_precision
 from false_core.training.stages import asks_network, read_stages
 from false_core.training.start import NETWORK_HEAD, Start, begin, frozen_encoders
 from false_core.untrusted.network import network_closed
@@ -79,10 +79,10 @@ def _pretraining_prepared(job: Pretrain, feedback: Feedback) -> Callable[[], Cos
 
 
 def _cost_of_stage(start: Pretraining, stage: Pretrain, feedback: Feedback) -> Cost:
-    return pretraining_cost(start, 0, stage, pretraining_numbers(start, stage, feedback), feedback)
+    return pretraining_cost(start, 0, stage, pretraining_precision(start, stage, feedback), feedback)
 
 
 def _cost_of_decoder(start: Start, raster: LabelledRaster, feedback: Feedback) -> Cost:
     settings = decoder_settings(start)
-    numbers = decoder_numbers(start.job, settings, raster, start.device, feedback)
+    numbers = decoder_precision(start.job, settings, raster, start.device, feedback)
     return decoder_cost(settings, raster, start.device, numbers, feedback)

@@ -3,7 +3,7 @@
 A network is trained, makes maps and is looked through in a session in bfloat16 on NVIDIA GPUs since Ampere (compute
 capability 8.0), in float16 on older ones with tensor cores (Volta, and of Turing RTX and T4), and in float32 elsewhere.
 CPUs with instructions for bfloat16 use it for networks with a decoder; whether in training too, a test of speed says, see
-``false_core.training.faster_numbers``. The features of areas, similar places, places to learn from, two dates, embeddings
+``false_core.training.faster_precision``. The features of areas, similar places, places to learn from, two dates, embeddings
 and labels of a linear head are float32 everywhere. Older GPUs and CPUs only emulate bfloat16: convolutions fail, or take
 longer than in float32. Turing without tensor cores (GTX 16) is known for convolutions in float16 that give no numbers
 (github.com/pytorch/pytorch, issues 58123 and 77955).
@@ -84,7 +84,7 @@ def forbid_tf32() -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
-def numbers_in_training(device: torch.device, mixed: bool) -> tuple[torch.dtype, ...]:
+def precisions_in_training(device: torch.device, mixed: bool) -> tuple[torch.dtype, ...]:
     """Return the numbers that a training may compute with: one, or on some CPUs long and short ones, in this order.
 
     Args:

@@ -13,7 +13,7 @@ from torch import nn
 
 from false_core.accuracy.cross_validated import accuracy_of_held_out
 from false_core.computing.cost import is_worth_telling
-from false_core.computing.device import tell_numbers
+from false_core.computing.device import tell_precision
 from false_core.computing.distributed import ALONE, World
 from false_core.computing.precision import of_training
 from false_core.feedback import Feedback
@@ -22,7 +22,7 @@ from false_core.labels.annotation import Annotation
 from false_core.labels.label_warnings import label_warnings
 from false_core.labels.reading import read_annotation
 from false_core.labels.split import split
-from false_core.models.model_file import NUMBERS, SHAPES, ModelCard, save_model
+from false_core.models.model_file import PRECISION, SHAPES, ModelCard, save_model
 from false_core.models.model_report import accuracy_in_short
 from false_core.models.weights import NONE
 from false_core.presets import FINETUNE, FinetuneSettings, with_overrides
@@ -35,7 +35,7 @@ from false_core.sampling.labelled import LabelledRaster, on_valid_pixels
 from false_core.settings import memory_for_pixels
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
-from false_core.training.finetuning_cost import LABEL_TILE_PX, decoder_cost, decoder_numbers, fitting_cost, tiles_looked_at
+from false_core.training.finetuning_cost import LABEL_TILE_PX, decoder_cost, decoder_precision, fitting_cost, tiles_looked_at
 from false_core.training.finetuning_report import LEARNING_WAS_CHECKED, LEARNS_FROM_RASTER, finetuning_report
 from false_core.training.heads.fit import fit_head
 from false_core.training.labels_picture import draw_labels
@@ -81,14 +81,14 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
     return scores
 
 
-def _report(made: _Made, notes: Sequence[str]) -> str:
+def _report(made: _UnwrittenModel, notes: Sequence[str]) -> str:
     assert made.learned_from is not None  # The first process knows it.
     about, picture = ground_facts(made.learned_from.source), draw_labels(made.learned_from)
     return finetuning_report(made.card, made.curves, made.confusion, notes, picture, about)
 
 
 @dataclass(frozen=True)
-class _Made:
+class _UnwrittenModel:
     """A model that is not written yet, and what its report shows."""
 
     card: ModelCard
@@ -99,7 +99,7 @@ class _Made:
     learned_from: LabelledRaster | None = None
 
 
-def _train(start: Start, feedback: Feedback, world: World) -> _Made:
+def _train(start: Start, feedback: Feedback, world: World) -> _UnwrittenModel:
     """Train a decoder, and the encoder with it unless that is frozen."""
     job, base = start.job, start.base
     settings = decoder_settings(start)
@@ -112,15 +112,15 @@ def _train(start: Start, feedback: Feedback, world: World) -> _Made:
         training, held_out = split(annotation, job.validation, source.width, source.height, job.seed)
         _warn_of_labels(annotation, held_out, job.validation > 0, source, feedback)
     raster = LabelledRaster(source, normalisation, annotation)
-    numbers = decoder_numbers(job, settings, raster, start.device, feedback, world)
+    numbers = decoder_precision(job, settings, raster, start.device, feedback, world)
     told = of_training(start.device, numbers)
-    tell_numbers(told, start.device, feedback)
+    tell_precision(told, start.device, feedback)
     if world is ALONE and is_worth_telling(settings.steps * settings.batch_size * settings.crop_size**2):
         feedback.info(decoder_cost(settings, raster, start.device, numbers, feedback).told())
     parts = (training, held_out)
     trained = train_segmenter(job, settings, base, raster, cache, parts, start.device, numbers, feedback, world)
     method = {"name": "finetune", "head": NETWORK_HEAD, "preset": start.preset, **asdict(settings), "seed": job.seed}
-    method[NUMBERS] = told
+    method[PRECISION] = told
     accuracy = None
     if held_out is not None and trained.confusion is not None:
         accuracy = accuracy_of_held_out(trained.confusion, held_out.pixels)
@@ -131,10 +131,10 @@ def _train(start: Start, feedback: Feedback, world: World) -> _Made:
     )
     if trained.origin:
         card = replace(card, provenance={**card.provenance, "weights": trained.origin})
-    return _Made(card, trained.network, trained.confusion, trained.curves, trained.checkpoint, raster)
+    return _UnwrittenModel(card, trained.network, trained.confusion, trained.curves, trained.checkpoint, raster)
 
 
-def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
+def _fit(start: Start, feedback: Feedback, world: World) -> _UnwrittenModel:
     """Fit linear classifiers to features of frozen encoders."""
     job = start.job
     with feedback.stage("Reading the labels", 0.05):
@@ -143,7 +143,7 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
     if not world.share.is_main:
         scores: dict[str, float] = world.broadcast_object(dict)
         card = card_of(start, source, normalisation, annotation, None, None, "", {})
-        return _Made(replace(card, provenance={"scores": scores}), nn.Identity(), None)
+        return _UnwrittenModel(replace(card, provenance={"scores": scores}), nn.Identity(), None)
     encoders, origin = frozen_encoders(job, start.base, source, feedback)
     smoothing = smoothing_px(job, source)
     with feedback.stage("Fitting", 0.02):
@@ -178,7 +178,7 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
     if origin:
         card = replace(card, provenance={**card.provenance, "weights": origin})
     world.broadcast_object(lambda: card.provenance["scores"])
-    return _Made(card, fitted.segmenter, fitted.confusion, learned_from=raster)
+    return _UnwrittenModel(card, fitted.segmenter, fitted.confusion, learned_from=raster)
 
 
 def decoder_settings(start: Start) -> FinetuneSettings:

@@ -11,7 +11,7 @@ import torch
 
 from false_core.computing.cost import Cost, Speed, SpeedTest, most_memory, run_by_turns
 from false_core.computing.distributed import ALONE, World
-from false_core.computing.precision import in_words, numbers_in_training
+from false_core.computing.precision import in_words, precisions_in_training
 from false_core.feedback import Feedback
 from false_core.inference.tiles import TilePlan
 from false_core.jobs import Finetune
@@ -23,15 +23,15 @@ from false_core.sampling.labelled import LabelledRaster, RawCrops
 from false_core.sampling.spectral import QUIET, torch_generator
 from false_core.settings import memory_for_pixels
 from false_core.training.checkpoint import Checkpoint
-from false_core.training.faster_numbers import choose_numbers
+from false_core.training.faster_precision import choose_precision
 from false_core.training.heads.choice import candidates_for
 from false_core.training.heads.fit import SAMPLED_PIXELS_SEEN, FrozenEncoder
 from false_core.training.heads.fits import PENALTY
 from false_core.training.heads.folds import FOLDS
+from false_core.training.heads.pseudo_labels import PSEUDO_LABEL_SHARE
 from false_core.training.heads.regression import fit_logistic
 from false_core.training.heads.samples import LOOK_SIDE_PX, LOOKS, labelled_points
 from false_core.training.heads.spaces import COMPONENTS, names_in
-from false_core.training.heads.sure_pixels import SURE_SHARE
 from false_core.training.pretraining_cost import BYTES_OF_A_WEIGHT
 from false_core.training.segmenter_training import SegmenterTrainer
 
@@ -83,7 +83,7 @@ def fitting_cost(
     points = len(labelled_points(raster.annotation, seed).owners)
     width = sum(_width(member, parts) for member in members)
     # Each is fitted without a fold, then to all labels, and those that are chosen to pixels of the raster besides.
-    seen = points + SURE_SHARE * SAMPLED_PIXELS_SEEN
+    seen = points + PSEUDO_LABEL_SHARE * SAMPLED_PIXELS_SEEN
     again = sum(_width(member.parts, parts) for member in candidates[0].members)
     fits = of_classifier.seconds * (FOLDS + 1) * (points * width + seen * again) * classes
     seconds = tiles_looked_at(raster, seed) * of_tile.seconds + fits
@@ -92,7 +92,7 @@ def fitting_cost(
     return Cost(seconds, memory, weights)
 
 
-def decoder_numbers(
+def decoder_precision(
     job: Finetune,
     settings: FinetuneSettings,
     raster: LabelledRaster,
@@ -101,9 +101,9 @@ def decoder_numbers(
     world: World = ALONE,
 ) -> torch.dtype:
     """Return the numbers that the training of a decoder computes with."""
-    possible = numbers_in_training(device, settings.mixed_precision)
+    possible = precisions_in_training(device, settings.mixed_precision)
     crops = settings.batch_size / world.share.world_size * (settings.steps + settings.refit_steps)
-    return choose_numbers(
+    return choose_precision(
         possible,
         crops / _crops_tested(settings, device),
         lambda numbers: Checkpoint(job, settings, device, numbers, feedback, world).is_there,

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from false_core.computing.cost import is_worth_telling
-from false_core.computing.device import tell_numbers
+from false_core.computing.device import tell_precision
 from false_core.computing.distributed import ALONE, World
 from false_core.computing.precision import of_training
 from false_core.feedback import Feedback
@@ -18,7 +18,7 @@ from false_core.jobs import Pretrain
 from false_core.methods.method import Outcome, named_after_level
 from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.header import ENCODER
-from false_core.models.model_file import MADE_BY, NUMBERS, STAGES, ModelCard, save_model
+from false_core.models.model_file import MADE_BY, PRECISION, STAGES, ModelCard, save_model
 from false_core.raster.georeference import ground_facts
 from false_core.raster.source import RasterSource, Window, first_names
 from false_core.reports.page import write_report
@@ -32,7 +32,7 @@ from false_core.training.gallery import collect_galleries
 from false_core.training.guard import TrainingGuard
 from false_core.training.method_pictures import Drawn, method_sections
 from false_core.training.preparation import Pretraining
-from false_core.training.pretraining_cost import pretraining_cost, pretraining_numbers
+from false_core.training.pretraining_cost import pretraining_cost, pretraining_precision
 from false_core.training.pretraining_report import pretraining_report
 from false_core.training.purity import Truth
 from false_core.training.trainer import LocalBatch, Trainer
@@ -97,7 +97,7 @@ def pretrain_stage(
     """
     start = Pretraining.of(job, feedback, world, asked)
     settings, steps, rasters = start.settings, start.steps, start.rasters
-    numbers = pretraining_numbers(start, job, feedback, world)
+    numbers = pretraining_precision(start, job, feedback, world)
     trainer, sampler = start.trainer(settings, job.seed, feedback, world, numbers), start.sampler(settings, job.seed)
     checkpoint = Checkpoint(job, settings, start.device, numbers, feedback, world)
     curves = Curves(feedback, sum(stage.steps for stage in before))
@@ -110,7 +110,7 @@ def pretrain_stage(
             if state:
                 trainer.restore(state)
                 curves.restore(state["curves"])
-            tell_numbers(of_training(start.device, numbers), start.device, feedback)
+            tell_precision(of_training(start.device, numbers), start.device, feedback)
             if world is ALONE and is_worth_telling(2 * settings.crop_size**2 * settings.batch_size * (steps - trainer.step)):
                 feedback.info(pretraining_cost(start, trainer.step, job, numbers, feedback).told())
             _train(trainer, sampler, start.truth, curves, guard, feedback, world)
@@ -262,7 +262,7 @@ def _card(job: Pretrain, start: Pretraining, trainer: Trainer, curves: Curves) -
             **kept,
             "steps": trainer.step,
             "seed": job.seed,
-            NUMBERS: of_training(start.device, trainer.numbers),
+            PRECISION: of_training(start.device, trainer.numbers),
         },
         provenance={
             "rasters": first_names(rasters.sources, MAX_RASTER_NAMES),

@@ -11,7 +11,7 @@ import torch
 
 from false_core.computing.cost import Cost, Speed, SpeedTest, most_memory, run_by_turns
 from false_core.computing.distributed import ALONE, World
-from false_core.computing.precision import in_words, numbers_in_training
+from false_core.computing.precision import in_words, precisions_in_training
 from false_core.feedback import Feedback
 from false_core.jobs import Pretrain
 from false_core.methods.registry import METHOD_CLASSES
@@ -20,7 +20,7 @@ from false_core.sampling.cache import CHUNK_PX, chunk_bytes
 from false_core.sampling.loading import on_device
 from false_core.settings import memory_for_pixels
 from false_core.training.checkpoint import Checkpoint
-from false_core.training.faster_numbers import choose_numbers
+from false_core.training.faster_precision import choose_precision
 from false_core.training.preparation import Pretraining
 from false_core.training.trainer import DECIDE_MEMORY
 
@@ -34,14 +34,14 @@ REPORT_S = 8.0
 """Seconds for the report, on the two cores that they were measured on."""
 
 
-def pretraining_numbers(start: Pretraining, job: Pretrain, feedback: Feedback, world: World = ALONE) -> torch.dtype:
+def pretraining_precision(start: Pretraining, job: Pretrain, feedback: Feedback, world: World = ALONE) -> torch.dtype:
     """Return the numbers that a pretraining computes with that begins with ``start``."""
     settings = start.settings
-    possible = numbers_in_training(start.device, settings.mixed_precision)
+    possible = precisions_in_training(start.device, settings.mixed_precision)
     if not METHOD_CLASSES[settings.method].by_gradients:
         possible = possible[:1]
     batches = start.steps * settings.batch_size / world.share.world_size / _patches_tested(start)
-    return choose_numbers(
+    return choose_precision(
         possible,
         batches,
         lambda numbers: Checkpoint(job, settings, start.device, numbers, feedback, world).is_there,

@@ -10,7 +10,7 @@ from false_core.feedback import Feedback
 from false_core.jobs import UNTRAINED
 from false_core.methods.false_negatives import ANCHOR, FOUND
 from false_core.methods.registry import METHOD_CLASSES
-from false_core.models.model_file import NUMBERS, ModelCard
+from false_core.models.model_file import PRECISION, ModelCard
 from false_core.models.model_report import bands_shown, history_section
 from false_core.presets import IMAGE, PRETRAIN
 from false_core.raster.georeference import pixel_in_words
@@ -94,8 +94,8 @@ def _training(card: ModelCard, curves: Curves) -> list[Section]:
     steps, usual = _steps(card)
     if steps < usual and card.method.get("until_flat"):
         text += f" Training ended after {steps:,} of {usual:,} steps, as the loss hardly fell any more."
-    if NUMBERS in card.method:
-        text += f" The network computed in {card.method[NUMBERS]}."
+    if PRECISION in card.method:
+        text += f" The network computed in {card.method[PRECISION]}."
     return [Section("Loss and learning rate", text, draw_curves(curves, [("loss",), ("learning rate",)]))]
 
 
@@ -170,7 +170,7 @@ def _gallery(gallery: Gallery, card: ModelCard, named: bool) -> Section:
     """Return a gallery with what has to be said about it; ``named`` says which level it is of."""
     what = "patches" if gallery.level == IMAGE else "points"
     level = f" ({what})" if named else ""
-    known = any(same is not None for exhibit in gallery.exhibits for same in exhibit.same_class)
+    known = any(same is not None for example in gallery.examples for same in example.same_class)
     where = "in the middle of the patch" if gallery.level == IMAGE else "at the point"
     classes = f" Classes are those of the truth raster {where}." if known else ""
     how = f"The numbers are cosine similarities to the anchor.{classes} {_crops(gallery, card)}"
@@ -194,7 +194,7 @@ def _gallery(gallery: Gallery, card: ModelCard, named: bool) -> Section:
     )
     text = (
         f"The rows are benchmark anchors, another view of each, and {found} should show the same land cover as the anchor. "
-        f"These are {len(gallery.exhibits)} of the {gallery.anchors:,} benchmark anchors that were found among "
+        f"These are {len(gallery.examples)} of the {gallery.anchors:,} benchmark anchors that were found among "
         f"{gallery.looked_at:,} {what} after the training, from the least to the most similar. {how}"
     )
     return Section(heading, text, draw_gallery(gallery))

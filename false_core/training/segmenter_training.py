@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from false_core.accuracy.metrics import IntArray
 from false_core.computing.distributed import World
-from false_core.computing.precision import autocast, loss_scaler, numbers_in_training
+from false_core.computing.precision import autocast, loss_scaler, precisions_in_training
 from false_core.feedback import Feedback
 from false_core.jobs import Finetune
 from false_core.labels.annotation import IGNORE, Annotation
@@ -162,7 +162,7 @@ class SegmenterTrainer:
     ) -> None:
         world.share.check_divides(settings.batch_size, "crops")
         self.settings, self.seed, self.device, self._world = settings, seed, device, world
-        self.numbers = numbers or numbers_in_training(device, settings.mixed_precision)[0]
+        self.numbers = numbers or precisions_in_training(device, settings.mixed_precision)[0]
         self.step = 0
         network = build_segmenter(settings.encoder, settings.decoder, bands, classes)
         network = network.to(device, memory_format=torch.channels_last)

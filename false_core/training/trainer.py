@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from false_core.computing.device import describe, is_out_of_memory
 from false_core.computing.device_limits import DeviceLimit
 from false_core.computing.distributed import ALONE, World
-from false_core.computing.precision import autocast, in_words, loss_scaler, numbers_in_training
+from false_core.computing.precision import autocast, in_words, loss_scaler, precisions_in_training
 from false_core.errors import OutOfMemoryError
 from false_core.feedback import Feedback
 from false_core.methods.method import Outcome, Views
@@ -85,7 +85,7 @@ class Trainer:
         numbers: torch.dtype | None = None,
     ) -> None:
         self.settings, self.steps, self.seed, self.device = settings, steps, seed, device
-        self.numbers = numbers or numbers_in_training(device, settings.mixed_precision)[0]
+        self.numbers = numbers or precisions_in_training(device, settings.mixed_precision)[0]
         self.step = 0
         self._flat_at: int | None = None
         self._feedback, self._world = feedback, world

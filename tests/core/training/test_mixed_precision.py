@@ -29,7 +29,7 @@ TOO_LARGE = 2.0**60
 def compute_in(numbers: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have trainings compute in such numbers, as a GPU that was built for them."""
     for module in ("trainer", "segmenter_training", "pretraining_cost", "finetuning_cost"):
-        monkeypatch.setattr(f"false_core.training.{module}.numbers_in_training", lambda device, mixed: (numbers,))
+        monkeypatch.setattr(f"false_core.training.{module}.precisions_in_training", lambda device, mixed: (numbers,))
 
 
 @pytest.fixture

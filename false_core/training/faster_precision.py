@@ -24,7 +24,7 @@ FEWEST_BATCHES = 200
 seconds. Shorter ones compute in float32."""
 
 
-def choose_numbers(
+def choose_precision(
     possible: Sequence[torch.dtype],
     batches: float,
     is_begun: Callable[[torch.dtype], bool],
@@ -35,7 +35,7 @@ def choose_numbers(
     """Return the numbers that a training computes with, the same in all processes.
 
     Args:
-        possible: Those that this process may compute with, as ``numbers_in_training`` returns them.
+        possible: Those that this process may compute with, as ``precisions_in_training`` returns them.
         batches: The length of the training, in batches as large as those of the test.
         is_begun: Says whether an interrupted run has left a checkpoint in such numbers.
         speeds: Tests the speed in each of them.

@@ -19,9 +19,9 @@ from false_core.dispatch import run
 from false_core.feedback import Feedback
 from false_core.jobs import Estimate, Job, Pretrain, to_json
 from false_core.models.header import ENCODER, SEGMENTER
-from false_core.models.model_file import NUMBERS, read_card
-from false_core.training import faster_numbers, segmenter_training, trainer
-from false_core.training.faster_numbers import FEWEST_BATCHES, LEAST_GAIN, choose_numbers
+from false_core.models.model_file import PRECISION, read_card
+from false_core.training import faster_precision, segmenter_training, trainer
+from false_core.training.faster_precision import FEWEST_BATCHES, LEAST_GAIN, choose_precision
 
 LONG, SHORT = torch.float32, torch.bfloat16
 BOTH = (LONG, SHORT)
@@ -57,7 +57,9 @@ class TestTheChoice:
             tests.append(gain)
             return [Speed(gain, 1.0), Speed(1.0, 1.0)]
 
-        return choose_numbers(possible, batches, lambda one: one in begun, speeds, feedback or Feedback(), world), len(tests)
+        return choose_precision(possible, batches, lambda one: one in begun, speeds, feedback or Feedback(), world), len(
+            tests
+        )
 
     @pytest.mark.parametrize(("gain", "numbers"), [(0.9, LONG), (1.24, LONG), (1.25, SHORT), (1.61, SHORT)])
     def test_is_what_is_clearly_faster(self, gain: float, numbers: torch.dtype, listener: Listener) -> None:
@@ -102,7 +104,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Clock:
     """A processor with the instructions, on which even the shortest training is tested."""
     monkeypatch.delenv("FALSE_PRECISION")
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {INSTRUCTIONS[0]: True}, raising=False)
-    monkeypatch.setattr(faster_numbers, "FEWEST_BATCHES", 0)
+    monkeypatch.setattr(faster_precision, "FEWEST_BATCHES", 0)
     monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
     made = Clock(1.5)
     monkeypatch.setattr(cost, "time", made)
@@ -117,10 +119,10 @@ def clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Clock:
     return made
 
 
-def numbers_of(job: Job) -> str:
+def precision_in_file(job: Job) -> str:
     """Return the numbers that the file of a training names."""
     kind = ENCODER if isinstance(job, Pretrain) else SEGMENTER
-    return str(read_card(str(output_of(job)), kind).method[NUMBERS])
+    return str(read_card(str(output_of(job)), kind).method[PRECISION])
 
 
 @pytest.mark.thorough
@@ -133,7 +135,7 @@ class TestATraining:
         run(job, listener)
         assert "in bfloat16 is 1.50 times as fast here" in listener.infos
         assert "The network computes in bfloat16." in listener.infos
-        assert numbers_of(job) == "bfloat16"
+        assert precision_in_file(job) == "bfloat16"
         assert "The network computed in bfloat16." in (tmp_path / "r.html").read_text(encoding="utf-8")
 
     def test_in_float32_ends_as_if_it_had_not_been_tested(
@@ -147,7 +149,7 @@ class TestATraining:
         monkeypatch.setenv("FALSE_PRECISION", "float32")
         run(untested)
         assert clock.steps - tested < tested
-        assert numbers_of(job) == "float32"
+        assert precision_in_file(job) == "float32"
         assert output_of(job).read_bytes() == output_of(untested).read_bytes()
 
     def test_goes_on_in_what_it_began_with(
@@ -162,7 +164,7 @@ class TestATraining:
         run(job, listener)
         assert "Going on from step" in listener.infos
         assert "times as fast" not in listener.infos
-        assert numbers_of(job) == "bfloat16"
+        assert precision_in_file(job) == "bfloat16"
 
     def test_is_estimated_in_what_it_would_take(
         self, name: str, clock: Clock, small_jobs: SmallJobs, tmp_path: Path, listener: Listener
@@ -180,11 +182,11 @@ class TestATraining:
         self, name: str, small_jobs: SmallJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener
     ) -> None:
         monkeypatch.delenv("FALSE_PRECISION")
-        monkeypatch.setattr(faster_numbers, "FEWEST_BATCHES", 0)
+        monkeypatch.setattr(faster_precision, "FEWEST_BATCHES", 0)
         monkeypatch.setattr(cost, "TEST_S", 0.2)
         monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
         job = small_jobs.make(name, tmp_path)
         run(job, listener)
         gain = float(listener.infos.partition("in bfloat16 is ")[2].partition(" times")[0])
         assert 0.05 < gain < 20
-        assert numbers_of(job) == ("bfloat16" if gain >= LEAST_GAIN else "float32")
+        assert precision_in_file(job) == ("bfloat16" if gain >= LEAST_GAIN else "float32")
