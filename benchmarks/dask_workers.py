@@ -2,7 +2,7 @@
 
     python benchmarks/dask_workers.py                     8,192 x 8,192 pixels
     python benchmarks/dask_workers.py --side 4096 --workers 1 2 4 8
-    python benchmarks/dask_workers.py --quick       3,072 x 3,072 pixels, once: to see that all goes through
+    python benchmarks/dask_workers.py --quick       2,048 x 2,048 pixels, once: to see that all goes through
 
 Classifying counts, from the first task that is handed out to the last that is stored, with the seconds in which each worker
 loads torch; starting the workers and writing the file do not. Rounds go in turn, and the best counts, as other programs may
@@ -70,7 +70,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="few pixels and one round, for no figures but the same maps")
     chosen = parser.parse_args()
     if chosen.quick:
-        chosen.side, chosen.rounds = 3072, 1
+        chosen.side, chosen.rounds = 2048, 1
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         scene = write_scene(folder / "scene", 512)
