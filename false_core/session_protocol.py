@@ -22,7 +22,7 @@ from false_core.errors import presentable
 from false_core.events import LONGEST_MESSAGE, Failed, Finished, Message, Progress, Started
 from false_core.line_protocol import ProtocolError, Vocabulary
 
-SESSION_VERSION = 1
+SESSION_VERSION = 2
 """Version of this protocol. A session says its own in ``opened``."""
 LONGEST_SESSION_LINE = 32_000_000
 """Characters of a line. Pictures of large screens are the longest."""
@@ -182,13 +182,25 @@ class Save:
 
 
 @dataclass(frozen=True)
+class Withdraw:
+    """Take back a request that is answered once. Answered with ``withdrawn``.
+
+    Attributes:
+        asked: Number of that request.
+    """
+
+    number: int
+    asked: int
+
+
+@dataclass(frozen=True)
 class Close:
     """End the session."""
 
     number: int
 
 
-SessionRequest = Union[Open, SetClasses, ChangeLabels, View, Score, Suggest, Outline, Save, Close]
+SessionRequest = Union[Open, SetClasses, ChangeLabels, View, Score, Suggest, Outline, Save, Withdraw, Close]
 REQUESTS = Vocabulary("request", get_args(SessionRequest), LONGEST_SESSION_LINE)
 
 
@@ -359,6 +371,19 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Withdrawn:
+    """A request was taken back, or it was too late for that.
+
+    Attributes:
+        number: Number of the request to take it back.
+        in_time: True where nothing was done and the request gets no answer; False where none is waiting under that number.
+    """
+
+    number: int
+    in_time: bool
+
+
+@dataclass(frozen=True)
 class Refused:
     """A request cannot be done. Everything else goes on.
 
@@ -388,6 +413,7 @@ Answer = Union[
     SuggestedPlaces,
     Outlined,
     Saved,
+    Withdrawn,
     Refused,
     Finished,
     Failed,

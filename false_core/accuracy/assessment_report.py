@@ -132,7 +132,9 @@ def _whole_map(a: Assessment) -> list[Section]:
             percent(c.pixels / a.pixels),
             *(interval_in_words(float(e.value[k]), float(e.error[k])) for e in (j.users, j.producers)),
             area_in_words(c.pixels * a.unit.per_pixel, whole),
-            area_with_interval(j.shares, k, whole),
+            area_in_words(whole * float(j.shares.value[k]), whole)
+            if a.is_census
+            else area_with_interval(j.shares, k, whole),
         ]
         for k, c in enumerate(a.classes)
     ]
@@ -206,8 +208,10 @@ def _area_figure(a: Assessment, whole: float) -> str:
 
 
 def area_with_interval(shares: WithInterval, k: int, whole: float) -> str:
-    """Return the estimated area of class ``k`` with half the width of its interval."""
+    """Return the estimated area of class ``k`` with half the width of its interval, or that nothing is known of it."""
     value, error = whole * float(shares.value[k]), whole * float(shares.error[k])
+    if math.isnan(value) or (math.isnan(error) and not value):
+        return "not known"
     return area_in_words(value, whole) + ("" if math.isnan(error) else f" ± {area_in_words(error, whole)}")
 
 

@@ -27,8 +27,8 @@ from false_core.areas.kept_features import Features, features_of
 from false_core.areas.layer import AreaLayer, make_cells, read_areas
 from false_core.areas.pooling import Pooling
 from false_core.areas.result_file import write_classified
-from false_core.device import choose_device
-from false_core.distributed import ALONE
+from false_core.computing.device import choose_device
+from false_core.computing.distributed import ALONE
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import ClassifyAreas

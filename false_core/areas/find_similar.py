@@ -20,8 +20,8 @@ from false_core.areas.likeness import LikenessToExamples
 from false_core.areas.marks import Marks
 from false_core.areas.pooling import Pooling
 from false_core.areas.similar_places_report import FoundPlaces, SeenMarks, similar_places_report
-from false_core.device import choose_device
-from false_core.distributed import ALONE
+from false_core.computing.device import choose_device
+from false_core.computing.distributed import ALONE
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import FindSimilar

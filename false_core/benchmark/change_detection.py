@@ -15,7 +15,7 @@ from false_core.benchmark.settings import BenchmarkSettings
 from false_core.benchmark.tasks import BenchmarkTask
 from false_core.change.change_scores import change_scores_of_files
 from false_core.change.find_change import find_change
-from false_core.distributed import ALONE
+from false_core.computing.distributed import ALONE
 from false_core.errors import RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import Change

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from false_core import jobs
-from false_core.backbone_libraries import timm
+from false_core.computing.backbone_libraries import timm
 from false_core.errors import RequestError
 from false_core.experiments.kept_features import digest_of_weights
 from false_core.feedback import Feedback

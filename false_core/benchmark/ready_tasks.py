@@ -12,7 +12,7 @@ import shapely
 from false_core.benchmark.tasks import AREAS, CHANGE, LIKENESS, SEGMENTATION, BenchmarkTask
 from false_core.benchmark.two_dates import generate_two_dates
 from false_core.errors import InputError
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.source import moved
 from false_core.synthetic.classes import CLASSES
 from false_core.synthetic.files import write_image, write_scene

@@ -28,7 +28,7 @@ from false_core.change.paired_samples import sample_pairs
 from false_core.change.registration import measured_shift
 from false_core.change.score_tiles import ScoreOfTiles, edges_of_dates
 from false_core.change.two_dates_report import two_dates_report
-from false_core.device import choose_device
+from false_core.computing.device import choose_device
 from false_core.errors import ModelFileError, RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import Change
@@ -39,7 +39,7 @@ from false_core.models.general import BACKBONE, GENERAL
 from false_core.models.header import ENCODER, SEGMENTER
 from false_core.models.model_file import ModelCard, read_card, wrong_bands
 from false_core.models.weights import start_from
-from false_core.publish import scratch_folder
+from false_core.outputs.publish import scratch_folder
 from false_core.raster.areas import unit_in_words
 from false_core.raster.map_file import RasterFile
 from false_core.raster.same_bands import Remarks, ordered_as

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from false_core.change.date_pair import DatePair, PairedPixels
+from false_core.computing.threads import prefetch
 from false_core.feedback import Feedback
 from false_core.inference.features import FEATURE_STRIDE, FINEST_LEVEL
 from false_core.inference.tiles import Tile, TilePlan
 from false_core.models.encoder import STRIDE, channels_of
 from false_core.raster.coarsening import block_mean
 from false_core.raster.source import BoolArray, Window
-from false_core.threads import prefetch
 from false_core.training.heads.samples import MIN_VALID_SHARE, adapt_batch_norms
 
 CHANGE_TILE_PX, CHANGE_HALO_PX = 768, 192

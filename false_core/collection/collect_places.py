@@ -17,7 +17,7 @@ from false_core.collection.places import read_places
 from false_core.collection.quotas import quotas
 from false_core.collection.spread import ChosenPlaces, in_turn
 from false_core.collection.variety import contrastive_gradients, covering_first, farthest_first
-from false_core.device import choose_device
+from false_core.computing.device import choose_device
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import BY_CHANCE, BY_FEATURES, BY_GRADIENTS, CollectPlaces

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from false_core.collection.candidates import Grounds, PlaceCandidates
+from false_core.computing.threads import prefetch
 from false_core.feedback import Feedback
 from false_core.inference.features import FINEST_LEVEL
 from false_core.models.encoder import STRIDE
 from false_core.raster.source import BoolArray, FloatArray, Window
 from false_core.raster.statistics import Normalisation
-from false_core.threads import prefetch
 
 LEAST_VALID_SHARE = 0.9
 """Share of a place that must hold data."""

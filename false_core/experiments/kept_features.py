@@ -23,7 +23,7 @@ from torch import Tensor
 
 from false_core.models import encoder, fused, texture
 from false_core.models.fused import FeatureParts
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.source import RasterSource
 from false_core.training.heads import samples
 from false_core.training.heads.samples import FeatureSampler, FloatArray, LabelledPoints

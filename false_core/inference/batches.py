@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from false_core.device import is_out_of_memory
-from false_core.device_limits import DeviceLimit
+from false_core.computing.device import is_out_of_memory
+from false_core.computing.device_limits import DeviceLimit
 from false_core.feedback import Feedback
 from false_core.models.segmenter import class_probabilities
 

@@ -13,12 +13,12 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from false_core.gpu_pixels import RawPixels, normalised_on, takes_stored_pixels
+from false_core.computing.threads import cores, prefetch
 from false_core.inference.batches import BatchedNetwork, stacked_tiles
 from false_core.inference.tiles import Blender, Tile, TilePlan
+from false_core.raster.gpu_pixels import RawPixels, normalised_on, takes_stored_pixels
 from false_core.raster.source import BoolArray, RasterSource
 from false_core.raster.statistics import Normalisation
-from false_core.threads import cores, prefetch
 
 MOST_READERS = 16
 """Threads that read, as far as there are cores: a device that is faster than the CPU waits for tiles to be decoded."""

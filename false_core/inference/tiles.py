@@ -9,7 +9,7 @@ from math import lcm
 import torch
 from torch import Tensor
 
-from false_core.device import memory_of
+from false_core.computing.device import memory_of
 from false_core.errors import InputError, OutOfMemoryError
 from false_core.models.fused import FusedSpec
 from false_core.raster.source import Window

@@ -1396,7 +1396,7 @@ class Estimate(Job, done_by="false_core.estimate:estimate"):
 
 
 @dataclass(frozen=True)
-class Check(Job, done_by="false_core.device:check"):
+class Check(Job, done_by="false_core.computing.device:check"):
     """Check the compute environment: versions, device, and a real computation on it."""
 
     device: str = _device()

@@ -96,7 +96,8 @@ def _areas(handed: Handed) -> Section:
         for k, c in enumerate(handed.classes)
     ]
     text = (
-        "The adjusted areas correct for what the map shows too much or too little of; ± is their 95 % confidence interval."
+        "The adjusted areas correct for what the map shows too much or too little of; ± is their 95 % confidence interval. "
+        "Nothing is known of the area of a class that no point shows."
         if sampled
         else "The areas are counted on the map. Where the map is wrong, they are wrong too."
     )

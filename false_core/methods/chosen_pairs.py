@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from false_core.distributed import ALONE, World
+from false_core.computing.distributed import ALONE, World
 from false_core.methods.calibration import Calibration, log_numerator
 from false_core.methods.false_negatives import FalseNegatives
 from false_core.methods.method import Outcome, pair_curves

@@ -31,7 +31,7 @@ from false_core.models.from_file import segmenter_from
 from false_core.models.header import SEGMENTER
 from false_core.models.missing_package import how_to_install
 from false_core.models.model_file import ModelCard, read_card
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.statistics import Normalisation
 
 OPSET = 17

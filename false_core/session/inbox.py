@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from false_core.session_protocol import ChangeLabels, Close, SessionRequest, SetClasses
+from false_core.session_protocol import ChangeLabels, Close, SessionRequest, SetClasses, Withdraw
 
-ADDING_UP = (ChangeLabels, SetClasses)
+ADDING_UP = (ChangeLabels, SetClasses, Withdraw)
 """Requests of which every one counts. Of all others the latest of its kind takes the place of those before it."""
 
 

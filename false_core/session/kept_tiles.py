@@ -17,10 +17,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from false_core.computing.precision import Use, autocast, in_words, precision_of
 from false_core.inference.tiles import Tile
 from false_core.models.fused import TEXTURE, WITHOUT_ENCODER, FeatureParts, in_half, places_around
 from false_core.models.texture import MOST_STEP, SCALES, reach_of
-from false_core.precision import Use, autocast, in_words, precision_of
 from false_core.raster.disk_cache import DiskCache
 from false_core.raster.file_state import raster_signature
 from false_core.raster.source import BoolArray, Window

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from false_core.checks.protection import protect_inputs
 from false_core.labels.annotation import Annotation
 from false_core.models.fused import FusedSegmenter
 from false_core.models.model_file import MADE_BY, ModelCard, save_model
 from false_core.models.record import record_of
-from false_core.protection import protect_inputs
-from false_core.publish import check_destinations, locked_outputs
+from false_core.outputs.publish import check_destinations, locked_outputs
 from false_core.session.ground import HEAD, Ground
 from false_core.session.live_head import LiveHead
 from false_core.session.session_scores import HeldOut

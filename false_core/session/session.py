@@ -6,6 +6,7 @@ that makes it useless ends it at once. So an answer never waits for work that no
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -56,6 +57,8 @@ from false_core.session_protocol import (
     Suggest,
     SuggestedPlaces,
     View,
+    Withdraw,
+    Withdrawn,
     is_usable,
     packed,
 )
@@ -65,11 +68,15 @@ REFIT_S = 1.5
 """Seconds between two fits while labels far from the view are still being looked at."""
 FEW_LABELS = 4
 """Labels of a tile up to which each is looked at alone. The surroundings of more overlap, or nearly fill the tile."""
+VIEW_S, SLICE_S = 10.0, 1.0
+"""Time after which a view that is not complete gives way to labels that wait, and the time it has between two fits then."""
 SUGGEST_S = 3.0
 """Time after which a person who asks where to label next is told of what has been looked at by then."""
 PROGRESS_S = 1.0
 """Seconds between two words on how much of the raster has been looked at."""
 CHANGES = (ChangeLabels, SetClasses)
+ANSWERED_ONCE = (Suggest, Outline, Save, Score)
+"""Requests that can be taken back."""
 
 
 class Session:
@@ -125,6 +132,11 @@ class Session:
         elif isinstance(request, Open):
             self._pending = {Open: request}
             self._room = None
+        elif isinstance(request, Withdraw):
+            waiting = [kind for kind, one in self._pending.items() if one.number == request.asked and kind in ANSWERED_ONCE]
+            for kind in waiting:
+                del self._pending[kind]
+            self._say(Withdrawn(request.number, bool(waiting)))
         elif self._room is None and Open not in self._pending:
             self._say(Refused(request.number, "No raster is open.", "Open one first.", RequestError.code))
         elif isinstance(request, CHANGES):
@@ -214,7 +226,7 @@ class _Room:
         self._wants_fit, self._awaits_more = False, False
         self._view: View | None = None
         self._view_at = 0.0
-        self._is_drawn = True
+        self._is_drawn, self._gives_way = True, False
         self._codes: tuple[View, int, npt.NDArray[np.uint8]] | None = None
         """The last finished picture: its view, the request that its labels came with, and its classes."""
         self._before: tuple[View, npt.NDArray[np.uint8]] | None = None
@@ -252,7 +264,7 @@ class _Room:
     def show(self, view: View) -> None:
         """Take in what is to be seen."""
         self._rests = False
-        self._view, self._view_at, self._is_drawn = view, time.monotonic(), False
+        self._view, self._view_at, self._is_drawn, self._gives_way = view, time.monotonic(), False, False
 
     # --- What is to be done ---------------------------------------------------------------------------------------------
 
@@ -268,9 +280,9 @@ class _Room:
 
     def drawing(self) -> tuple[int, Callable[[], None]] | None:
         """Return the picture of the view that is to be drawn, or None where it is."""
-        if self._view is not None and not self._is_drawn and self._head is not None and not self._rests:
-            return self._view.number, self._draw
-        return None
+        if self._view is None or self._is_drawn or self._head is None or self._rests:
+            return None
+        return None if self._gives_way and self.far_labels() else (self._view.number, self._draw)
 
     def far_labels(self) -> tuple[int, Callable[[], None]] | None:
         """Return the next tile to look at for its labels, or None where none is left."""
@@ -411,7 +423,7 @@ class _Room:
         if self._codes is not None and number != self._fitted_by:
             self._before = self._codes[0], self._codes[2]
         self._fitted_by, self._fitted_at = number, time.monotonic()
-        self._is_drawn = False
+        self._is_drawn = self._gives_way = False
         seconds = self._fitted_at - began
         self._say(Learned(number, len(known), len(usable) - len(known), self._outside(), "", round(seconds, 3)))
 
@@ -444,7 +456,13 @@ class _Room:
         since = max(self._view_at, self._changed_at if self._fitted_by == self._changed_by else 0.0)
         before = self._before[1] if self._before is not None and _same_place(self._before[0], view) else None
         labels = self._fitted_by
-        is_over = self._inbox.asker(*CHANGES, View, Outline, Suggest, Save)
+        asked = self._inbox.asker(*CHANGES, View, Outline, Suggest, Save)
+        until = max(self._view_at + VIEW_S, time.monotonic() + SLICE_S) if self.far_labels() else math.inf
+
+        def is_over() -> bool:
+            self._gives_way = time.monotonic() > until
+            return self._gives_way or asked()
+
         for drawn in self._painter.draw(view, self._plan, head, before, is_over):
             self._say(
                 Picture(
@@ -503,7 +521,9 @@ class _Room:
         """Write the model."""
         head = self._fitted_head()
         known = self._known()
-        save_live(request, self._ground, head, self._annotation(head, known), self._scores(head))
+        held_out = self._scores(head)
+        stop_if(self._inbox.asker(Withdraw))
+        save_live(request, self._ground, head, self._annotation(head, known), held_out)
         self._say(Saved(request.number, request.path))
 
     def _fitted_head(self) -> LiveHead:
@@ -524,7 +544,7 @@ class _Room:
                 self._annotation(head, known),
                 points,
                 seen,
-                lambda: stop_if(self._inbox.asker(*CHANGES, View, Outline)),
+                lambda: stop_if(self._inbox.asker(*CHANGES, View, Outline, Withdraw)),
             )
             self._held_out = head, found
         return self._held_out[1]

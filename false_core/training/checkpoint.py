@@ -21,13 +21,13 @@ import torch
 from torch import Tensor
 
 from false_core import __version__, jobs
-from false_core.distributed import ALONE, World
+from false_core.computing.distributed import ALONE, World
+from false_core.computing.precision import of_training
 from false_core.errors import OutputError
 from false_core.feedback import Feedback
-from false_core.hidden_names import UNFINISHED_ENDING
-from false_core.precision import of_training
+from false_core.outputs.hidden_names import UNFINISHED_ENDING
+from false_core.outputs.publish import discard_abandoned, published
 from false_core.presets import FinetuneSettings, PretrainSettings
-from false_core.publish import discard_abandoned, published
 from false_core.settings import cache_folder
 from false_core.untrusted import parse_json
 

@@ -12,9 +12,10 @@ import numpy.typing as npt
 from torch import nn
 
 from false_core.accuracy.cross_validated import accuracy_of_held_out
-from false_core.cost import is_worth_telling
-from false_core.device import tell_numbers
-from false_core.distributed import ALONE, World
+from false_core.computing.cost import is_worth_telling
+from false_core.computing.device import tell_numbers
+from false_core.computing.distributed import ALONE, World
+from false_core.computing.precision import of_training
 from false_core.feedback import Feedback
 from false_core.jobs import Finetune
 from false_core.labels.annotation import Annotation
@@ -24,7 +25,6 @@ from false_core.labels.split import split
 from false_core.models.model_file import SHAPES, ModelCard, save_model
 from false_core.models.model_report import accuracy_in_short
 from false_core.models.weights import NONE
-from false_core.precision import of_training
 from false_core.presets import FINETUNE, FinetuneSettings, with_overrides
 from false_core.raster.classes import read_legend
 from false_core.raster.georeference import ground_facts

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from false_core.cost import Cost, SpeedTest, most_memory
-from false_core.distributed import ALONE
+from false_core.computing.cost import Cost, SpeedTest, most_memory
+from false_core.computing.distributed import ALONE
 from false_core.feedback import Feedback
 from false_core.inference.tiles import TilePlan
 from false_core.models.fused import FeatureParts

@@ -14,8 +14,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from false_core.backbone_libraries import BatchNormAct2d
-from false_core.distributed import World
+from false_core.computing.backbone_libraries import BatchNormAct2d
+from false_core.computing.distributed import World
 
 Network = TypeVar("Network", bound=nn.Module)
 

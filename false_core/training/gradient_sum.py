@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from false_core.distributed import World
+from false_core.computing.distributed import World
 
 BUCKET_BYTES = 25 << 20
 """Gradients that travel together: few messages, of which the first leaves early. PyTorch's own size for that."""

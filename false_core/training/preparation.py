@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from false_core.collection.places import read_places, with_places_alone
-from false_core.device import choose_device
-from false_core.distributed import ALONE, World
+from false_core.computing.device import choose_device
+from false_core.computing.distributed import ALONE, World
 from false_core.errors import RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import NOTHING_KEPT, Pretrain

@@ -9,16 +9,16 @@ from typing import Any
 
 from torch import Tensor
 
-from false_core.cost import is_worth_telling
-from false_core.device import tell_numbers
-from false_core.distributed import ALONE, World
+from false_core.computing.cost import is_worth_telling
+from false_core.computing.device import tell_numbers
+from false_core.computing.distributed import ALONE, World
+from false_core.computing.precision import of_training
 from false_core.feedback import Feedback
 from false_core.jobs import Pretrain
 from false_core.methods.method import Outcome, named_after_level
 from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.header import ENCODER
 from false_core.models.model_file import MADE_BY, STAGES, ModelCard, save_model
-from false_core.precision import of_training
 from false_core.raster.georeference import ground_facts
 from false_core.raster.source import RasterSource, Window, first_names
 from false_core.reports.page import write_report

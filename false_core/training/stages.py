@@ -34,18 +34,18 @@ from pathlib import Path
 from typing import Any
 
 from false_core import jobs
-from false_core.device import choose_device
-from false_core.distributed import ALONE, World
+from false_core.checks.inputs import check_inputs
+from false_core.checks.protection import protect_inputs
+from false_core.computing.device import choose_device
+from false_core.computing.distributed import ALONE, World
 from false_core.errors import InputError, ModelFileError, RequestError
 from false_core.feedback import Feedback
-from false_core.inputs import check_inputs
 from false_core.jobs import Pretrain
 from false_core.models.components import pca
 from false_core.models.from_file import encoder_from
 from false_core.models.header import ENCODER
 from false_core.models.model_file import MADE_BY, ModelCard, read_card
-from false_core.protection import protect_inputs
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.imagery import with_rasters_found
 from false_core.settings import cache_folder
 from false_core.training.checkpoint import KEPT_DAYS, fingerprint

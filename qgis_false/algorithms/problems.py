@@ -16,8 +16,8 @@ from qgis.core import (
 from false_core import jobs
 from qgis_false import tasks
 from qgis_false.algorithms.fields import NO, YES, Field, shown_fields
-from qgis_false.class_field import class_field_of, fields_of_classes
-from qgis_false.layers import as_it_is, is_null, layer_of, value_stands_for_rasters
+from qgis_false.layers.class_field import class_field_of, fields_of_classes
+from qgis_false.layers.sources import as_it_is, is_null, layer_of, value_stands_for_rasters
 from qgis_false.parameter_names import with_parameters_said
 from qgis_false.translation import tr
 

@@ -39,7 +39,7 @@ from qgis_false.dock.panels.whole_maps import WholeMapsPanel
 from qgis_false.dock.project_state import Looks, forget_work, remembered_work
 from qgis_false.dock.session_process import session_command
 from qgis_false.help import help_page
-from qgis_false.layers import raster_path
+from qgis_false.layers.sources import raster_path
 from qgis_false.translation import tr
 
 FIRST_PAGE, WORK_PAGE = range(2)

@@ -219,6 +219,12 @@ class LabelEdits(QObject):
             raise failure(
                 "The label layer is edited in a transaction, which keeps labels out of the file. End the editing first."
             )
+        if self.layer.fields().lookupField(CLASS_FIELD) < 0:
+            raise failure(
+                "The label layer has no field {field} any more, which holds the classes. Give it back: a field of whole "
+                "numbers of that name.",
+                field=CLASS_FIELD,
+            )
         check_not_busy(self.layer.source(), patience_ms)
 
     def _do_anew(self, exchange: _Exchange) -> None:
@@ -277,16 +283,17 @@ class _Exchange:
         fresh = [feature for feature in new if feature.id() not in kept]
         field = layer.fields().lookupField(CLASS_FIELD)
         values: Dict[int, Dict[int, Any]] = {
-            feature.id(): {field: feature.attribute(field)} for feature in new if feature.id() in kept
+            feature.id(): {field: feature.attribute(CLASS_FIELD)} for feature in new if feature.id() in kept
         }
         key = _key_field(provider)
         done = not gone or provider.deleteFeatures(gone)
         if done and fresh:
-            done, added = _added(provider, fresh)
+            # The layer may have other fields by now.
+            done, added = _added(provider, _copies(fresh, layer, [one.name() for one in layer.fields()]))
             for feature, stored in zip(fresh, added if done else []):
                 feature.setId(stored.id())
-                if key >= 0:
-                    feature.setAttribute(key, stored.id())  # So that it comes back under the same one.
+                if key >= 0:  # So that it comes back under the same one.
+                    feature.setAttribute(layer.fields().at(key).name(), stored.id())
         if done and values:
             done = provider.changeAttributeValues(values)
         if not done:

@@ -168,7 +168,8 @@ class LabelWatch(QObject):
 
         A code that no map can hold is no class: with it the session would refuse all labels that are told at once.
         """
-        code, geometry = feature.attribute(CLASS_FIELD), feature.geometry()
+        field, geometry = feature.fieldNameIndex(CLASS_FIELD), feature.geometry()
+        code = feature.attribute(field) if field >= 0 else None  # A person may have deleted the field.
         if not isinstance(code, int) or not 1 <= code <= MAX_CODE or geometry.isNull() or geometry.isEmpty():
             return None
         if self._layer.crs() != self._crs and self._layer.crs().isValid() and self._crs.isValid():

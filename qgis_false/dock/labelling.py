@@ -50,6 +50,7 @@ from false_core.session_protocol import (
     Suggest,
     SuggestedPlaces,
     View,
+    Withdraw,
 )
 from qgis_false.dock.label_classes import LabelClasses
 from qgis_false.dock.label_edits import LabelEdits
@@ -59,7 +60,7 @@ from qgis_false.dock.live_map import LiveMap
 from qgis_false.dock.project_state import Looks, remember_work
 from qgis_false.dock.session_process import SessionProcess, session_command
 from qgis_false.environment.interpreters import NoEnvironment
-from qgis_false.layers import name_in_job
+from qgis_false.layers.sources import name_in_job
 from qgis_false.translation import tr
 
 SCORE_AFTER_MS = 1200
@@ -213,7 +214,9 @@ class Labelling(QObject):
             self.not_saved.emit(self._not_open[0])
 
     def drop_model(self) -> None:
-        """Let go of the model that is being saved. What the session says of it is not heard any more."""
+        """Let go of the model that is being saved, so that no file of it appears."""
+        if self._saving:
+            self._ask(Withdraw, asked=self._saving)
         self._do_without_model(tr("Cancelled."))
 
     def show_as(self, shows: str) -> None:

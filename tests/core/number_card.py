@@ -213,9 +213,9 @@ def jobs_take_it(numbers: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> Itera
     """
     card = torch.device(NAME, 0)
     monkeypatch.delenv("FALSE_PRECISION", raising=False)
-    monkeypatch.setattr("false_core.device._parse", lambda asked: card if asked == "mps" else torch.device(asked))
+    monkeypatch.setattr("false_core.computing.device._parse", lambda asked: card if asked == "mps" else torch.device(asked))
     monkeypatch.setattr(
-        "false_core.precision.built_for", lambda device, use: numbers if device.type == NAME else torch.float32
+        "false_core.computing.precision.built_for", lambda device, use: numbers if device.type == NAME else torch.float32
     )
     if numbers != torch.float32:
         for room in ("sampling.cache", "inference.tiled"):

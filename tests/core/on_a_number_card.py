@@ -19,12 +19,12 @@ from number_card import OnCard, jobs_take_it
 from small_jobs import SmallJobs, goes_on, interrupt, output_of
 from torch import Tensor
 
+from false_core.computing.precision import Use, autocast, precision_of
 from false_core.dispatch import run
 from false_core.jobs import METHODS, Classify, Embed, Finetune, SuggestLabels
 from false_core.methods.fncc import FALSE
 from false_core.methods.method import Views
 from false_core.methods.registry import METHOD_CLASSES
-from false_core.precision import Use, autocast, precision_of
 
 OF_EACH_KIND = ("false", "moco", "last", "inpainting")
 """Methods by points, with a momentum encoder, by a transformer and by painting. The others are slow tests."""

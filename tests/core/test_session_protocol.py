@@ -25,8 +25,11 @@ from false_core.session_protocol import (
 )
 
 KINDS = {
-    REQUESTS: ("Open", "SetClasses", "ChangeLabels", "View", "Score", "Suggest", "Outline", "Save", "Close"),
-    ANSWERS: ("Opened", "Learned", "Picture", "SessionScores", "SuggestedPlaces", "Outlined", "Saved", "Refused"),
+    REQUESTS: ("Open", "SetClasses", "ChangeLabels", "View", "Score", "Suggest", "Outline", "Save", "Withdraw", "Close"),
+    ANSWERS: (
+        *("Opened", "Learned", "Picture", "SessionScores", "SuggestedPlaces", "Outlined"),
+        *("Saved", "Withdrawn", "Refused"),
+    ),
 }
 MESSAGES = [(words, getattr(session_protocol, name)) for words, names in KINDS.items() for name in names]
 

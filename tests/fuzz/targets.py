@@ -306,6 +306,8 @@ def _requests() -> Iterator[bytes]:
         Picture,
         SetClasses,
         View,
+        Withdraw,
+        Withdrawn,
         packed,
     )
 
@@ -313,6 +315,8 @@ def _requests() -> Iterator[bytes]:
     yield REQUESTS.encode(SetClasses(2, (ClassEntry(1, "water", "#0000ff"),))).encode()
     yield REQUESTS.encode(ChangeLabels(3, (Label(1, 2, "0101000000000000000000f03f000000000000f03f"),), (4,))).encode()
     yield REQUESTS.encode(View(4, (0.0, 1.0, 0.0, 1.0), 10, 10)).encode()
+    yield REQUESTS.encode(Withdraw(5, 4)).encode()
+    yield ANSWERS.encode(Withdrawn(5, True)).encode()
     yield ANSWERS.encode(Picture(4, 3, (0.0, 1.0, 0.0, 1.0), 2, 2, "classes", 1.0, packed(b"1234"))).encode()
 
 

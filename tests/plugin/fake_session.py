@@ -18,6 +18,7 @@ from false_core.events import Finished, Message, Started
 from false_core.session_protocol import (
     ANSWERS,
     REQUESTS,
+    SESSION_VERSION,
     SHOW_CONFIDENCE,
     ChangeLabels,
     ClassEntry,
@@ -39,6 +40,8 @@ from false_core.session_protocol import (
     Suggest,
     SuggestedPlaces,
     View,
+    Withdraw,
+    Withdrawn,
     packed,
 )
 
@@ -68,7 +71,7 @@ class Session:
         self.labels: dict[int, int] = {}
         self.classes: list[int] = []
         self.view: View | None = None
-        self.last = 0
+        self.last = self.saving = 0
 
     def hear(self, request: Any) -> bool:
         with open(self.record, "a", encoding="utf-8") as file:
@@ -83,7 +86,7 @@ class Session:
                 say(Failed("The raster cannot be read.", "Choose another one.", "input"))
                 return False
             classes = OF_MODEL if request.model else ()
-            say(Opened(request.number, 1, "", EXTENT, 1.0, 2.0, 40, 30, classes))
+            say(Opened(request.number, SESSION_VERSION, "", EXTENT, 1.0, 2.0, 40, 30, classes))
             say(Message("info", "It looks at the raster."))
         elif isinstance(request, SetClasses):
             self.classes, self.last = [one.code for one in request.classes], request.number
@@ -124,9 +127,13 @@ class Session:
         elif isinstance(request, Save):
             if self.mode == "refuses to save":
                 say(Refused(request.number, "There is no map yet.", "Draw more labels."))
+            elif self.mode == "takes long to save":
+                self.saving = request.number
             else:
                 Path(request.path).write_bytes(b"a model")
                 say(Saved(request.number, request.path))
+        elif isinstance(request, Withdraw):
+            say(Withdrawn(request.number, request.asked == self.saving))
         return True
 
     def learn(self) -> None:

@@ -317,6 +317,42 @@ class TestKeys:
         assert in_file(dock) == {1: 1, 2: 1}
         until(lambda: told(record) == {1: 1, 2: 1}, "the session hears of it")
 
+    def test_undo_and_redo_know_fields_by_their_names(self, dock, desk, record):
+        two_classes(dock)
+        layer = dock.work.labels
+        by = with_author(layer)
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.3, 0.4)
+        draw_square(desk, 0.6, 0.4)
+        dock.work.edits.undo()
+        assert layer.dataProvider().addAttributes([QgsField("note", QVariant.String)])
+        layer.updateFields()
+        dock.work.edits.redo()
+        dock.work.edits.reclassify([1], 2)
+        dock.work.edits.remove([1])
+        assert layer.dataProvider().deleteAttributes([layer.fields().lookupField("by")])
+        layer.updateFields()
+        for _ in range(2):
+            dock.work.edits.undo()
+        assert [(one["class"], bool(one["note"])) for one in layer.getFeatures()] == [(1, False), (1, False)] and by
+        dock.work.edits.redo()
+        assert in_file(dock) == {1: 2, 2: 1}
+
+    def test_without_the_field_of_the_classes_nothing_is_drawn_and_it_is_said(self, dock, desk, record):
+        two_classes(dock)
+        layer = dock.work.labels
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.3, 0.4)
+        until(lambda: told(record) == {1: 1}, "the session hears of it")
+        assert layer.dataProvider().deleteAttributes([layer.fields().lookupField("class")])
+        layer.updateFields()
+        draw_square(desk, 0.6, 0.4)
+        assert layer.featureCount() == 1 and "has no field class any more" in dock.status.text()
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert layer.featureCount() == 1
+        dock.work.watch.look()
+        until(lambda: told(record) == {}, "no label has a class")
+
     def test_escape_forgets_and_delete_steps_back(self, dock, desk):
         two_classes(dock)
         dock.drawing.use("polygon")
@@ -1248,7 +1284,7 @@ class TestProject:
         assert dock.first_page.raster() == other and len(opened) == 2, "each once, when it is seen"
 
     def test_a_base_map_from_the_web_is_no_raster_to_work_on(self, desk, image):
-        from qgis_false.layers import raster_layers
+        from qgis_false.layers.sources import raster_layers
 
         web = QgsRasterLayer("type=xyz&url=file:///nowhere/{x}/{y}/{z}.png", "web", "wms")
         assert web.isValid() and web.providerType() == "wms"
@@ -1564,6 +1600,16 @@ class TestWholeMaps:
         until(panel.make_map.isEnabled, "one can begin again")
         assert not runs.started and panel._progress.isHidden() and panel._cancel.isHidden()
         assert panel.line.text().startswith(said) and panel.line.isHidden() == (not said)
+
+    @pytest.mark.parametrize("mode", ["takes long to save"])
+    def test_a_model_that_nobody_wants_any_more_is_taken_back_from_the_session(self, dock, record):
+        dock.whole_maps.make_map.click()
+        until(lambda: requests(record, "save"), "the session is asked")
+        dock.whole_maps._cancel.click()
+        until(lambda: requests(record, "withdraw"), "it is told")
+        assert requests(record, "withdraw")[0]["asked"] == requests(record, "save")[0]["number"]
+        assert dock.whole_maps.make_map.isEnabled() and dock.whole_maps.line.text() == "Cancelled."
+        until(lambda: not dock.work._owed, "it has answered")
 
     def test_the_live_map_gives_way_to_a_new_one_until_the_next_label(self, dock, desk, image, monkeypatch, tmp_path):
         runs, live = Started(monkeypatch), dock.live_map._visible

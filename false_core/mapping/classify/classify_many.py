@@ -10,17 +10,17 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+from false_core.checks.protection import protect_inputs
 from false_core.cluster import tasks_on_cluster
-from false_core.distributed import ALONE, Share, World
+from false_core.computing.distributed import ALONE, Share, World
 from false_core.errors import InputError, OutputError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify, ClassifyMany, raster_name
 from false_core.mapping.classify.classify import Classification
 from false_core.mapping.classify.on_dask import MapsOnDask
 from false_core.mapping.classify.store import JobStart
-from false_core.protection import protect_inputs
+from false_core.outputs.sidecars import styles_kept
 from false_core.settings import scheduler_name
-from false_core.sidecars import styles_kept
 
 MAP_ENDING = "_classified.tif"
 """The ending of a map's name, after the name of its raster."""

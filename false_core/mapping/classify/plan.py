@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from false_core.distributed import Share
+from false_core.computing.distributed import Share
+from false_core.computing.precision import Use
 from false_core.feedback import Feedback
 from false_core.inference.tiles import MOST_WAITING_BYTES, Sight, Tile, TilePlan
 from false_core.jobs import Classify, parse_extent
@@ -23,7 +24,6 @@ from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.from_file import check_segmenter
 from false_core.models.header import SEGMENTER
 from false_core.models.model_file import ModelCard, read_card
-from false_core.precision import Use
 from false_core.raster.cog import intersection
 from false_core.raster.map_file import FILE_BLOCK_PX
 from false_core.raster.source import RasterSource, Window

@@ -20,10 +20,11 @@ from qgis_false.dock.label_file import file_beside
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.panels.panel import Panel, row
 from qgis_false.dock.project_state import Looks, remember_work, remembered_work
-from qgis_false.layers import as_it_is, classes_of, raster_path
+from qgis_false.layers.class_styles import classes_of
+from qgis_false.layers.result_metadata import layer_metadata
+from qgis_false.layers.result_names import name_of_layer, stem_of
+from qgis_false.layers.sources import as_it_is, raster_path
 from qgis_false.made_files import MADE_ENCODER, MADE_SEGMENTER, remember_file
-from qgis_false.result_metadata import layer_metadata
-from qgis_false.result_names import name_of_layer, stem_of
 from qgis_false.translation import tr
 
 

@@ -98,6 +98,13 @@ class TestWhereThereIsLittle:
         assert math.isnan(found.users.value[2])
         assert found.producers.value[2] == 0
 
+    def test_of_a_class_without_reference_no_area_is_known(self) -> None:
+        found = adjust(np.array([[8, 2, 0], [2, 9, 0], [0, 0, 0]]), np.array([60, 20, 20]))
+        assert math.isnan(found.shares.value[2]) and math.isnan(found.shares.error[2])
+        assert found.shares.value[:2].sum() == pytest.approx(1)
+        found = adjust(np.array([[8, 0, 3], [2, 9, 5], [0, 0, 0]]), np.array([60, 20, 20]))
+        assert found.shares.value[2] == 0 and math.isnan(found.shares.error[2]), "where it is mapped it is not"
+
     def test_a_single_sample_has_no_interval(self) -> None:
         found = adjust(np.array([[8, 0], [2, 1]]), np.array([60, 40]))
         assert found.oa.value == pytest.approx(0.6 * 0.8 + 0.4)

@@ -27,7 +27,7 @@ from false_core.benchmark.ready_tasks import generated_tasks
 from false_core.benchmark.runner import run_benchmark
 from false_core.benchmark.settings import BenchmarkSettings, settings_of
 from false_core.benchmark.tasks import AREAS, CHANGE, LIKENESS, SEGMENTATION, BenchmarkTask, read_tasks
-from false_core.device import choose_device
+from false_core.computing.device import choose_device
 from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError, OutputError, RequestError
 from false_core.feedback import Feedback

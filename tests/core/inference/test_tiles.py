@@ -28,7 +28,7 @@ from false_core.models.fused import SPECTRUM, TEXTURE, FusedSegmenter, FusedSpec
 from false_core.models.header import SEGMENTER
 from false_core.models.model_file import ModelCard
 from false_core.models.segmenter import class_probabilities
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation

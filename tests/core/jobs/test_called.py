@@ -9,7 +9,7 @@ import pytest
 
 from false_core import jobs
 from false_core.errors import OutputError, RequestError
-from false_core.publish import check_destinations
+from false_core.outputs.publish import check_destinations
 
 
 @pytest.mark.parametrize(

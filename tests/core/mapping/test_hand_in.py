@@ -83,6 +83,17 @@ def test_points_give_accuracy_and_areas_with_intervals(the_map: str, tmp_path: P
 
 
 @pytest.mark.thorough
+def test_of_a_class_without_points_is_said_that_its_area_is_not_known(the_map: str, tmp_path: Path) -> None:
+    found = geopandas.read_file(points(the_map, tmp_path / "all.gpkg"))
+    found[1:][found["class"][1:] != "7"].to_file(tmp_path / "some.gpkg")
+    run(HandIn(the_map, str(tmp_path / "out"), str(tmp_path / "some.gpkg"), "class"))
+    html = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "not known</td>" in html and ">0.0000 ±" not in html and "Nothing is known of the area of a class" in html
+    row = list(csv.DictReader((tmp_path / "out" / "areas.csv").open(encoding="utf-8")))[2]
+    assert (row["class"], row["adjusted_area_ha"], row["adjusted_area_ha_error"]) == ("7", "", "")
+
+
+@pytest.mark.thorough
 def test_polygons_as_reference_give_no_accuracy_of_the_whole_map(the_map: str, tmp_path: Path) -> None:
     with rasterio.open(the_map) as dataset:
         left, bottom, right, top = dataset.bounds

@@ -10,6 +10,7 @@ from session_client import SessionClient
 from small_world import textured_land, write_raster
 
 from false_core.session_protocol import (
+    SESSION_VERSION,
     Close,
     Finished,
     Open,
@@ -34,7 +35,7 @@ def test_it_answers_requests_refuses_what_is_none_and_ends_when_it_is_closed(ras
         for _ in range(3):
             assert session.answer(Refused, number=0).what.startswith("This is no request")
         session.ask(Open, raster=raster)
-        assert session.answer(Opened).protocol == 1
+        assert session.answer(Opened).protocol == SESSION_VERSION
         session.ask(Close)
         session.answer(Finished)
         assert session.process.wait(5) == 0

@@ -35,6 +35,7 @@ from false_core.session_protocol import (
     Opened,
     Outline,
     Outlined,
+    Picture,
     Refused,
     Save,
     Saved,
@@ -44,6 +45,8 @@ from false_core.session_protocol import (
     Suggest,
     SuggestedPlaces,
     View,
+    Withdraw,
+    Withdrawn,
 )
 
 WIDTH, HEIGHT = 400, 300
@@ -416,6 +419,19 @@ def interrupted_view(session: SessionHere, monkeypatch: pytest.MonkeyPatch) -> t
     return view, drawn, asked
 
 
+@pytest.mark.thorough
+def test_a_view_that_takes_long_gives_way_to_labels_that_wait(opened: SessionHere, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "VIEW_S", 0.0)
+    monkeypatch.setattr(session_module, "SLICE_S", 0.0)
+    view = opened.view(WHOLE, 200, 150)
+    asked = opened.label(*boxes())
+    opened.picture(asked, number=view)
+    said = [answer for _, answer in opened.said if isinstance(answer, (Learned, Picture))]
+    assert [one.waiting > 0 for one in said if isinstance(one, Learned)][-2:] == [True, False], "some waited"
+    assert [one.known for one in said if isinstance(one, Picture)][-1] == 1
+    assert all(one.known < 1 for one in said[:-1] if isinstance(one, Picture)), "and came before the whole picture"
+
+
 class TestPlaces:
     @pytest.mark.thorough
     def test_they_touch_no_label_and_lie_on_the_raster(self, labelled: SessionHere) -> None:
@@ -573,6 +589,32 @@ class TestAModel:
             other.answer(Opened)
             number = other.view(WHOLE, 200, 150)
             np.testing.assert_array_equal(codes_of(other.picture(number=number)), picture)
+
+    def test_one_that_is_taken_back_is_not_written_and_what_was_answered_stays(
+        self, opened: SessionHere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked, taken_back, real = threading.Event(), threading.Event(), session_module.hold_out
+
+        def wait_for_the_word(*given: Any) -> Any:
+            asked.set()
+            assert taken_back.wait(30)
+            return real(*given)
+
+        monkeypatch.setattr(session_module, "hold_out", wait_for_the_word)
+        opened.label(*boxes())
+        opened.answer(Learned, labels=6)
+        path = tmp_path / "live.safetensors"
+        saving = opened.ask(Save, path=str(path))
+        assert asked.wait(30)
+        number = opened.ask(Withdraw, asked=saving)
+        taken_back.set()
+        assert opened.answer(Withdrawn, number=number).in_time
+        opened.until_idle()
+        assert not list(tmp_path.iterdir()) and not any(isinstance(answer, Saved) for _, answer in opened.said)
+        opened.answer(Saved, number=(again := opened.ask(Save, path=str(path))))
+        for other in (again, 999, opened.view(WHOLE, 20, 15)):
+            assert not opened.answer(Withdrawn, number=opened.ask(Withdraw, asked=other)).in_time
+        assert path.exists()
 
     def test_it_is_never_written_over_the_raster(self, labelled: SessionHere, raster: str) -> None:
         before = Path(raster).read_bytes()

@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from false_core.distributed import World
+from false_core.computing.distributed import World
 from false_core.training import global_batch_norm
 from false_core.training.global_batch_norm import with_global_batch_norms
 
