@@ -133,7 +133,7 @@ def _become(streams: list[int], arguments: list[str], variables: dict[str, str],
             sys.argv[:] = ["-c", *arguments[2:]]
             sys.path[0] = ""
             sys.modules["__main__"] = types.ModuleType("__main__")
-            exec(arguments[1], vars(sys.modules["__main__"]))
+            exec(arguments[1], vars(sys.modules["__main__"]))  # noqa: S102 - as Python does with -c.
         elif arguments[0] == "-m":
             sys.argv[:] = arguments[1:]
             sys.path[0] = folder
