@@ -64,8 +64,9 @@ def _check_whole_paths(job: jobs.Job) -> None:
     for name, parameter in jobs.parameters(job).items():
         for path in parameter.kind.paths(getattr(job, name)):
             if not os.path.isabs(path) and ":" not in path:
+                name = jobs.name_for_user(job, name)
                 raise RequestError(
-                    f"The folder that this was started in is gone, and {jobs.called(job, name)} would lie there: {path}.",
+                    f"The folder that this was started in is gone, and {name} would lie there: {path}.",
                     "Go to a folder that is there, or name the whole path.",
                 )
 

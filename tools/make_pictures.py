@@ -119,11 +119,11 @@ def _layers(demo: Path) -> tuple[QgsRasterLayer, QgsVectorLayer, QgsRasterLayer]
 
 
 def _confidence(demo: Path) -> QgsRasterLayer:
-    from qgis_false.layers.confidence_style import draw_as_veil
+    from qgis_false.layers.confidence_style import draw_as_overlay
 
     layer = QgsRasterLayer(str(demo / "results" / "confidence.tif"), "confidence")
     assert layer.isValid()
-    draw_as_veil(layer)
+    draw_as_overlay(layer)
     return layer
 
 

@@ -47,7 +47,7 @@ def key_of_features(source: RasterSource, normalisation: Normalisation, *more: A
         source.path,
         source.bands,
         source.factor,
-        source.said,
+        source.name_in_jobs,
         normalisation.to_dict(),
     ]
     return hashlib.sha256(json.dumps([facts, more], sort_keys=True, default=str).encode()).hexdigest()[:24]

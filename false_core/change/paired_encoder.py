@@ -36,7 +36,7 @@ LEVELS_COMPARED = slice(FINEST_LEVEL, 5)
 READ_AHEAD = 2
 """Tiles that are read while one is computed."""
 
-Result = TypeVar("Result")
+TileResult = TypeVar("TileResult")
 
 
 class SideBySide(nn.Module):
@@ -55,7 +55,7 @@ class SideBySide(nn.Module):
 
 
 @dataclass(frozen=True)
-class PairedTile(Generic[Result]):
+class PairedTile(Generic[TileResult]):
     """A tile with what was made of both dates.
 
     Attributes:
@@ -65,7 +65,7 @@ class PairedTile(Generic[Result]):
 
     tile: Tile
     pixels: PairedPixels
-    result: Result | None
+    result: TileResult | None
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class PairedEncoder:
     halo: int
 
     @classmethod
-    def used_to(
+    def adapted_to(
         cls, pair: DatePair, encoder: nn.Module, looks: Sequence[PairedPixels], device: torch.device
     ) -> PairedEncoder:
         """Return an encoder for each date, whose batch norms have measured that date and nothing else.
@@ -111,8 +111,8 @@ class PairedEncoder:
         return TilePlan(self.pair.area, self.side, 2 * self.halo, ramp=0)
 
     def over(
-        self, tiles: Iterable[Tile], make: Callable[[list[Tensor], list[Tensor], PairedPixels], Result]
-    ) -> Generator[PairedTile[Result]]:
+        self, tiles: Iterable[Tile], make: Callable[[list[Tensor], list[Tensor], PairedPixels], TileResult]
+    ) -> Generator[PairedTile[TileResult]]:
         """Yield what ``make`` makes of each tile.
 
         Args:

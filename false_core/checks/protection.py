@@ -49,12 +49,12 @@ def protect_inputs(asked: jobs.Job, job: jobs.Job, more: Iterable[Path] = ()) ->
         OutputError: One would.
     """
     files = {
-        path: jobs.called(job, name)
+        path: jobs.name_for_user(job, name)
         for name, path in jobs.outputs(job).items()
         if not jobs.parameters(job)[name].kind.is_folder
     }
-    files |= {str(path): jobs.called(job, "output") for path in more}
-    guard = _Guard(files)
+    files |= {str(path): jobs.name_for_user(job, "output") for path in more}
+    guard = _OverwriteCheck(files)
     if not guard.has_targets:
         return
     from false_core.raster.source import RasterSource  # Only here: a job with new outputs does not wait for it.
@@ -73,7 +73,7 @@ def protect_inputs(asked: jobs.Job, job: jobs.Job, more: Iterable[Path] = ()) ->
                         guard.check_files(path, what, RasterSource(path).files)
 
 
-class _Guard:
+class _OverwriteCheck:
     """Compares files with those that would be replaced, and with those that would come to be a part of one.
 
     Args:

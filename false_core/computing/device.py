@@ -40,7 +40,7 @@ def choose_device(request: str, feedback: Feedback) -> torch.device:
         origin = "" if named == request else ", which FALSE_DEVICE or the options of the plugin name,"
         device = _parse(named)
         if device.type == "cuda" and (device.index is None or _shares_computer()):
-            own = torch.device("cuda", _card_of_this_process())
+            own = torch.device("cuda", _gpu_of_this_process())
             if device.index is not None:
                 feedback.info(f"{named} was named, but each process takes a GPU of its own, the first one {own}.")
             device = own
@@ -51,7 +51,7 @@ def choose_device(request: str, feedback: Feedback) -> torch.device:
             )
         feedback.info(f"Computing on {describe(device)}.")
         return device
-    for device in (torch.device("cuda", _card_of_this_process()), torch.device("mps")):
+    for device in (torch.device("cuda", _gpu_of_this_process()), torch.device("mps")):
         problem = _problem(device)
         if not problem:
             feedback.info(f"Computing on {describe(device)}.")
@@ -62,7 +62,7 @@ def choose_device(request: str, feedback: Feedback) -> torch.device:
     return torch.device("cpu")
 
 
-def tell_numbers(what: str, device: torch.device, feedback: Feedback) -> None:
+def tell_precision(what: str, device: torch.device, feedback: Feedback) -> None:
     """Say which numbers a job computes with, where others could be expected: on a GPU, or where they are short."""
     if device.type != "cpu" or what != FLOAT32:
         feedback.info(f"The network computes in {what}.")
@@ -104,7 +104,7 @@ def check(job: Check, feedback: Feedback) -> dict[str, Any]:
     }
 
 
-def _card_of_this_process() -> int:
+def _gpu_of_this_process() -> int:
     """Return which NVIDIA GPU this process takes: of several processes on a computer, each its own."""
     return share().local_rank % max(1, torch.cuda.device_count())
 

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 POLL_S = 0.1
-BEAT_S = 2.0
+SIGN_OF_LIFE_S = 2.0
 """The time between two signs of life."""
-LAST_WORDS_S = 0.8
+FAILURE_REASON_S = 0.8
 """Seconds that a process that lost the others waits to hear why. Shorter than a cancelled job may take to end."""
 TO_END_S = 5.0
 """Seconds that a process has to end by itself where another one failed."""
@@ -112,7 +112,7 @@ class World:
     """
 
     share: Share = Share()
-    _board: _Board | None = field(default=None, repr=False)
+    _notes: _SharedNotes | None = field(default=None, repr=False)
     _asked: int = field(default=0, repr=False)
 
     @property
@@ -125,16 +125,16 @@ class World:
 
         The others wait, however long that takes, as long as the first gives signs of life.
         """
-        if self._board is None:
+        if self._notes is None:
             return make()
         self._asked += 1
-        return self._board.broadcast_object(f"answer {self._asked}", make)  # type: ignore[no-any-return]
+        return self._notes.broadcast_object(f"answer {self._asked}", make)  # type: ignore[no-any-return]
 
     def broadcast_bytes(self, content: bytes | None) -> bytes | None:
         """Return the ``content`` that the process of rank 0 has, in all of them."""
         length = self.broadcast_object(lambda: -1 if content is None else len(content))
-        if self._board is None or length < 0:
-            return content if self._board is None else None
+        if self._notes is None or length < 0:
+            return content if self._notes is None else None
         import torch
         import torch.distributed as dist
 
@@ -253,23 +253,23 @@ def process_group(mine: Share, stop: threading.Event) -> Iterator[World]:
             run_id = _rendezvous(first, mine, limit)
             store = _store(run_id, limit)
             dist.init_process_group(backend, store=store, rank=mine.rank, world_size=mine.world_size, timeout=limit)
-            board = _Board(mine, stop, patience, _store(run_id, limit))
+            notes = _SharedNotes(mine, stop, patience, _store(run_id, limit))
     except KeyError as error:
         raise RequestError(f"{error} is not set.", "Start the processes with torchrun.") from error
     except (dist.DistError, RuntimeError) as error:
         raise ProcessLostError(f"The processes of the job did not find each other: {error}.") from error
     try:
-        yield World(mine, board)
-        board.wait_for_all()
+        yield World(mine, notes)
+        notes.wait_for_all()
     except Exception as error:
-        first = board.first_failure(error)
+        first = notes.first_failure(error)
         if first is error:
             raise
         raise first from error
     finally:
-        board.close()
+        notes.close()
         # Not where a process is lost: it would wait for that one.
-        if board.all_are_well:
+        if notes.all_are_well:
             dist.destroy_process_group()
 
 
@@ -349,7 +349,7 @@ def _rendezvous(store: Any, mine: Share, limit: timedelta) -> str:
     return run_id
 
 
-class _Board:
+class _SharedNotes:
     """The notes that processes leave for each other: signs of life, answers, failures.
 
     It is the store that ``torchrun`` keeps, over a connection of its own, so that a note can be read while this process
@@ -410,7 +410,7 @@ class _Board:
     def close(self) -> None:
         """Give no more signs of life."""
         self._ended.set()
-        self._watcher.join(BEAT_S)
+        self._watcher.join(SIGN_OF_LIFE_S)
 
     def _awaited(self, name: str) -> Any:
         while True:
@@ -421,7 +421,7 @@ class _Board:
             time.sleep(POLL_S / 2)
 
     def _wait(self, until: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + LAST_WORDS_S
+        deadline = time.monotonic() + FAILURE_REASON_S
         while not until() and time.monotonic() < deadline:
             time.sleep(POLL_S / 2)
 
@@ -448,14 +448,14 @@ class _Board:
         silent: FalseError | None = None
         while not self._ended.wait(POLL_S):
             try:
-                if time.monotonic() - beaten > BEAT_S:
+                if time.monotonic() - beaten > SIGN_OF_LIFE_S:
                     beats, beaten = beats + 1, time.monotonic()
                     self._write(f"alive {self.mine.rank}", beats)
                     silent = self._silent()
                 if self._stop.is_set() and told is None:
                     told = time.monotonic()
                     self._write(f"told to stop {self.mine.rank}", True)
-                if told is not None and time.monotonic() - told > LAST_WORDS_S and not self._all_wrote("told to stop"):
+                if told is not None and time.monotonic() - told > FAILURE_REASON_S and not self._all_wrote("told to stop"):
                     silent = ProcessLostError()
                 failure = self._failure() or silent
             except RuntimeError:  # The store is gone.

@@ -25,7 +25,7 @@ MOST_READERS = 16
 READERS_BESIDE_CPU = 4
 """The same where the CPU computes itself. Above 16 cores they are a quarter of them."""
 
-Result = TypeVar("Result")
+TileResult = TypeVar("TileResult")
 Wanted = Callable[[Tile, BoolArray], bool]
 """Says whether a tile is computed, given its valid pixels of the file."""
 
@@ -46,20 +46,20 @@ class ReadTile:
 
 
 @dataclass(frozen=True)
-class TiledNetwork(Generic[Result]):
+class TiledNetwork(Generic[TileResult]):
     """A network and the raster that it runs over.
 
     Attributes:
         network: Network that computes the results of normalised pixels.
     """
 
-    network: BatchedNetwork[Result]
+    network: BatchedNetwork[TileResult]
     source: RasterSource
     normalisation: Normalisation
 
     def over(
         self, tiles: Iterable[Tile], wanted: Wanted = lambda tile, valid: True
-    ) -> Generator[tuple[ReadTile, Result | None]]:
+    ) -> Generator[tuple[ReadTile, TileResult | None]]:
         """Yield each tile with its result, in order; without one where no pixel is valid, or it is not ``wanted``.
 
         Tiles are read ahead by several threads, which call ``wanted`` too.

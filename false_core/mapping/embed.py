@@ -60,7 +60,7 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
         bands = job.components or channels
         if bands > channels:
             raise RequestError(
-                f"{jobs.called(job, 'components')} is {bands}, but the encoder has {channels} features.",
+                f"{jobs.name_for_user(job, 'components')} is {bands}, but the encoder has {channels} features.",
                 "Ask for fewer, or for 0.",
             )
         tile = EMBED_TILE_PX if bands <= MANY_BANDS else EMBED_TILE_PX_OF_MANY_BANDS

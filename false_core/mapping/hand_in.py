@@ -122,7 +122,7 @@ def _copy_map(the_map: ClassMap, classes: Sequence[AssessedClass], folder: Path,
 
 def _stands_alone(source: RasterSource) -> bool:
     """Return whether the file of a map says all that counts: nothing that lies beside it, nor what is said in its place."""
-    if source.said != source.path or not Path(source.path).is_file():
+    if source.name_in_jobs != source.path or not Path(source.path).is_file():
         return False
     with rasterio.open(source.path) as dataset:
         whole = _facts(dataset)

@@ -94,7 +94,7 @@ def contrast_chosen(
     found: FalseNegatives | None = None
     if calibration:
         of_positive, of_nearest = of_chosen[:, 0].detach(), scan.of_nearest.detach()
-        surest = world.all_gather_rows(calibration.search.sureness(of_positive, of_nearest, scan.there), anchors)
+        surest = world.all_gather_rows(calibration.search.certainty(of_positive, of_nearest, scan.there), anchors)
         benchmark = calibration.search.benchmarks(surest)[own]
         weights = calibration.weights(z, scan.nearest, means, own) * scan.there
         of_false_negatives = scan.of_nearest / temperature

@@ -241,17 +241,19 @@ def check_destinations(job: jobs.Job) -> None:
     """
     inputs = [os.path.realpath(path) for path in _input_files(job)]
     declared = jobs.parameters(job)
-    files = {jobs.called(job, one): path for one, path in jobs.outputs(job).items() if not declared[one].kind.is_folder}
+    files = {
+        jobs.name_for_user(job, one): path for one, path in jobs.outputs(job).items() if not declared[one].kind.is_folder
+    }
     for parameter, path in jobs.outputs(job).items():
         if len(os.fsencode(Path(path).name)) > LONGEST_OUTPUT_NAME:
+            name = jobs.name_for_user(job, parameter)
             raise OutputError(
-                f"The name of {jobs.called(job, parameter)} is too long: {Path(path).name[:40]}... Files beside it have "
-                "longer ones.",
+                f"The name of {name} is too long: {Path(path).name[:40]}... Files beside it have longer ones.",
                 f"Choose one of at most {LONGEST_OUTPUT_NAME} bytes: so many plain letters, or a third of that in Chinese.",
             )
     _check_apart(files)
     for parameter, path in jobs.outputs(job).items():
-        name, target = jobs.called(job, parameter), Path(path)
+        name, target = jobs.name_for_user(job, parameter), Path(path)
         if re.match(r"/vsi|\w{2,}://", path):  # C:// is a drive of Windows.
             raise OutputError(f"{name} is not on a disk: {path}.", "Choose a file on a disk, and copy it there afterwards.")
         try:

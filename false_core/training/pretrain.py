@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from false_core.computing.cost import is_worth_telling
-from false_core.computing.device import tell_numbers
+from false_core.computing.device import tell_precision
 from false_core.computing.distributed import ALONE, World
 from false_core.computing.precision import of_training
 from false_core.feedback import Feedback
@@ -109,7 +109,7 @@ def pretrain_stage(
             if state:
                 trainer.restore(state)
                 curves.restore(state["curves"])
-            tell_numbers(of_training(start.device, settings.mixed_precision), start.device, feedback)
+            tell_precision(of_training(start.device, settings.mixed_precision), start.device, feedback)
             if world is ALONE and is_worth_telling(2 * settings.crop_size**2 * settings.batch_size * (steps - trainer.step)):
                 feedback.info(pretraining_cost(start, trainer.step, job, feedback).told())
             _train(trainer, sampler, start.truth, curves, guard, feedback, world)

@@ -134,7 +134,7 @@ def _check_components(stages: Sequence[Stage], file: Path) -> None:
     if len(stages) > 1 and first.method == pca.__name__ and first.backbone != pca.__name__:
         raise RequestError(
             f"Stage 1 of {file.name} makes an encoder that the stages behind it do not have.",
-            f"Set {jobs.called(first, 'backbone')} to {pca.__name__}.",
+            f"Set {jobs.name_for_user(first, 'backbone')} to {pca.__name__}.",
         )
 
 

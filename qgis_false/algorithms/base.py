@@ -33,7 +33,7 @@ from qgis_false.help import help_page
 from qgis_false.layers import class_field, legend, sources
 from qgis_false.layers.result_names import name_layers
 from qgis_false.length_units import in_unit_of
-from qgis_false.parameter_names import with_parameters_said
+from qgis_false.parameter_names import with_labels_and_names
 from qgis_false.translation import tr
 
 Values = Dict[str, Any]
@@ -320,10 +320,10 @@ class JobAlgorithm(FalseAlgorithm):
         if entries:
             fields["legend"] = legend.write_legend(entries, folder)
         try:
-            with jobs.parameters_called_by(jobs.BY_LABEL):
+            with jobs.parameters_named_by(jobs.BY_LABEL):
                 return jobs.from_mapping({"job": self.JOB.NAME, **fields})
         except FalseError as error:
-            raise QgsProcessingException(with_parameters_said(self.JOB, str(error))) from error
+            raise QgsProcessingException(with_labels_and_names(self.JOB, str(error))) from error
 
     def _estimated(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         """Say what the job costs, and do nothing of it."""

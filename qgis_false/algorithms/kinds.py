@@ -313,7 +313,7 @@ def _read_new_vector(request: Request, field: Field) -> Optional[str]:
         return None
     path = _output_layer(request, field)
     if not os.path.isabs(path):
-        raise failure("{name} must be a file, for example a GeoPackage; it is {path}.", name=field.said, path=path)
+        raise failure("{name} must be a file, for example a GeoPackage; it is {path}.", name=field.label_and_name, path=path)
     return path
 
 

@@ -16,7 +16,7 @@ from false_core import jobs
 from false_core.errors import FalseError
 from qgis_false import settings
 from qgis_false.compute.path_mapping import PathMapping, parse_mapping, paths_of
-from qgis_false.parameter_names import said
+from qgis_false.parameter_names import label_and_name
 from qgis_false.tasks import EXPORT_NAME
 from qgis_false.translation import failure, tr
 from qgis_false.whole_file import write_whole
@@ -81,7 +81,9 @@ def export(job: jobs.Job, target: str, folder: Path, feedback: QgsProcessingFeed
     kept = _with_lasting_outputs(job, folder)
     for name, path in jobs.outputs(kept).items():
         if path != getattr(job, name):
-            feedback.pushInfo(tr("{name} was to be a temporary file. It goes to {path}.", name=said(job, name), path=path))
+            feedback.pushInfo(
+                tr("{name} was to be a temporary file. It goes to {path}.", name=label_and_name(job, name), path=path)
+            )
     mapping = parse_mapping(settings.PATHS.value())
     try:
         write_whole(target, json.dumps(json.loads(jobs.to_json(mapping.job_there(kept))), indent=2) + "\n")
@@ -119,11 +121,11 @@ def made_by(target: str, mapping: PathMapping, feedback: QgsProcessingFeedback) 
             raise failure(
                 "{name} is not there: {path}. Either the job is not finished, or its files have another path here: say "
                 "so as path mapping.",
-                name=said(job, name),
+                name=label_and_name(job, name),
                 path=path,
             )
         else:
-            feedback.pushWarning(tr("{name} is not there: {path}.", name=said(job, name), path=path))
+            feedback.pushWarning(tr("{name} is not there: {path}.", name=label_and_name(job, name), path=path))
     if not found:
         why = tr("Nothing that the job {path} makes is there.", path=target)
         raise QgsProcessingException(why if written else tr("The job {path} makes no files.", path=target))

@@ -47,7 +47,7 @@ from qgis_false.environment.processes import (
 )
 from qgis_false.environment.supervisor import folder_for_a_job
 from qgis_false.environment.variables import compute_variables
-from qgis_false.parameter_names import said, with_parameters_said
+from qgis_false.parameter_names import label_and_name, with_labels_and_names
 from qgis_false.translation import tr
 
 KILL_AFTER_S = CANCEL_DEADLINE_S + 0.4
@@ -58,7 +58,7 @@ TEXT_INTERVAL_S = 10.0
 """Between two progress texts of the same stage: the dialog keeps each of them in its log."""
 MAX_FAILURE_LINES = 30
 """Lines of the process's own output that are shown when it fails."""
-CHATTER_LINES = 200
+LOG_LINES_KEPT = 200
 """Lines of it that go to the log while it runs."""
 SHARED_S = 10.0
 """Seconds that an output of another computer may take to be seen here."""
@@ -106,15 +106,15 @@ def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, command: Optional[Se
     """
     if command is not None:
         given = command
-        return _followed(job, lambda: _Process(job, feedback, given, child_variables()))
+        return _followed(job, lambda: _ComputeProcess(job, feedback, given, child_variables()))
     launcher = launcher_for(type(job))
     if launcher is None:
         command = _command_here(feedback)
-        return _followed(job, lambda: _Process(job, feedback, command, child_variables()))
+        return _followed(job, lambda: _ComputeProcess(job, feedback, command, child_variables()))
     with folder_for_a_job(folder_for_files(type(job))) as folder:
         file = Path(folder) / JOB_FILE
         file.write_text(jobs.to_json(launcher.mapping.job_there(job)) + "\n", encoding="utf-8")
-        return _followed(job, lambda: _Launched(job, feedback, launcher, file))
+        return _followed(job, lambda: _LaunchedProcess(job, feedback, launcher, file))
 
 
 def _command_here(feedback: QgsProcessingFeedback) -> List[str]:
@@ -130,7 +130,7 @@ def _command_here(feedback: QgsProcessingFeedback) -> List[str]:
     return worker_command(str(interpreter.path))
 
 
-def _followed(job: jobs.Job, begin: Callable[[], _Process]) -> Dict[str, Any]:
+def _followed(job: jobs.Job, begin: Callable[[], _ComputeProcess]) -> Dict[str, Any]:
     """Start the process and return the outputs of its job. Where it fails, nothing half-written is left."""
     before = _half_written(job)
     try:
@@ -144,7 +144,7 @@ def _followed(job: jobs.Job, begin: Callable[[], _Process]) -> Dict[str, Any]:
         raise
 
 
-class _Process:
+class _ComputeProcess:
     """The compute process of one job."""
 
     _farewell_s = CANCEL_EXIT_S
@@ -154,10 +154,10 @@ class _Process:
     ) -> None:
         self._job, self._feedback = job, feedback
         self._last_words: Deque[str] = collections.deque(maxlen=MAX_FAILURE_LINES)
-        self._chatter: Deque[str] = collections.deque(maxlen=CHATTER_LINES)
+        self._log_lines: Deque[str] = collections.deque(maxlen=LOG_LINES_KEPT)
         self._log_level = settings.log_level()
         # All of it where everything was asked for, none where only warnings were.
-        self._chatter_left = {"warning": 0, "info": CHATTER_LINES}.get(self._log_level, sys.maxsize)
+        self._log_left = {"warning": 0, "info": LOG_LINES_KEPT}.get(self._log_level, sys.maxsize)
         self._ended = False
         self._stage, self._text_sent = "", 0.0
         self._watch = CancelWatch(feedback)
@@ -165,7 +165,7 @@ class _Process:
             feedback.pushDebugInfo(f"Starting {list(command)}")
         self._child = start(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=variables)
         self._lines = LineReader(self._child.stdout, events.LONGEST_LINE + 2)
-        self._chatter_reader = self._thread(self._read_chatter)
+        self._log_reader = self._thread(self._read_log)
         # In a thread, because a pipe that is not emptied must not keep this one from seeing the cancel button.
         self._writer = self._thread(lambda: self._send(self._first_line()))
 
@@ -176,7 +176,7 @@ class _Process:
             return self._checked(last)
         finally:
             self._end()
-            self._log_chatter()  # What was said beside the last event, and read after it.
+            self._pass_on_log()  # What was said beside the last event, and read after it.
 
     def _thread(self, target: Any) -> threading.Thread:
         thread = threading.Thread(target=target, daemon=True)
@@ -195,19 +195,19 @@ class _Process:
         except OSError:
             return  # The process is gone, or no longer listens. Its exit code says more than this.
 
-    def _read_chatter(self) -> None:
+    def _read_log(self) -> None:
         with open(self._child.stderr.fileno(), "rb", closefd=False) as stream:  # type: ignore[union-attr]
             for line in iter(lambda: stream.readline(MOST_OUTPUT_BYTES), b""):
                 text = presentable(line.decode("utf-8", "replace").rstrip(), events.LONGEST_MESSAGE)
                 self._last_words.append(text)
-                self._chatter.append(text)
+                self._log_lines.append(text)
 
     def _listen(self) -> Optional[Event]:
         """Pass events on until the last one. Return it, or None where the process ended without one."""
         silent_since: Optional[float] = None
         while True:
             self._stop_if_cancelled()
-            self._log_chatter()
+            self._pass_on_log()
             try:
                 line = self._lines.get(OUTPUT_POLL_S)
             except queue.Empty:
@@ -226,10 +226,10 @@ class _Process:
             if event is not None:
                 self._pass_on(event)
 
-    def _log_chatter(self) -> None:
-        while self._chatter and self._chatter_left:
-            self._chatter_left -= 1
-            self._log_line(self._chatter.popleft())
+    def _pass_on_log(self) -> None:
+        while self._log_lines and self._log_left:
+            self._log_left -= 1
+            self._log_line(self._log_lines.popleft())
 
     def _log_line(self, text: str) -> None:
         self._feedback.pushDebugInfo(f"[child] {text}")
@@ -298,7 +298,7 @@ class _Process:
                 raise self._broken(
                     tr(
                         "The compute process says it has finished, but {name} is not there: {path}.",
-                        name=said(self._job, name),
+                        name=label_and_name(self._job, name),
                         path=path,
                     )
                 )
@@ -325,7 +325,7 @@ class _Process:
             self._feedback.pushConsoleInfo(failed.details)
         if failed.code == "cancelled":
             return self._broken(tr("The compute process was told to stop, but not by QGIS."))
-        return QgsProcessingException(with_parameters_said(self._job, f"{failed.what} {failed.remedy}".strip()))
+        return QgsProcessingException(with_labels_and_names(self._job, f"{failed.what} {failed.remedy}".strip()))
 
     def _broken(self, what: str) -> QgsProcessingException:
         """Return an error with the last words of the process."""
@@ -343,14 +343,14 @@ class _Process:
         if not end(self._child):
             self._feedback.pushWarning(still_there(self._child))
         self._lines.close()
-        self._chatter_reader.join(TERMINATE_S)
-        if self._child.stderr is not None and not self._chatter_reader.is_alive():
+        self._log_reader.join(TERMINATE_S)
+        if self._child.stderr is not None and not self._log_reader.is_alive():
             self._child.stderr.close()
         if self._child.stdin is not None and not self._writer.is_alive():
             self._child.stdin.close()
 
 
-class _Launched(_Process):
+class _LaunchedProcess(_ComputeProcess):
     """The launcher of one job. It may have more to say than the job, and the job may run on another computer."""
 
     _farewell_s = 5 * CANCEL_EXIT_S
@@ -395,7 +395,7 @@ class _Launched(_Process):
             if self._started:
                 return super()._decoded(line)  # It fails, and says so.
             self._last_words.append(text[:10_000])
-            self._chatter.append(text[:10_000])
+            self._log_lines.append(text[:10_000])
             return None
         self._started = True
         return self._launcher.mapping.event_here(event)

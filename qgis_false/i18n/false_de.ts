@@ -2592,22 +2592,6 @@
         <translation>Breite eines Strichs</translation>
     </message>
     <message>
-        <source>Show</source>
-        <translation>Zeigen</translation>
-    </message>
-    <message>
-        <source>Opacity</source>
-        <translation>Deckkraft</translation>
-    </message>
-    <message>
-        <source>What changed last</source>
-        <translation>Was sich zuletzt änderte</translation>
-    </message>
-    <message>
-        <source>another class than before</source>
-        <translation>andere Klasse als vorher</translation>
-    </message>
-    <message>
         <source>What looks at the raster: the general encoder alone, with one of your own, or none, which is quicker and mostly worse; or a model.</source>
         <translation>Womit das Raster angesehen wird: mit dem allgemeinen Encoder allein, zusammen mit einem eigenen, oder ohne, was schneller und meist schlechter ist; oder mit einem Modell.</translation>
     </message>
@@ -2626,6 +2610,22 @@
     <message>
         <source>Encoder file</source>
         <translation>Encoder-Datei</translation>
+    </message>
+    <message>
+        <source>Show</source>
+        <translation>Zeigen</translation>
+    </message>
+    <message>
+        <source>Opacity</source>
+        <translation>Deckkraft</translation>
+    </message>
+    <message>
+        <source>What changed last</source>
+        <translation>Was sich zuletzt änderte</translation>
+    </message>
+    <message>
+        <source>another class than before</source>
+        <translation>andere Klasse als vorher</translation>
     </message>
     <message>
         <source>{number} of {total}:</source>

@@ -23,9 +23,9 @@ from qgis.PyQt.QtGui import QColor
 
 from qgis_false.layers.result_metadata import ResultLayer
 
-VEIL_STEPS = ((0, 235), (25, 215), (50, 170), (75, 90), (100, 0))
+OPACITY_STEPS = ((0, 235), (25, 215), (50, 170), (75, 90), (100, 0))
 """Confidence in percent, and how opaque the veil is there."""
-VEIL = (59, 15, 112)
+OVERLAY_COLOUR = (59, 15, 112)
 
 
 class ConfidenceStyle(ResultLayer):
@@ -35,15 +35,15 @@ class ConfidenceStyle(ResultLayer):
         super().postProcessLayer(layer, context, feedback)
         if not isinstance(layer, QgsRasterLayer):
             return
-        draw_as_veil(layer)
+        draw_as_overlay(layer)
         name = layer.id()
         QTimer.singleShot(0, lambda: to_top(name))  # When all layers of the run have arrived.
 
 
-def draw_as_veil(layer: QgsRasterLayer) -> None:
+def draw_as_overlay(layer: QgsRasterLayer) -> None:
     """Draw a layer of confidence as a veil."""
     ramp = QgsColorRampShader(0, 100, None, QgsColorRampShader.Type.Interpolated)
-    items = [QgsColorRampShader.ColorRampItem(at, QColor(*VEIL, alpha), f"{at} %") for at, alpha in VEIL_STEPS]
+    items = [QgsColorRampShader.ColorRampItem(at, QColor(*OVERLAY_COLOUR, alpha), f"{at} %") for at, alpha in OPACITY_STEPS]
     ramp.setColorRampItemList(items)
     shader = QgsRasterShader(100)
     shader.setRasterShaderFunction(ramp)

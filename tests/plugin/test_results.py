@@ -156,10 +156,10 @@ class Log(QgsProcessingFeedback):
 
 class TestACancelledRun:
     def test_says_so_once_and_shows_no_error(self, provider):
-        from qgis_false.dialogs.cancelled_run import CalmFeedback
+        from qgis_false.dialogs.cancelled_run import CancelledRunFeedback
 
         log = Log()
-        calm = CalmFeedback(log)
+        calm = CancelledRunFeedback(log)
         calm.reportError("before")
         log.cancel()
         assert calm.isCanceled()

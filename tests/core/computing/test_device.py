@@ -121,10 +121,10 @@ class TestTheDeviceOfAJob:
 
 
 def test_the_copy_of_a_map_is_waited_for_on_its_own_card(cards: TwoCards) -> None:
-    class OnCard(SimpleNamespace):
+    class OnSimulatedGpu(SimpleNamespace):
         """The classes of a tile on the second card."""
 
-    layer = OnCard(device=SECOND, shape=(2, 2), dtype=torch.uint8)
+    layer = OnSimulatedGpu(device=SECOND, shape=(2, 2), dtype=torch.uint8)
     empty = torch.empty
     host = SimpleNamespace(copy_=lambda layer, non_blocking: empty(0))
     with pytest.MonkeyPatch.context() as patch:

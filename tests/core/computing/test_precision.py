@@ -5,7 +5,7 @@ import torch
 from small_world import Listener
 from two_cards import TwoCards
 
-from false_core.computing.device import choose_device, describe, tell_numbers
+from false_core.computing.device import choose_device, describe, tell_precision
 from false_core.computing.precision import Use, autocast, digits_of, loss_scaler, numbers_with, of_training, precision_of
 from false_core.errors import RequestError
 from false_core.feedback import Feedback
@@ -91,7 +91,7 @@ def test_a_processor_computes_with_what_it_was_built_for(
 
 def test_the_log_names_the_numbers_that_a_job_computes_with(listener: Listener) -> None:
     for what, kind in (("float32", "cuda"), ("bfloat16", "cpu"), ("float32", "cpu")):
-        tell_numbers(what, torch.device(kind), listener.feedback)
+        tell_precision(what, torch.device(kind), listener.feedback)
     assert listener.infos == "The network computes in float32.\nThe network computes in bfloat16."
 
 

@@ -1,4 +1,4 @@
-"""Looks at candidates: whether they hold data, and what an encoder sees in them.
+"""The features of candidates: whether they hold data, and what an encoder sees in them.
 
 They lie far apart, so each is read by itself, and not in the tiles of ``inference.tiled``.
 """
@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from false_core.collection.candidates import Grounds, PlaceCandidates
+from false_core.collection.candidates import PlaceCandidates, SearchedRasters
 from false_core.computing.threads import prefetch
 from false_core.feedback import Feedback
 from false_core.inference.features import FINEST_LEVEL
@@ -30,7 +30,7 @@ CROP_SHARE = 0.75
 
 
 @dataclass(frozen=True)
-class Eye:
+class PlaceEncoder:
     """An encoder that looks at places.
 
     Attributes:
@@ -86,19 +86,23 @@ class CandidateFeatures:
     other: FloatArray
 
 
-def look_at(
-    grounds: Grounds, candidates: PlaceCandidates, eye: Eye | None, generator: np.random.Generator, feedback: Feedback
+def features_of_candidates(
+    searched: SearchedRasters,
+    candidates: PlaceCandidates,
+    encoder: PlaceEncoder | None,
+    generator: np.random.Generator,
+    feedback: Feedback,
 ) -> CandidateFeatures:
     """Look at each candidate, those that lie near each other one after the other."""
     chunk = candidates.centres // 1024
     order = np.lexsort((candidates.centres[:, 0], chunk[:, 0], chunk[:, 1], candidates.rasters))
-    windows = grounds.windows(candidates)
+    windows = searched.windows(candidates)
     valid = np.zeros(len(candidates), bool)
     views: list[list[FloatArray]] = [[], []]
     seen: list[npt.NDArray[np.int64]] = []
 
     def read(index: np.int64) -> tuple[FloatArray, bool]:
-        return _read(grounds, int(candidates.rasters[index]), windows[index])
+        return _read(searched, int(candidates.rasters[index]), windows[index])
 
     with closing(prefetch(read, order, 4 * BATCH, READING_THREADS)) as reading:
         for start in range(0, len(order), BATCH):
@@ -107,11 +111,11 @@ def look_at(
             kept = [(int(index), pixels) for index, (pixels, has_data) in batch if has_data]
             indices = np.array([index for index, _ in kept], np.int64)
             valid[indices] = True
-            if eye is None or not kept:
+            if encoder is None or not kept:
                 continue
             seen.append(indices)
-            pixels = torch.cat([_prepared(pixels, eye) for _, pixels in kept])
-            for view, vectors in zip(views, eye.embeddings(pixels, generator)):
+            pixels = torch.cat([_prepared(pixels, encoder) for _, pixels in kept])
+            for view, vectors in zip(views, encoder.embeddings(pixels, generator)):
                 view.append(vectors)
     back = np.argsort(np.concatenate(seen)) if seen else np.zeros(0, np.int64)
     nothing = np.zeros((int(valid.sum()), 0), np.float32)
@@ -119,16 +123,16 @@ def look_at(
     return CandidateFeatures(valid, one, other)
 
 
-def _read(grounds: Grounds, raster: int, window: Window) -> tuple[FloatArray, bool]:
-    source = grounds.sources[raster]
+def _read(searched: SearchedRasters, raster: int, window: Window) -> tuple[FloatArray, bool]:
+    source = searched.sources[raster]
     if source.is_hole(window):
         return np.zeros((0, 0, 0), np.float32), False
     pixels, valid = source.read_with_validity(window)
     return pixels, float(valid.mean()) >= LEAST_VALID_SHARE
 
 
-def _prepared(pixels: FloatArray, eye: Eye) -> Tensor:
-    return _resized(torch.from_numpy(eye.normalisation.apply(pixels))[None], eye.side)
+def _prepared(pixels: FloatArray, encoder: PlaceEncoder) -> Tensor:
+    return _resized(torch.from_numpy(encoder.normalisation.apply(pixels))[None], encoder.side)
 
 
 def _resized(pixels: Tensor, side: int) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from false_core.errors import FalseError
 from false_core.language.catalogue import localised
 
-SPOKEN = ("stage", "rate", "text", "what", "remedy", "problem", "reason")
+SENTENCE_FIELDS = ("stage", "rate", "text", "what", "remedy", "problem", "reason")
 """Fields of events that hold sentences for a person. All others are names, codes, numbers and details for programmers."""
 Said = TypeVar("Said")
 
@@ -18,7 +18,7 @@ def localised_event(event: Said) -> Said:
     changed: dict[str, Any] = {}
     for field in dataclasses.fields(event):  # type: ignore[arg-type]
         value = getattr(event, field.name)
-        if isinstance(value, str) and field.name in SPOKEN:
+        if isinstance(value, str) and field.name in SENTENCE_FIELDS:
             changed[field.name] = localised(value)
         elif isinstance(value, tuple) and value and all(map(dataclasses.is_dataclass, value)):
             changed[field.name] = tuple(map(localised_event, value))

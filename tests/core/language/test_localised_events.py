@@ -13,7 +13,7 @@ import pytest
 from false_core.errors import InputError
 from false_core.events import Failed, Finished, Message, Metric, Progress, Started
 from false_core.language.catalogue import localised
-from false_core.language.spoken import error_for_user, localised_event
+from false_core.language.localised_events import error_for_user, localised_event
 from false_core.session_protocol import Learned, Refused
 
 MISSING = "The raster a.tif does not exist."

@@ -1,4 +1,4 @@
-"""The ground that a session looks at: a raster on its working grid, and frozen encoders that are used to it."""
+"""The raster of a session on its working grid, and frozen encoders that are used to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from false_core.errors import ModelFileError
 from false_core.feedback import Feedback
 from false_core.inference.folding import parts_for_inference
-from false_core.inference.tiles import Sight, TilePlan
+from false_core.inference.tiles import TileContext, TilePlan
 from false_core.jobs import Finetune
 from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.from_file import check_segmenter, segmenter_from
@@ -30,12 +30,12 @@ from false_core.training.start import Start, begin, frozen_encoders, measured_ra
 HEAD = "auto"
 """The head of which a session takes the first candidate. It does well on most rasters, and there is no time to compare."""
 
-LOOKS_OF_A_SESSION = 12
+PLACES_FOR_A_SESSION = 12
 """Places that say what is normal in a raster. A person waits for them."""
 
 
 @dataclass(frozen=True)
-class Ground:
+class SessionRaster:
     """A raster, and how it is looked at. Labels play no part in it.
 
     Attributes:
@@ -88,14 +88,14 @@ class Ground:
 
     def plan(self, classes: int) -> TilePlan:
         """Return the tiles in which the whole raster is classified."""
-        return TilePlan.for_area(self.source.window_of(None), classes, self.source.factor, Sight.of(self.spec))
+        return TilePlan.for_area(self.source.window_of(None), classes, self.source.factor, TileContext.of(self.spec))
 
     def seen(self, name: str, features: FloatArray) -> FloatArray:
         """Return features (n, channels) of a part as a classifier of it alone sees them, of shape (n, dimensions)."""
         return self.spaces[name].of(as_classifiers_see(name, features, self.parts), alone=True)
 
 
-def open_ground(request: Open, feedback: Feedback) -> Ground:
+def open_session_raster(request: Open, feedback: Feedback) -> SessionRaster:
     """Open the raster of a session and get its encoders used to it.
 
     Raises:
@@ -141,8 +141,8 @@ def open_ground(request: Open, feedback: Feedback) -> Ground:
         parts.load_state_dict(model[1].features.state_dict())
     parts.to(start.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     with feedback.stage("Looking at the raster", 0.7):
-        sampler = FeatureSampler(parts, names, source, normalisation, start.device, feedback, LOOKS_OF_A_SESSION)
-        sample = sampler.sample(job.seed) if model else sampler.get_used_to_raster(job.seed)
+        sampler = FeatureSampler(parts, names, source, normalisation, start.device, feedback, PLACES_FOR_A_SESSION)
+        sample = sampler.sample(job.seed) if model else sampler.adapt_to_raster(job.seed)
         if not model:
             parts.random_features.draw(*mean_and_std(sample[TEXTURE]), torch.Generator().manual_seed(job.seed))
     parts.cpu()
@@ -151,7 +151,9 @@ def open_ground(request: Open, feedback: Feedback) -> Ground:
     quick = parts_for_inference(parts).to(start.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     backbones = tuple(encoder.backbone for encoder in encoders)
     smoothing = model[1].spec.smoothing if model else smoothing_px(job, source)
-    return Ground(start, source, normalisation, candidate, backbones, parts, quick, spaces, seen, smoothing, origin, model)
+    return SessionRaster(
+        start, source, normalisation, candidate, backbones, parts, quick, spaces, seen, smoothing, origin, model
+    )
 
 
 def _model(path: str) -> tuple[ModelCard, FusedSegmenter]:

@@ -16,7 +16,7 @@ _words: List[str] = [BY_NAME]
 
 
 @contextmanager
-def parameters_called_by(words: str) -> Iterator[None]:
+def parameters_named_by(words: str) -> Iterator[None]:
     """Use these words meanwhile, in the whole process: it has one door through which it was asked."""
     _words.append(words)
     try:
@@ -25,7 +25,7 @@ def parameters_called_by(words: str) -> Iterator[None]:
         _words.remove(words)
 
 
-def called(job: Any, name: str) -> str:
+def name_for_user(job: Any, name: str) -> str:
     """Return what the parameter ``name`` of a job, or of its class, is called."""
     if _words[-1] == BY_OPTION:
         return f"--{name.replace('_', '-')}"

@@ -17,15 +17,15 @@ import numpy.typing as npt
 
 IntArray = npt.NDArray[np.int64]
 
-SURE_SHARE = 0.5
+PSEUDO_LABEL_SHARE = 0.5
 """Share of the pixels taken for a class that are learned from. Shares from 0.2 to 0.7 did about as well."""
-LIKELIEST = 2
+MOST_LIKELY = 2
 """Classes that a second opinion finds likeliest, of which a pixel's must be one: of two classes it says nothing. With one
 alone, less was learned."""
 
 
 @dataclass(frozen=True)
-class SurePixels:
+class PseudoLabels:
     """Some pixels of a sample of the raster.
 
     Attributes:
@@ -43,14 +43,14 @@ class SurePixels:
         return counts
 
 
-def surest_pixels(
+def pseudo_labels_of(
     log_probabilities: npt.NDArray[np.float32], second_opinion: npt.NDArray[np.float32] | None = None
-) -> SurePixels:
-    """Return of the pixels taken for each class those with the highest probability of it, ``SURE_SHARE`` of them.
+) -> PseudoLabels:
+    """Return of the pixels taken for each class those with the highest probability of it, ``PSEUDO_LABEL_SHARE`` of them.
 
     Args:
         log_probabilities: Log probabilities of a sample of the raster, of shape (n, classes), normalised or not.
-        second_opinion: Those of another classifier. Pixels whose class is not among its ``LIKELIEST`` are left out, of
+        second_opinion: Those of another classifier. Pixels whose class is not among its ``MOST_LIKELY`` are left out, of
             which there are none with so few classes; None where no member looks at something else alone.
     """
     found = log_probabilities.argmax(axis=1)
@@ -59,11 +59,11 @@ def surest_pixels(
     agreed = np.ones(len(found), bool)
     if second_opinion is not None:
         of_found = np.take_along_axis(second_opinion, found[:, None], axis=1)
-        agreed = (second_opinion > of_found).sum(axis=1) < LIKELIEST
+        agreed = (second_opinion > of_found).sum(axis=1) < MOST_LIKELY
     rows = []
     for target in np.unique(found[agreed]):
         own = np.flatnonzero(agreed & (found == target))
         order = np.argsort(-surest[own], kind="stable")
-        rows.append(own[order[: int(np.ceil(SURE_SHARE * len(own)))]])
+        rows.append(own[order[: int(np.ceil(PSEUDO_LABEL_SHARE * len(own)))]])
     chosen = np.concatenate([np.zeros(0, np.int64), *rows])
-    return SurePixels(chosen, found[chosen].astype(np.int64))
+    return PseudoLabels(chosen, found[chosen].astype(np.int64))

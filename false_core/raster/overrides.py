@@ -20,8 +20,8 @@ _OF_OGC = ("http://www.opengis.net/def/crs/", "http://opengis.net/def/crs/")
 """The starts of names of CRSs that look like addresses."""
 
 
-def crs_said(name: RasterName) -> CRS | None:
-    """Return the CRS that is said of a raster, None where none is.
+def crs_override(name: RasterName) -> CRS | None:
+    """Return the CRS that is given for a raster, None where none is.
 
     Raises:
         InputError: It is none.
@@ -36,13 +36,13 @@ def crs_said(name: RasterName) -> CRS | None:
         return CRS.from_user_input(said)
     except CRSError as error:
         raise InputError(
-            f"The CRS that is said of {name.path} cannot be read: {said}.",
+            f"The CRS that is given for {name.path} cannot be read: {said}.",
             "Write a code, as in land.tif|crs=EPSG:32633.",
         ) from error
 
 
-def nodata_said(name: RasterName) -> Ranges:
-    """Return the ranges of values, both ends included, that are said to be nodata.
+def nodata_override(name: RasterName) -> Ranges:
+    """Return the ranges of values, both ends included, that are given as nodata.
 
     Raises:
         InputError: They are no numbers.
@@ -56,14 +56,14 @@ def nodata_said(name: RasterName) -> Ranges:
             ends = math.nan, math.nan
         if math.isnan(ends[0]) or math.isnan(ends[1]) or ends[0] > ends[1]:
             raise InputError(
-                f"The nodata values that are said of {name.path} cannot be read: {name.nodata}.",
+                f"The nodata values that are given for {name.path} cannot be read: {name.nodata}.",
                 "Write numbers and ranges, as in land.tif|nodata=0,250..255.",
             )
         ranges.append(ends)
     return tuple(ranges)
 
 
-def is_said_nodata(values: npt.NDArray[Any], ranges: Ranges) -> npt.NDArray[np.bool_]:
+def is_override_nodata(values: npt.NDArray[Any], ranges: Ranges) -> npt.NDArray[np.bool_]:
     """Return which values lie in any of the ranges."""
     found = np.zeros(values.shape, bool)
     for low, high in ranges:

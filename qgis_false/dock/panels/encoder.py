@@ -9,13 +9,13 @@ from qgis.PyQt.QtWidgets import QComboBox, QLabel, QWidget
 from false_core.jobs import GENERAL_WEIGHTS, NO_WEIGHTS
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.panels.panel import Panel, row
-from qgis_false.dock.project_state import Looks
+from qgis_false.dock.project_state import EncoderChoice
 from qgis_false.translation import tr
 
 ENCODER_GENERAL, ENCODER_FILE, ENCODER_NONE, MODEL_FILE = range(4)
 
 
-class LooksPanel(Panel):
+class EncoderPanel(Panel):
     """The choice of an encoder or of a model to go on from."""
 
     def __init__(self, parent: Optional[QWidget] = None) -> None:
@@ -36,33 +36,35 @@ class LooksPanel(Panel):
     def begin(self, work: Labelling) -> None:
         """Show what looks at the raster."""
         super().begin(work)
-        self._show(work.looks)
+        self._show(work.encoder_choice)
 
     def take_encoder(self, path: str) -> None:
         """Go on with an encoder of the user's own."""
-        self._take(Looks(encoder=path))
+        self._take(EncoderChoice(encoder=path))
 
     def take_model(self, path: str) -> None:
         """Go on with a model and its classes."""
-        self._take(Looks(model=path), with_classes=True)
+        self._take(EncoderChoice(model=path), with_classes=True)
 
-    def _take(self, looks: Looks, with_classes: bool = False) -> None:
+    def _take(self, encoder_choice: EncoderChoice, with_classes: bool = False) -> None:
         if self.work is not None:
-            self._show(looks)
-            self.work.reopen(looks, adopt_classes=with_classes)
+            self._show(encoder_choice)
+            self.work.reopen(encoder_choice, adopt_classes=with_classes)
 
-    def _show(self, looks: Looks) -> None:
-        without = ENCODER_GENERAL if looks.weights == GENERAL_WEIGHTS else ENCODER_NONE
-        self.choice.setCurrentIndex(MODEL_FILE if looks.model else ENCODER_FILE if looks.encoder else without)
+    def _show(self, encoder_choice: EncoderChoice) -> None:
+        without = ENCODER_GENERAL if encoder_choice.weights == GENERAL_WEIGHTS else ENCODER_NONE
+        self.choice.setCurrentIndex(
+            MODEL_FILE if encoder_choice.model else ENCODER_FILE if encoder_choice.encoder else without
+        )
 
     def _choose(self, index: int) -> None:
         if self.work is None:
             return
         if index in (ENCODER_GENERAL, ENCODER_NONE):
-            self._take(Looks(weights=GENERAL_WEIGHTS if index == ENCODER_GENERAL else NO_WEIGHTS))
+            self._take(EncoderChoice(weights=GENERAL_WEIGHTS if index == ENCODER_GENERAL else NO_WEIGHTS))
             return
         path = self.ask_for_file(tr("Encoder file") if index == ENCODER_FILE else tr("Model file"))
         if path:
-            self._take(Looks(encoder=path) if index == ENCODER_FILE else Looks(model=path))
+            self._take(EncoderChoice(encoder=path) if index == ENCODER_FILE else EncoderChoice(model=path))
         else:
-            self._show(self.work.looks)
+            self._show(self.work.encoder_choice)

@@ -1,7 +1,7 @@
-"""A card that is not there, whose tensors hold numbers all the same: whole jobs run on it.
+"""A simulated GPU: whole jobs run on it, on a computer that has none.
 
 To PyTorch it is a device of its own. Each of its tensors keeps its numbers in a tensor on the CPU, where all is computed. It
-complains where PyTorch would on a GPU: where tensors on the card and elsewhere meet, where numbers are asked of numpy, where
+complains where PyTorch would on a GPU: where tensors on it and elsewhere meet, where numbers are asked of numpy, where
 chance is drawn from a generator of the CPU. Backward passes and autocast are those of a GPU, too.
 """
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils import backend_registration
 from torch.utils._pytree import tree_leaves, tree_map
 
-NAME = "card"
+NAME = "simulated"
 MOVES = {"aten::_to_copy", "aten::copy_", "aten::_foreach_copy_"}
 """Operators that bring numbers from one device to another."""
 INDEXING = {"aten::index", "aten::index_put", "aten::index_put_"}
@@ -39,11 +39,11 @@ IN_FLOAT32 = (
 IN_WIDEST = ("cat", "stack", "grid_sampler", "addcmul", "addcdiv", "dot", "index_put", "scatter_add", "bilinear")
 """Those that it has compute in the longest numbers that they are given."""
 _libraries: list[torch.library.Library] = []
-"""What PyTorch has been told about the card. It lasts as long as these are held."""
+"""What PyTorch has been told about the simulated GPU. It lasts as long as these are held."""
 
 
-class OnCard(Tensor):
-    """A tensor on the card.
+class OnSimulatedGpu(Tensor):
+    """A tensor on the simulated GPU.
 
     Attributes:
         numbers: Its numbers, on the CPU.
@@ -52,10 +52,10 @@ class OnCard(Tensor):
     numbers: Tensor
 
     @staticmethod
-    def __new__(cls, numbers: Tensor, device: torch.device) -> OnCard:
+    def __new__(cls, numbers: Tensor, device: torch.device) -> OnSimulatedGpu:
         # As weights are, also where nothing is recorded for a backward pass: what is a part of them must be like them.
         with torch.inference_mode(False):
-            made: OnCard = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+            made: OnSimulatedGpu = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
                 cls, numbers.size(), strides=numbers.stride(), storage_offset=numbers.storage_offset(),
                 dtype=numbers.dtype, layout=numbers.layout, device=device,
             )  # fmt: skip
@@ -67,11 +67,11 @@ class OnCard(Tensor):
         return self.numbers.tolist()
 
     def new_tensor(self, values: Any, **named: Any) -> Any:
-        """Return a tensor of the card."""
+        """Return a tensor of the simulated GPU."""
         return torch.tensor(values, **{"dtype": self.dtype, **named}).to(self.device)
 
     def __repr__(self, **_: Any) -> str:
-        return f"OnCard({self.numbers!r})"
+        return f"OnSimulatedGpu({self.numbers!r})"
 
     @classmethod
     def __torch_dispatch__(cls, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -85,14 +85,16 @@ def _computed(operator: Any, args: Any, kwargs: Any) -> Any:
     name, leaves = operator._schema.name, tree_leaves((args, kwargs))
     asked = next((leaf for leaf in leaves if isinstance(leaf, torch.device)), None)
     tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
-    mine = [tensor for tensor in tensors if isinstance(tensor, OnCard)]
-    takes_indices = name in INDEXING and isinstance(args[0], OnCard)
+    mine = [tensor for tensor in tensors if isinstance(tensor, OnSimulatedGpu)]
+    takes_indices = name in INDEXING and isinstance(args[0], OnSimulatedGpu)
     for tensor in tensors:
         is_index = takes_indices and not tensor.is_floating_point()
-        if tensor.dim() and not isinstance(tensor, OnCard) and name not in MOVES and not is_index:
-            raise RuntimeError(f"Expected all tensors to be on the same device: {name} got some of the CPU and of the card.")
+        if tensor.dim() and not isinstance(tensor, OnSimulatedGpu) and name not in MOVES and not is_index:
+            raise RuntimeError(
+                f"Expected all tensors to be on the same device: {name} got some of the CPU and of the simulated GPU."
+            )
     if any(isinstance(leaf, torch.Generator) and leaf.device.type != NAME for leaf in leaves):
-        raise RuntimeError(f"Expected a generator of the card: {name} got one of the CPU.")
+        raise RuntimeError(f"Expected a generator of the simulated GPU: {name} got one of the CPU.")
     here = asked if asked is not None else mine[0].device if mine else torch.device("cpu")
     if here.index is None and here.type == NAME:
         here = torch.device(NAME, 0)
@@ -101,7 +103,7 @@ def _computed(operator: Any, args: Any, kwargs: Any) -> Any:
     def bare(value: Any) -> Any:
         if isinstance(value, torch.device):
             return torch.device("cpu")
-        return value.numbers if isinstance(value, OnCard) else value
+        return value.numbers if isinstance(value, OnSimulatedGpu) else value
 
     def dressed(value: Any) -> Any:
         if not isinstance(value, Tensor):
@@ -109,16 +111,16 @@ def _computed(operator: Any, args: Any, kwargs: Any) -> Any:
         # What is changed where it is stays the same tensor, also where its shape is changed.
         same = known.get(id(value))
         if same is None:
-            return OnCard(value, here) if here.type == NAME else value
+            return OnSimulatedGpu(value, here) if here.type == NAME else value
         if same.shape != value.shape:
-            same.data = OnCard(value, here)
+            same.data = OnSimulatedGpu(value, here)
         return same
 
     return tree_map(dressed, operator(*tree_map(bare, args), **tree_map(bare, kwargs)))
 
 
 def register() -> None:
-    """Tell PyTorch about the card. Before the first backward pass: for it PyTorch makes threads for all devices."""
+    """Tell PyTorch about the simulated GPU. Before the first backward pass: for it PyTorch makes threads for all devices."""
     backend_registration._setup_privateuseone_for_python_backend(NAME, _Module(), _Hook())
     every, aten = torch.library.Library("_", "IMPL"), torch.library.Library("aten", "IMPL")
     every.fallback(lambda operator, *args, **kwargs: _computed(operator, args, kwargs), "PrivateUse1")
@@ -203,29 +205,29 @@ class _Hook(torch._C._acc.PrivateUse1Hooks):  # type: ignore[name-defined, misc]
 
 
 @contextmanager
-def jobs_take_it(numbers: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
-    """Give the card to every job that asks for ``mps``.
+def jobs_use_it(numbers: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
+    """Give the simulated GPU to every job that asks for ``mps``.
 
-    With short numbers pixels travel to it as to a card of NVIDIA, as the file stores them; else as to the GPU of Apple.
+    With short numbers pixels travel to it as to a GPU of NVIDIA, as the file stores them; else as to the GPU of Apple.
 
     Args:
         numbers: Numbers that networks compute with there.
     """
-    card = torch.device(NAME, 0)
+    device = torch.device(NAME, 0)
     monkeypatch.delenv("FALSE_PRECISION", raising=False)
-    monkeypatch.setattr("false_core.computing.device._parse", lambda asked: card if asked == "mps" else torch.device(asked))
+    monkeypatch.setattr("false_core.computing.device._parse", lambda asked: device if asked == "mps" else torch.device(asked))
     monkeypatch.setattr(
         "false_core.computing.precision.built_for", lambda device, use: numbers if device.type == NAME else torch.float32
     )
     if numbers != torch.float32:
         for room in ("sampling.cache", "inference.tiled"):
             monkeypatch.setattr(f"false_core.{room}.takes_stored_pixels", lambda device: device.type == NAME)
-    # PyTorch computes what these return without asking the device of its arguments, and then does not find the card.
+    # PyTorch computes what these return without asking the device of its arguments, and then does not find it.
     for name in ("tensor", "as_tensor"):
         monkeypatch.setattr(torch, name, _moved(getattr(torch, name)))
     # A tensor of another class cannot take the place of the weights of a module, only that of the whole parameter.
     torch.__future__.set_overwrite_module_params_on_conversion(True)
-    yield card
+    yield device
     torch.__future__.set_overwrite_module_params_on_conversion(False)
 
 

@@ -1,4 +1,4 @@
-"""What is said of a raster behind its path counts in place of what its file says, in every job."""
+"""What is given for a raster behind its path counts in place of what its file says, in every job."""
 
 from __future__ import annotations
 
@@ -59,19 +59,19 @@ class TestTheRaster:
     )
     def test_with_nodata_values_that_are_no_numbers_is_refused(self, tmp_path: Path, said: str) -> None:
         path = write_raster(tmp_path / "land.tif", np.ones((1, 4, 4), "uint8"))
-        with pytest.raises(InputError, match=r"nodata values that are said of .*land.tif cannot be read"):
+        with pytest.raises(InputError, match=r"nodata values that are given for .*land.tif cannot be read"):
             RasterSource(f"{path}|{said}")
 
     def test_with_a_crs_that_is_none_is_refused(self, tmp_path: Path) -> None:
         path = write_raster(tmp_path / "land.tif", np.ones((1, 4, 4), "uint8"))
-        with pytest.raises(InputError, match=r"The CRS that is said of .*land.tif cannot be read: nonsense"):
+        with pytest.raises(InputError, match=r"The CRS that is given for .*land.tif cannot be read: nonsense"):
             RasterSource(f"{path}|crs=nonsense")
 
     @pytest.mark.parametrize("crs", ["http://127.0.0.1:9/crs", "/vsicurl/http://127.0.0.1:9/crs", "https%3A%2F%2Fh%2Fx"])
     def test_with_a_crs_at_an_address_is_refused(self, tmp_path: Path, crs: str, monkeypatch: pytest.MonkeyPatch) -> None:
         path = write_raster(tmp_path / "land.tif", np.ones((1, 4, 4), "uint8"))
-        monkeypatch.setattr("false_core.raster.said.CRS", None)  # Nobody is asked what it is.
-        with pytest.raises(InputError, match=r"The CRS that is said of .*land.tif cannot be read"):
+        monkeypatch.setattr("false_core.raster.overrides.CRS", None)  # Nobody is asked what it is.
+        with pytest.raises(InputError, match=r"The CRS that is given for .*land.tif cannot be read"):
             RasterSource(f"{path}|crs={crs}")
 
     def test_has_a_crs_by_its_name_at_the_ogc(self, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from false_core.outputs.publish import check_destinations
 )  # fmt: skip
 def test_of_a_dialog_of_a_shell_or_of_json(tmp_path: Path, words: str, output: str, confidence: str) -> None:
     both = str(tmp_path / "o.tif")
-    with jobs.parameters_called_by(words):
+    with jobs.parameters_named_by(words):
         with pytest.raises(OutputError, match=f"^{output} and {confidence} are the same file"):
             check_destinations(jobs.Classify("a.tif", "m.safetensors", both, confidence=both))
         with pytest.raises(RequestError, match=f"^{output} is empty|^{output} must be"):
@@ -27,14 +27,14 @@ def test_of_a_dialog_of_a_shell_or_of_json(tmp_path: Path, words: str, output: s
 
 
 def test_of_a_shell_with_two_words() -> None:
-    with jobs.parameters_called_by(jobs.BY_OPTION):
-        assert jobs.called(jobs.Pretrain, "batch_size") == "--batch-size"
+    with jobs.parameters_named_by(jobs.BY_OPTION):
+        assert jobs.name_for_user(jobs.Pretrain, "batch_size") == "--batch-size"
 
 
 def test_what_is_missing_together_is_said_in_the_same_words() -> None:
-    with jobs.parameters_called_by(jobs.BY_OPTION), pytest.raises(RequestError, match="Neither --reference nor --truth"):
+    with jobs.parameters_named_by(jobs.BY_OPTION), pytest.raises(RequestError, match="Neither --reference nor --truth"):
         jobs.validate(jobs.Assess("map.tif"))
-    with jobs.parameters_called_by(jobs.BY_LABEL), pytest.raises(RequestError, match="“Class field” is missing"):
+    with jobs.parameters_named_by(jobs.BY_LABEL), pytest.raises(RequestError, match="“Class field” is missing"):
         jobs.validate(jobs.Assess("map.tif", reference="l.gpkg"))
 
 
