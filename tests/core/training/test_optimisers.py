@@ -149,7 +149,8 @@ class TestAFusedOptimiser:
 
         whole, its = new()
         step(whole, its, 0)
-        checkpoint = Checkpoint(Pretrain(("land.tif",), "e"), PRETRAIN["quick"], torch.device("cpu"), Feedback())
+        asked, cpu = Pretrain(("land.tif",), "e"), torch.device("cpu")
+        checkpoint = Checkpoint(asked, PRETRAIN["quick"], cpu, torch.float32, Feedback())
         checkpoint.path = tmp_path / "c.safetensors"
         checkpoint.save({"step": 1, "network": whole.state_dict(), "optimiser": its.state_dict()})
         step(whole, its, 1)
