@@ -3108,6 +3108,10 @@
         <translation>Der Nodata-Wert von {layer} ist in QGIS ausgeschaltet. Er gilt trotzdem.</translation>
     </message>
     <message>
+        <source>QGIS opened {layer} with options that do not count: {options}.</source>
+        <translation>QGIS hat {layer} mit Optionen geöffnet, die hier nicht zählen: {options}.</translation>
+    </message>
+    <message>
         <source>{path} cannot be written. Close the programs that have it open.</source>
         <translation>{path} kann nicht geschrieben werden. Schließen Sie die Programme, in denen die Datei geöffnet ist.</translation>
     </message>
