@@ -6,7 +6,7 @@ QGIS_PYTHON := .venv-qgis/bin/python
 # What the tests need around them: Qt without a screen, and the interpreter the plugin computes with.
 IN_QGIS = QT_QPA_PLATFORM=offscreen XDG_RUNTIME_DIR="$$PWD/.tools/runtime" FALSE_CORE_PYTHON="$$PWD/$(PYTHON)" PYTHONDONTWRITEBYTECODE=1
 
-# Threads of numpy slow each other down: false_core.native_libraries says more, but here numpy is imported first.
+# Threads of numpy slow each other down: false_core.computing.native_libraries says more, but here numpy is imported first.
 IN_CORE = OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1
 
 # More for pytest, for example: make test-core PYTEST_ARGS="-k metrics -x"

@@ -6,9 +6,9 @@
     python benchmarks/classifying.py --linear             1, 4, 16 and 64 million pixels against a straight line
 
 All variants run in turn on one raster, with one network and one number of threads, each in a process of its own, as their
-users run them; ours and the network alone get memory as our jobs do (``false_core.memory``). A process does it twice, so
-that what is loaded and chosen once does not count; the best of several rounds is shown. Beside wall clock it gives processor
-time of all threads, which other programs on the same machine disturb less. The ratio is what to look at.
+users run them; ours and the network alone get memory as our jobs do (``false_core.computing.memory``). A process does it
+twice, so that what is loaded and chosen once does not count; the best of several rounds is shown. Beside wall clock it
+gives processor time of all threads, which other programs on the same machine disturb less. The ratio is what to look at.
 
 Peers that are not installed are left out. torchgeo and geoai go into an environment of their own, on top of these packages:
 
@@ -23,7 +23,7 @@ tiles of the network's size one at a time through onnxruntime, of which the midd
 
 from __future__ import annotations
 
-import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+import false_core.computing.native_libraries  # noqa: F401 - before numpy, whose threads it limits
 
 # isort: split
 
@@ -54,11 +54,11 @@ import torch
 from rasterio.windows import Window as RasterioWindow
 from torch import nn
 
+from false_core.computing.memory import TRIM_THRESHOLD_BYTES
 from false_core.dispatch import run
 from false_core.inference.folding import for_inference
 from false_core.inference.tiles import TilePlan
 from false_core.jobs import Classify, ExportOnnx
-from false_core.memory import TRIM_THRESHOLD_BYTES
 from false_core.models.header import SEGMENTER
 from false_core.models.model_file import ModelCard, load_weights, read_card, save_model
 from false_core.models.segmenter import build_segmenter

@@ -19,9 +19,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from false_core.computing.memory import keep_memory
 from false_core.dispatch import run
 from false_core.jobs import Classify, Finetune
-from false_core.memory import keep_memory
 
 GOAL_TIME, GOAL_MEMORY = 1.5, 1.1
 """Time and memory of the model of frozen features, relative to the other."""

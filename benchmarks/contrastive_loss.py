@@ -16,7 +16,7 @@ a similarity would be left with the FLOP.
 
 from __future__ import annotations
 
-import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+import false_core.computing.native_libraries  # noqa: F401 - before numpy, whose threads it limits
 
 # isort: split
 

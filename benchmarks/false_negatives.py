@@ -15,7 +15,7 @@ The gate for long runs: a cosine below 0.97 and a purity above 0.8 after 250 ste
 
 from __future__ import annotations
 
-import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+import false_core.computing.native_libraries  # noqa: F401 - before numpy, whose threads it limits
 
 # isort: split
 

@@ -45,9 +45,9 @@ def cards(device: str, short: bool) -> dict[str, Any]:
     import torch
     from pretraining import matrix_product, taken
 
-    from false_core.device import choose_device, memory_of
+    from false_core.computing.device import choose_device, memory_of
+    from false_core.computing.precision import in_words
     from false_core.feedback import Feedback
-    from false_core.precision import in_words
 
     chosen = choose_device(device, Feedback())
     on_card = chosen.type == "cuda"
@@ -91,7 +91,7 @@ def pretraining(preset: str) -> Callable[[str, bool], dict[str, Any]]:
 
         from pretraining import Case, taken
 
-        from false_core.device import choose_device
+        from false_core.computing.device import choose_device
         from false_core.feedback import Feedback
         from false_core.presets import PRETRAIN
         from false_core.synthetic import write_large
@@ -121,7 +121,7 @@ def peers(device: str, short: bool) -> dict[str, Any]:
     """Compare steps from the file with those of the peers that are there."""
     from pretraining_peers import LIBRARIES, compared, patches_per_second
 
-    from false_core.device import choose_device
+    from false_core.computing.device import choose_device
     from false_core.feedback import Feedback
     from false_core.synthetic import write_large
 
@@ -139,7 +139,7 @@ def classifying(device: str, short: bool) -> dict[str, Any]:
     import torch
     from classifying import CLASSES, make
 
-    from false_core.device import choose_device
+    from false_core.computing.device import choose_device
     from false_core.dispatch import run
     from false_core.feedback import Feedback
     from false_core.inference.tiles import TilePlan

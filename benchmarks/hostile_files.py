@@ -8,7 +8,7 @@ what the process took at most beyond what it began with. Needs Linux, for it cou
 
 from __future__ import annotations
 
-import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+import false_core.computing.native_libraries  # noqa: F401 - before numpy, whose threads it limits
 
 # isort: split
 

@@ -11,7 +11,7 @@ same for all of them. Takes scikit-learn. What was done stays in the folder, and
 
 from __future__ import annotations
 
-import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+import false_core.computing.native_libraries  # noqa: F401 - before numpy, whose threads it limits
 
 # isort: split
 

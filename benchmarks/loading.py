@@ -18,7 +18,7 @@ out and counted, and each chunk counts with the time that one of the first raste
 
 from __future__ import annotations
 
-import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+import false_core.computing.native_libraries  # noqa: F401 - before numpy, whose threads it limits
 
 # isort: split
 
@@ -38,15 +38,15 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from false_core.computing.memory import keep_memory
 from false_core.feedback import Feedback
-from false_core.gpu_pixels import TAKES_NO_TIME
 from false_core.inference.batches import BatchedNetwork
 from false_core.inference.tiled import MOST_READERS, TiledNetwork
 from false_core.inference.tiles import TilePlan
 from false_core.labels.annotation import Annotation
-from false_core.memory import keep_memory
 from false_core.presets import FINETUNE, PRETRAIN
 from false_core.raster.classes import ClassTable, LandCoverClass
+from false_core.raster.gpu_pixels import TAKES_NO_TIME
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import MeasuredRasters, Normalisation
 from false_core.sampling.cache import ChunkCache, ChunkSlices, SourceWindows, _Chunk

@@ -18,7 +18,7 @@ cores. It counts the thread that reads ahead, which the wall clock does not wher
 
 from __future__ import annotations
 
-import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+import false_core.computing.native_libraries  # noqa: F401 - before numpy, whose threads it limits
 
 # isort: split
 
@@ -37,9 +37,9 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
-from false_core.device import describe
+from false_core.computing.device import describe
+from false_core.computing.memory import keep_memory
 from false_core.feedback import Feedback
-from false_core.memory import keep_memory
 from false_core.methods.method import Views
 from false_core.models.encoder import build_encoder
 from false_core.presets import ANY_BANDS, IMAGE, PRETRAIN, PretrainSettings

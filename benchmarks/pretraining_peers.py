@@ -21,7 +21,7 @@ take turns, so that whatever else the machine does meets all of them.
 
 from __future__ import annotations
 
-import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+import false_core.computing.native_libraries  # noqa: F401 - before numpy, whose threads it limits
 
 # isort: split
 
@@ -44,19 +44,19 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from false_core.device import choose_device
+from false_core.computing.device import choose_device
+from false_core.computing.memory import keep_memory
+from false_core.computing.precision import autocast
+from false_core.computing.threads import cores
 from false_core.feedback import Feedback
-from false_core.memory import keep_memory
 from false_core.methods.simclr import nt_xent
 from false_core.models.encoder import ImageProjector, build_encoder, channels_of
-from false_core.precision import autocast
 from false_core.presets import IMAGE, PRETRAIN
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import MeasuredRasters, measure
 from false_core.sampling.loading import loaded_ahead
 from false_core.sampling.views import PatchDraw, PatchSampler, RawViews
 from false_core.synthetic import write_large
-from false_core.threads import cores
 from false_core.training.trainer import Trainer
 
 SIZE, BATCH, BANDS = 64, 32, 3

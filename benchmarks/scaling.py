@@ -12,7 +12,7 @@ round, as other programs may use the computer meanwhile.
 
 from __future__ import annotations
 
-import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+import false_core.computing.native_libraries  # noqa: F401 - before numpy, whose threads it limits
 
 # isort: split
 
@@ -35,8 +35,8 @@ from rich.console import Console
 from rich.table import Table
 from scaling_model import Machine, Training, step
 
-from false_core.device import choose_device
-from false_core.distributed import World, process_group, share
+from false_core.computing.device import choose_device
+from false_core.computing.distributed import World, process_group, share
 from false_core.feedback import Feedback
 from false_core.methods.fncc import fncc_loss
 from false_core.models.encoder import build_encoder

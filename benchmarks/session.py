@@ -11,7 +11,7 @@ score, places to label next, an outline. Features of the rest of the raster are 
 
 from __future__ import annotations
 
-import false_core.native_libraries  # noqa: F401 - before numpy, whose threads it limits
+import false_core.computing.native_libraries  # noqa: F401 - before numpy, whose threads it limits
 
 # isort: split
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from false_core.errors import Cancelled, FalseError
 from false_core.events import CANCEL_DEADLINE_S
-from false_core.publish import discard_unfinished
+from false_core.outputs.publish import discard_unfinished
 
 TIDYING_S = 0.3
 """Seconds for the last words of a process, and for removing what it was writing. A full pipe or a disk that does not answer

@@ -22,12 +22,12 @@ from rich.table import Table
 
 from false_core import __version__, events, jobs
 from false_core.cancellation import Stop, cancelled_by_signals, end_at_deadline
+from false_core.computing.distributed import share
+from false_core.computing.memory import keep_memory
+from false_core.computing.native_libraries import set_up_gdal
 from false_core.dispatch import run
-from false_core.distributed import share
 from false_core.errors import Cancelled, FalseError, RequestError, presentable, printable
-from false_core.language.spoken import error_for_user, localised_event
-from false_core.memory import keep_memory
-from false_core.native_libraries import set_up_gdal
+from false_core.language.localised_events import error_for_user, localised_event
 from false_core.standard_streams import leave_removed_folder, open_streams, start_in_utf8
 from false_core.untrusted.network import names_address, network_closed
 from false_core.worker import serve_file
@@ -115,7 +115,7 @@ class Rerun:
     ] = ()
 
 
-Outcome = TypeVar("Outcome")
+WorkResult = TypeVar("WorkResult")
 
 
 def escape(text: str) -> str:
@@ -167,7 +167,7 @@ def main() -> None:
         elif isinstance(command, RunBenchmark):
             _run_benchmark(command, console)
         else:
-            with jobs.parameters_called_by(jobs.BY_OPTION):
+            with jobs.parameters_named_by(jobs.BY_OPTION):
                 _run(jobs.JOBS[arguments[0]](**dataclasses.asdict(command)))
     except FalseError as error:
         _say(error, console)
@@ -241,7 +241,7 @@ def _run(job: jobs.Job) -> None:
     Console(quiet=quiet).print(table)
 
 
-def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], Outcome], console: Console) -> Outcome:
+def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], WorkResult], console: Console) -> WorkResult:
     """Do ``work`` with a progress bar, and return what it returns. Ctrl-C cancels it, and so does SIGTERM."""
     cancel = Stop()
     with (
@@ -272,7 +272,7 @@ def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], O
             _say(reason, console)
 
         end_at_deadline(cancel, tell)
-        outcome: list[Outcome] = []
+        outcome: list[WorkResult] = []
         problem: list[BaseException] = []
 
         def go() -> None:
@@ -329,7 +329,7 @@ def _run_benchmark(command: RunBenchmark, console: Console) -> None:
         raise RequestError(
             "The library that comes with the plugin runs no benchmark.", "Install false-core by itself, or use a checkout."
         ) from error
-    from false_core.device import choose_device
+    from false_core.computing.device import choose_device
     from false_core.feedback import Feedback
 
     began = time.monotonic()

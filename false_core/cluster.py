@@ -24,7 +24,7 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from false_core import __version__
-from false_core.distributed import share
+from false_core.computing.distributed import share
 from false_core.errors import FalseError, ProcessLostError, RequestError
 from false_core.feedback import Feedback
 from false_core.models.missing_package import how_to_install

@@ -12,16 +12,16 @@ from typing import Any
 
 from false_core import jobs
 from false_core.cancellation import Stop
-from false_core.distributed import ALONE, World, process_group, share
+from false_core.checks.inputs import check_inputs
+from false_core.checks.protection import protect_inputs
+from false_core.computing.distributed import ALONE, World, process_group, share
+from false_core.computing.native_libraries import set_up_gdal
 from false_core.errors import DeviceError, OutOfMemoryError, RequestError
 from false_core.events import Artifact, Event
 from false_core.feedback import Feedback
-from false_core.inputs import check_inputs
-from false_core.native_libraries import set_up_gdal
-from false_core.protection import protect_inputs
-from false_core.publish import check_destinations, locked_outputs
+from false_core.outputs.publish import check_destinations, locked_outputs
+from false_core.outputs.sidecars import styles_kept
 from false_core.raster.imagery import with_rasters_found
-from false_core.sidecars import styles_kept
 from false_core.standard_streams import has_left_folder
 from false_core.untrusted.network import names_address, network_closed
 
@@ -64,8 +64,9 @@ def _check_whole_paths(job: jobs.Job) -> None:
     for name, parameter in jobs.parameters(job).items():
         for path in parameter.kind.paths(getattr(job, name)):
             if not os.path.isabs(path) and ":" not in path:
+                name = jobs.name_for_user(job, name)
                 raise RequestError(
-                    f"The folder that this was started in is gone, and {jobs.called(job, name)} would lie there: {path}.",
+                    f"The folder that this was started in is gone, and {name} would lie there: {path}.",
                     "Go to a folder that is there, or name the whole path.",
                 )
 
@@ -88,7 +89,7 @@ def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
                 check_inputs(job)
             return _do(job, feedback, world)
     except (MemoryError, RuntimeError) as error:
-        from false_core.device import is_failure_of_device, is_out_of_memory
+        from false_core.computing.device import is_failure_of_device, is_out_of_memory
 
         if is_out_of_memory(error):
             raise OutOfMemoryError(

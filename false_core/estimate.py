@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from false_core import jobs
-from false_core.cost import Cost, total_cost
-from false_core.device import choose_device
+from false_core.computing.cost import Cost, total_cost
+from false_core.computing.device import choose_device
+from false_core.computing.precision import precision_of
 from false_core.errors import RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify, Estimate, Finetune, Pretrain
 from false_core.mapping.classify.cost import mapping_cost
 from false_core.mapping.classify.plan import plan_of
-from false_core.precision import precision_of
 from false_core.raster.imagery import with_rasters_found
 from false_core.training.finetune import decoder_settings, labelled_raster
 from false_core.training.finetuning_cost import decoder_cost, fitting_cost

@@ -41,7 +41,8 @@ class PretrainSettings:
         optimiser: ``"adamw"`` or ``"larc"`` (SGD with LARC, as published).
         learning_rate: Highest rate.
         decays: Parameters that decay: ``"weights"``, ``"biases"`` too, or ``"all"``; see ``parameter_groups``.
-        mixed_precision: True where a GPU that was built for short numbers computes with them, see ``false_core.precision``.
+        mixed_precision: True where a GPU that was built for short numbers computes with them, see
+            ``false_core.computing.precision``.
         rate_from_nothing: The same where the encoder starts from random weights, of which nothing can be forgotten; 0: no
             other.
         most_pixels: The quick preset coarsens rasters to about this number of pixels; 0: never.

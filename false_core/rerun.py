@@ -15,7 +15,7 @@ from typing import Any
 import safetensors.torch
 
 from false_core import jobs
-from false_core.device import choose_device
+from false_core.computing.device import choose_device
 from false_core.dispatch import run
 from false_core.errors import InputError, OutputError, RequestError
 from false_core.events import Event

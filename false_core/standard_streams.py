@@ -52,11 +52,11 @@ def open_streams() -> None:
             os.close(descriptor)
             break
     sys.stdin = sys.stdin or open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
-    sys.stdout = _Forgiving(sys.stdout or open(1, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
-    sys.stderr = _Forgiving(sys.stderr or open(2, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+    sys.stdout = _TolerantStream(sys.stdout or open(1, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+    sys.stderr = _TolerantStream(sys.stderr or open(2, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
-class _Forgiving(io.TextIOBase):
+class _TolerantStream(io.TextIOBase):
     """A stream that goes on where its reader is gone, its disk is full, or its encoding lacks a letter."""
 
     def __init__(self, stream: Any) -> None:

@@ -21,13 +21,13 @@ from typing import NoReturn
 
 from false_core import __version__, events
 from false_core.cancellation import Stop, cancelled_by_signals, end_at_deadline
+from false_core.computing.distributed import is_started_again, share
+from false_core.computing.memory import keep_memory
 from false_core.dispatch import run
-from false_core.distributed import is_started_again, share
 from false_core.errors import Cancelled, FalseError, RequestError
 from false_core.events import Failed, Finished, Message, Started
-from false_core.jobs import BY_LABEL, Job, from_file, from_json, parameters_called_by
-from false_core.language.spoken import localised_event
-from false_core.memory import keep_memory
+from false_core.jobs import BY_LABEL, Job, from_file, from_json, parameters_named_by
+from false_core.language.localised_events import localised_event
 from false_core.speaker import Speaker, claim_stdout, exit_now
 from false_core.standard_streams import leave_removed_folder, open_streams, start_in_utf8
 from false_core.untrusted import LONGEST_TEXT
@@ -51,7 +51,7 @@ def main(path: str | None = None) -> int:
     )
     cancel = Stop()
     # Who asks through this door shows a dialog.
-    with cancelled_by_signals(cancel), parameters_called_by(BY_LABEL):
+    with cancelled_by_signals(cancel), parameters_named_by(BY_LABEL):
         return _serve(path, speaker, cancel)
 
 

@@ -29,7 +29,7 @@ from qgis.core import (
 )
 
 from false_core import jobs
-from qgis_false import label_layers, layers, legend
+from qgis_false.layers import label_layers, legend, sources
 from qgis_false.translation import failure, tr
 
 SCRIPT, LABELS_FILE = "land_cover.slurm", "labels.gpkg"
@@ -130,7 +130,7 @@ class RunOnCluster(QgsProcessingAlgorithm):
     ) -> bool:
         # In the main thread, where the style of a layer may be read.
         field = self.parameterAsString(parameters, "FIELD", context)
-        self._style = legend.style_of(layers.layer_of(parameters["LABELS"], context), field)
+        self._style = legend.style_of(sources.layer_of(parameters["LABELS"], context), field)
         return True
 
     def processAlgorithm(
@@ -144,7 +144,7 @@ class RunOnCluster(QgsProcessingAlgorithm):
         if there:
             raise failure("{folder} holds {files} already. Choose another folder.", folder=folder, files=", ".join(there))
         shown = self.parameterAsRasterLayer(parameters, "RASTER", context)
-        raster = text("REMOTE_RASTER") or layers.name_in_job(shown, feedback)
+        raster = text("REMOTE_RASTER") or sources.name_in_job(shown, feedback)
         place = text("REMOTE_FOLDER") or str(folder)
         options = sbatch_options(text("OPTIONS"))
         folder.mkdir(parents=True, exist_ok=True)

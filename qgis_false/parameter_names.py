@@ -8,13 +8,13 @@ from false_core import jobs
 from qgis_false.translation import tr
 
 
-def said(job: Any, name: str) -> str:
+def label_and_name(job: Any, name: str) -> str:
     """Return what a parameter of a job or task, or of its class, is called."""
     return f"{jobs.quoted_label(tr(jobs.parameters(job)[name].label))} ({name.upper()})"
 
 
-def with_parameters_said(job: Any, text: str) -> str:
-    """Return a message of the library with its parameters as ``said`` calls them."""
+def with_labels_and_names(job: Any, text: str) -> str:
+    """Return a message of the library with its parameters as ``label_and_name`` calls them."""
     for name, parameter in jobs.parameters(job).items():
-        text = text.replace(jobs.quoted_label(parameter.label), said(job, name))
+        text = text.replace(jobs.quoted_label(parameter.label), label_and_name(job, name))
     return text

@@ -38,8 +38,8 @@ from qgis_false.algorithms.pretrain import Pretrain
 from qgis_false.algorithms.samplepoints import SamplePoints
 from qgis_false.algorithms.setupenvironment import SetUpEnvironment
 from qgis_false.algorithms.suggestlabels import SuggestLabels
-from qgis_false.class_field import warnings_about_run
 from qgis_false.help import help_page, page_of_model
+from qgis_false.layers.class_field import warnings_about_run
 from qgis_false.translation import tr, translate_model
 
 ALGORITHMS = (

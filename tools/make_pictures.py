@@ -90,7 +90,7 @@ def _start_qgis() -> None:
 
 def _layers(demo: Path) -> tuple[QgsRasterLayer, QgsVectorLayer, QgsRasterLayer]:
     """Return image, labels and map, styled as a user would see them, in the project."""
-    from qgis_false.layers import classes_of
+    from qgis_false.layers.class_styles import classes_of
 
     image = QgsRasterLayer(str(demo / "image.tif"), "image")
     image.setContrastEnhancement(
@@ -119,11 +119,11 @@ def _layers(demo: Path) -> tuple[QgsRasterLayer, QgsVectorLayer, QgsRasterLayer]
 
 
 def _confidence(demo: Path) -> QgsRasterLayer:
-    from qgis_false.confidence_style import draw_as_veil
+    from qgis_false.layers.confidence_style import draw_as_overlay
 
     layer = QgsRasterLayer(str(demo / "results" / "confidence.tif"), "confidence")
     assert layer.isValid()
-    draw_as_veil(layer)
+    draw_as_overlay(layer)
     return layer
 
 

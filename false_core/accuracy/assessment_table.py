@@ -9,7 +9,7 @@ from typing import Any
 from false_core.accuracy.area_adjusted import WithInterval
 from false_core.accuracy.assessment import Assessment
 from false_core.errors import OutputError
-from false_core.publish import published
+from false_core.outputs.publish import published
 
 
 def write_assessment_table(path: str, assessment: Assessment) -> None:

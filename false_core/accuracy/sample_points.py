@@ -15,7 +15,7 @@ from false_core.accuracy.area_adjusted import allocate, expected_error, sample_s
 from false_core.errors import OutputError
 from false_core.feedback import Feedback
 from false_core.jobs import SamplePoints
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.class_map import ClassMap, tally
 from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style, style_of_points_to_fill_in

@@ -27,8 +27,8 @@ from false_core.areas.kept_features import Features, features_of
 from false_core.areas.layer import AreaLayer, make_cells, read_areas
 from false_core.areas.pooling import Pooling
 from false_core.areas.result_file import write_classified
-from false_core.device import choose_device
-from false_core.distributed import ALONE
+from false_core.computing.device import choose_device
+from false_core.computing.distributed import ALONE
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import ClassifyAreas
@@ -77,7 +77,7 @@ def classify_areas(job: ClassifyAreas, feedback: Feedback) -> dict[str, Any]:
             made = _fitted(job, seen, source, normalisation, examples, shapes, features, made_by, feedback)
         else:
             assert base is not None  # Labels or a model: one is there.
-            made = _Made(base, area_classifier_from(str(job.model), base), None)
+            made = _FittedModel(base, area_classifier_from(str(job.model), base), None)
         answers = _answers(made.classifier, features)
     with feedback.stage("Writing", 0.05):
         own = answers[: len(layer.shapes)]
@@ -100,7 +100,7 @@ def classify_areas(job: ClassifyAreas, feedback: Feedback) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _ChosenEncoder:
     """The encoder that looks at the areas, and where its weights come from."""
 
     encoder: AreaEncoder
@@ -109,7 +109,7 @@ class _Seen:
 
 
 @dataclass(frozen=True)
-class _Made:
+class _FittedModel:
     """A classifier, what is said of it, and how it was fitted."""
 
     card: ModelCard
@@ -152,15 +152,15 @@ def _factor(job: ClassifyAreas, layer: AreaLayer, source: RasterSource) -> int:
     return factor_for_areas(float(np.median(np.sqrt(shapely.area(layer.shapes)))))
 
 
-def _with_encoder(job: ClassifyAreas, base: ModelCard | None, source: RasterSource, feedback: Feedback) -> _Seen:
+def _with_encoder(job: ClassifyAreas, base: ModelCard | None, source: RasterSource, feedback: Feedback) -> _ChosenEncoder:
     if job.model and base:
-        return _Seen(area_classifier_from(job.model, base).features, {}, base)
-    return _Seen(*area_encoder(job, base, source, feedback), base)
+        return _ChosenEncoder(area_classifier_from(job.model, base).features, {}, base)
+    return _ChosenEncoder(*area_encoder(job, base, source, feedback), base)
 
 
 def _fitted(
     job: ClassifyAreas,
-    seen: _Seen,
+    seen: _ChosenEncoder,
     source: RasterSource,
     normalisation: Normalisation,
     examples: Examples,
@@ -168,7 +168,7 @@ def _fitted(
     features: Features,
     made_by: dict[str, Any],
     feedback: Feedback,
-) -> _Made:
+) -> _FittedModel:
     valid: BoolArray = np.isfinite(features[:, 0])
     used = valid[examples.numbers]
     if not used.all():
@@ -222,7 +222,7 @@ def _fitted(
         },
         descriptions=source.descriptions,
     )
-    return _Made(card, classifier.eval(), head)
+    return _FittedModel(card, classifier.eval(), head)
 
 
 def _scores(accuracy: AccuracyEstimate) -> dict[str, float]:

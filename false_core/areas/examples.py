@@ -89,7 +89,7 @@ def read_examples(
         )
     lost = [c.name for c in classes if c not in present.classes]
     if lost:
-        feedback.warn(f"No label over the raster for {', '.join(lost)}: no area will get it.")
+        feedback.warn(f"No usable label over the raster for {', '.join(lost)}: no area will get it.")
     index_of = {c.code: index for index, c in enumerate(present)}
     targets = np.array([index_of[one] for one in code_of.tolist()], np.int64)
     return Examples(present, number.astype(np.int64), targets, np.concatenate([layer.beyond[beyond - within], shapes[more]]))

@@ -137,7 +137,7 @@ def _identity(pooling: Pooling) -> bytes:
         source.bands,
         source.factor,
         source.dtype,
-        source.said,
+        source.name_in_jobs,
         pooling.normalisation.to_dict(),
         pooling.encoder.photographs,
         pooling.encoder.zooms,

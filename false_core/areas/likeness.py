@@ -33,7 +33,7 @@ FEWEST_LOOKED_AT_AGAIN, MOST_LOOKED_AT_AGAIN = 2_000, 10_000
 """Areas that are looked at again, where there are so many."""
 SURROUNDING_AREAS = 8_192
 """Areas among which these are seen, beside themselves."""
-REACHED = 0.97
+NEAR_SHARE = 0.97
 """The part of the cosine with the last of its neighbours from which on another area is near to an area."""
 SAME_COSINE = 1 - 1e-5
 """The cosine from which on an area is another one's copy, and no neighbour."""
@@ -163,7 +163,7 @@ class Surroundings:
             return directions
         towards = []
         for cosines, nearest in self._nearest(directions):
-            weights = np.where(cosines >= REACHED * self.reach[nearest], cosines.clip(min=0) ** SHARPNESS, np.float32(0))
+            weights = np.where(cosines >= NEAR_SHARE * self.reach[nearest], cosines.clip(min=0) ** SHARPNESS, np.float32(0))
             towards.append(np.einsum("nk,nkc->nc", weights, self.directions[nearest]))
         return _directions(directions + np.concatenate(towards))
 

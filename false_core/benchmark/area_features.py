@@ -18,7 +18,7 @@ from false_core.areas.classify_areas import SAMPLED_AREAS, opened_with_areas
 from false_core.areas.kept_features import table_of_features
 from false_core.areas.layer import AreaLayer
 from false_core.areas.pooling import Pooling
-from false_core.benchmark.encoders import ComparedEncoder, LookingEncoder, count_of_parameters, mark_of_encoders
+from false_core.benchmark.encoders import ComparedEncoder, ReadyEncoder, count_of_parameters, mark_of_encoders
 from false_core.benchmark.tasks import BenchmarkTask
 from false_core.benchmark.timed_features import digest_of_array, features_kept_in, key_of_features
 from false_core.errors import InputError
@@ -157,7 +157,7 @@ class TexturedAreas(AreaEncoder):
         return [avg_pool2d(self.statistics(pixels), FINEST_POOLED_STRIDE)]
 
 
-def _area_encoder(networks: list[LookingEncoder], bands: int) -> AreaEncoder:
+def _area_encoder(networks: list[ReadyEncoder], bands: int) -> AreaEncoder:
     if not networks:
         return TexturedAreas(bands).eval()
     backbones, fed = [one.backbone for one in networks], [one.of_photographs for one in networks]

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from false_core import jobs
-from false_core.backbone_libraries import timm
+from false_core.computing.backbone_libraries import timm
 from false_core.errors import RequestError
 from false_core.experiments.kept_features import digest_of_weights
 from false_core.feedback import Feedback
@@ -31,7 +31,7 @@ UNTRAINED_ENCODER = "random"
 BESIDE = "+"
 """Between two encoders that look side by side, as fine-tuning has the general one beside an encoder file."""
 _SEED = 0
-LOOKS_OF_UNTRAINED = 8
+PLACES_FOR_UNTRAINED = 8
 """Places of a raster that an untrained encoder gets used to."""
 
 
@@ -53,7 +53,7 @@ class NamedEncoder:
 
 
 @dataclass(frozen=True)
-class LookingEncoder:
+class ReadyEncoder:
     """An encoder that is ready to look at a raster.
 
     Attributes:
@@ -91,7 +91,7 @@ class ComparedEncoder:
 
     def networks(
         self, source: RasterSource, normalisation: Normalisation, device: torch.device, feedback: Feedback
-    ) -> list[LookingEncoder]:
+    ) -> list[ReadyEncoder]:
         """Return the encoders for the bands of a raster.
 
         Raises:
@@ -130,12 +130,12 @@ def check_encoders(encoders: Sequence[ComparedEncoder]) -> None:
         raise RequestError("There is no encoder to compare.", "Name some, such as general.")
 
 
-def count_of_parameters(encoders: Sequence[LookingEncoder]) -> int:
+def count_of_parameters(encoders: Sequence[ReadyEncoder]) -> int:
     """Return the number of parameters of encoders together."""
     return sum(count_parameters(encoder.network) for encoder in encoders)
 
 
-def mark_of_encoders(encoders: Sequence[LookingEncoder]) -> list[str]:
+def mark_of_encoders(encoders: Sequence[ReadyEncoder]) -> list[str]:
     """Return what tells encoders from others: digests of their weights, and how they are fed."""
     return [f"{digest_of_weights(encoder.network.state_dict())} {encoder.of_photographs}" for encoder in encoders]
 
@@ -164,20 +164,20 @@ def _member(word: str) -> NamedEncoder:
 
 def _looking(
     member: NamedEncoder, source: RasterSource, normalisation: Normalisation, device: torch.device, feedback: Feedback
-) -> LookingEncoder:
+) -> ReadyEncoder:
     if member.card:
-        return LookingEncoder(member.backbone, encoder_from(member.file, member.card), of_photographs=False)
+        return ReadyEncoder(member.backbone, encoder_from(member.file, member.card), of_photographs=False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
         network = build_encoder(member.backbone, len(source.bands)).eval()
     if member.weights == NONE:
-        network = _used_to(member.backbone, network, source, normalisation, device, feedback)
-        return LookingEncoder(member.backbone, network, of_photographs=False)
+        network = _adapted_to(member.backbone, network, source, normalisation, device, feedback)
+        return ReadyEncoder(member.backbone, network, of_photographs=False)
     start_from(member.weights, network, member.backbone, source.name, source.colours, feedback)
-    return LookingEncoder(member.backbone, network.eval(), of_photographs=True)
+    return ReadyEncoder(member.backbone, network.eval(), of_photographs=True)
 
 
-def _used_to(
+def _adapted_to(
     backbone: str,
     network: nn.Module,
     source: RasterSource,
@@ -188,6 +188,6 @@ def _used_to(
     """Return an untrained network whose batch norms have seen the raster: without that it tells nearly nothing apart."""
     parts = FeatureParts((backbone,), ((1,),), len(source.bands)).eval()
     parts.encoders[0].load_state_dict(network.state_dict())
-    sampler = FeatureSampler(parts.to(device), (), source, normalisation, device, feedback, LOOKS_OF_UNTRAINED)
-    sampler.get_used_to_raster(_SEED)
+    sampler = FeatureSampler(parts.to(device), (), source, normalisation, device, feedback, PLACES_FOR_UNTRAINED)
+    sampler.adapt_to_raster(_SEED)
     return parts.encoders[0].cpu().eval()

@@ -10,7 +10,7 @@ from typing import Any
 
 from false_core.benchmark.budgets import Budget
 from false_core.benchmark.tasks import AREAS, CHANGE, LIKENESS, SEGMENTATION
-from false_core.publish import published
+from false_core.outputs.publish import published
 
 FIRST_FOUND = 10
 """Places found for examples of which it is asked how many are of their kind."""

@@ -148,7 +148,7 @@ def _look(
     parts = scene.parts.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     sampler = FeatureSampler(parts, scene.names, scene.source, scene.normalisation, device, feedback)
     arrays: dict[str, npt.NDArray[np.generic]] = {
-        f"{_SAMPLE}{name}": _half(values) for name, values in sampler.get_used_to_raster(_SEED).items()
+        f"{_SAMPLE}{name}": _half(values) for name, values in sampler.adapt_to_raster(_SEED).items()
     }
     for which, source, places in ((_LEARNED, scene.source, asked), (_SCORED, scene.scored_source, scored)):
         numbered = LabelledPoints(places, np.arange(len(places)), np.zeros(len(places), np.int64))

@@ -22,7 +22,7 @@ from false_core.benchmark.ranks import (
     rank_encoders,
 )
 from false_core.benchmark.tasks import BenchmarkTask
-from false_core.publish import published
+from false_core.outputs.publish import published
 
 
 @dataclass(frozen=True)

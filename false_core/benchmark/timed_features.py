@@ -15,7 +15,7 @@ import safetensors
 import safetensors.numpy
 
 from false_core.experiments.kept_features import mark_of_code
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.file_state import raster_signature
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
@@ -47,7 +47,7 @@ def key_of_features(source: RasterSource, normalisation: Normalisation, *more: A
         source.path,
         source.bands,
         source.factor,
-        source.said,
+        source.name_in_jobs,
         normalisation.to_dict(),
     ]
     return hashlib.sha256(json.dumps([facts, more], sort_keys=True, default=str).encode()).hexdigest()[:24]

@@ -21,7 +21,7 @@ from false_core.jobs import Change
 from false_core.mapping.borders import trace
 from false_core.mapping.polygonise import polygons_of_regions
 from false_core.mapping.regions import FIRST, Regions, find_regions, labelled
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.areas import GroundAreas
 from false_core.raster.class_map import ClassMap
 from false_core.raster.map_file import RasterFile, build_overviews

@@ -21,7 +21,7 @@ SCORE_STEPS = 50
 MOST_SCORE = 600.0
 """The largest score that is kept, and the least with the opposite sign."""
 SCORE_NODATA = -32768
-TEMPER = 0.6
+SCORE_DAMPING = 0.6
 """A factor on all scores: neighbours, and features that go together, are no separate witnesses."""
 LEAST_SHARE_CHANGED, MOST_SHARE_CHANGED = 1e-4, 0.5
 """Limits of the share. More than half cannot have changed: what is most common says what unchanged land looks like."""
@@ -53,7 +53,7 @@ class ScoreCounts:
     def share_changed(self) -> float:
         """Return the share of the pixels that changed, by expectation and maximisation."""
         present = np.flatnonzero(self.counts)
-        scores = TEMPER * (present - _BINS) / SCORE_STEPS
+        scores = SCORE_DAMPING * (present - _BINS) / SCORE_STEPS
         weights = self.counts[present] / max(1, self.pixels)
         share = 0.1
         for _ in range(MOST_STEPS_OF_SHARE):
@@ -78,7 +78,7 @@ def probability_of_change(kept: FloatArray, share: float) -> FloatArray:
         kept: Scores as they are kept.
         share: The share of the ground that changed.
     """
-    return np.asarray(_logistic(TEMPER * kept / SCORE_STEPS + _logit(share)), np.float32)
+    return np.asarray(_logistic(SCORE_DAMPING * kept / SCORE_STEPS + _logit(share)), np.float32)
 
 
 def _logit(share: float) -> float:

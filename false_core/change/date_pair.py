@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from false_core.distributed import ALONE
+from false_core.computing.distributed import ALONE
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import Change, Extent, parse_extent

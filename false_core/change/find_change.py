@@ -28,7 +28,7 @@ from false_core.change.paired_samples import sample_pairs
 from false_core.change.registration import measured_shift
 from false_core.change.score_tiles import ScoreOfTiles, edges_of_dates
 from false_core.change.two_dates_report import two_dates_report
-from false_core.device import choose_device
+from false_core.computing.device import choose_device
 from false_core.errors import ModelFileError, RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import Change
@@ -39,7 +39,7 @@ from false_core.models.general import BACKBONE, GENERAL
 from false_core.models.header import ENCODER, SEGMENTER
 from false_core.models.model_file import ModelCard, read_card, wrong_bands
 from false_core.models.weights import start_from
-from false_core.publish import scratch_folder
+from false_core.outputs.publish import scratch_folder
 from false_core.raster.areas import unit_in_words
 from false_core.raster.map_file import RasterFile
 from false_core.raster.same_bands import Remarks, ordered_as
@@ -68,7 +68,7 @@ def find_change(job: Change, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Getting used to both dates", 0.07):
         pair = _registered(pair, job, feedback)
         looks = list(looks_at_dates(pair, job.seed, feedback))
-        encoder = PairedEncoder.used_to(pair, _network(encoders, pair), looks, device)
+        encoder = PairedEncoder.adapted_to(pair, _network(encoders, pair), looks, device)
     with feedback.stage("Comparing samples", 0.1):
         samples = sample_pairs(encoder, LEAST_SAMPLES, job.seed, feedback)
         if held_out_score(samples.before, samples.after, encoder.widths, samples.places) > LITTLE_IN_COMMON:
@@ -180,14 +180,14 @@ def _network(encoders: Sequence[FrozenEncoder], pair: DatePair) -> nn.Module:
 
 
 @dataclass(frozen=True)
-class _Scored:
+class _ScoredRaster:
     """The scores of all pixels, as ``kept_scores`` gives them, in a file on the working grid; and how often each occurs."""
 
     source: RasterSource
     counts: ScoreCounts
 
 
-def _scored(path: Path, encoder: PairedEncoder, scores: ScoreOfTiles, feedback: Feedback) -> _Scored:
+def _scored(path: Path, encoder: PairedEncoder, scores: ScoreOfTiles, feedback: Feedback) -> _ScoredRaster:
     """Write the scores of the whole area, tile by tile."""
     pair, plan, counts = encoder.pair, encoder.plan(), ScoreCounts()
     f, area = pair.before.factor, pair.area
@@ -204,4 +204,4 @@ def _scored(path: Path, encoder: PairedEncoder, scores: ScoreOfTiles, feedback: 
             kept = kept_scores(item.result[: core.height, : core.width])
             counts.add(kept)
             file.write(core.column, core.row, kept)
-    return _Scored(RasterSource(str(path)), counts)
+    return _ScoredRaster(RasterSource(str(path)), counts)

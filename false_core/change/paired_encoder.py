@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from false_core.change.date_pair import DatePair, PairedPixels
+from false_core.computing.threads import prefetch
 from false_core.feedback import Feedback
 from false_core.inference.features import FEATURE_STRIDE, FINEST_LEVEL
 from false_core.inference.tiles import Tile, TilePlan
 from false_core.models.encoder import STRIDE, channels_of
 from false_core.raster.coarsening import block_mean
 from false_core.raster.source import BoolArray, Window
-from false_core.threads import prefetch
 from false_core.training.heads.samples import MIN_VALID_SHARE, adapt_batch_norms
 
 CHANGE_TILE_PX, CHANGE_HALO_PX = 768, 192
@@ -36,7 +36,7 @@ LEVELS_COMPARED = slice(FINEST_LEVEL, 5)
 READ_AHEAD = 2
 """Tiles that are read while one is computed."""
 
-Result = TypeVar("Result")
+TileResult = TypeVar("TileResult")
 
 
 class SideBySide(nn.Module):
@@ -55,7 +55,7 @@ class SideBySide(nn.Module):
 
 
 @dataclass(frozen=True)
-class PairedTile(Generic[Result]):
+class PairedTile(Generic[TileResult]):
     """A tile with what was made of both dates.
 
     Attributes:
@@ -65,7 +65,7 @@ class PairedTile(Generic[Result]):
 
     tile: Tile
     pixels: PairedPixels
-    result: Result | None
+    result: TileResult | None
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class PairedEncoder:
     halo: int
 
     @classmethod
-    def used_to(
+    def adapted_to(
         cls, pair: DatePair, encoder: nn.Module, looks: Sequence[PairedPixels], device: torch.device
     ) -> PairedEncoder:
         """Return an encoder for each date, whose batch norms have measured that date and nothing else.
@@ -111,8 +111,8 @@ class PairedEncoder:
         return TilePlan(self.pair.area, self.side, 2 * self.halo, ramp=0)
 
     def over(
-        self, tiles: Iterable[Tile], make: Callable[[list[Tensor], list[Tensor], PairedPixels], Result]
-    ) -> Generator[PairedTile[Result]]:
+        self, tiles: Iterable[Tile], make: Callable[[list[Tensor], list[Tensor], PairedPixels], TileResult]
+    ) -> Generator[PairedTile[TileResult]]:
         """Yield what ``make`` makes of each tile.
 
         Args:

@@ -32,7 +32,7 @@ MARGIN_OF_BOUNDS = 0.05
 
 
 @dataclass(frozen=True)
-class Grounds:
+class SearchedRasters:
     """The rasters that places are collected from.
 
     Attributes:
@@ -92,11 +92,11 @@ class PlaceCandidates:
         return PlaceCandidates(self.rasters[chosen], self.centres[chosen], self.classes[chosen], self.names)
 
 
-def scattered(grounds: Grounds, count: int, generator: np.random.Generator) -> PlaceCandidates:
+def scattered(searched: SearchedRasters, count: int, generator: np.random.Generator) -> PlaceCandidates:
     """Return candidates whose centres are drawn uniformly from the ground of all rasters, of one class without a name."""
-    rooms = [grounds.room(number) for number in range(len(grounds.sources))]
+    rooms = [searched.room(number) for number in range(len(searched.sources))]
     shares = np.array([
-        0.0 if room is None else room.width * room.height / grounds.sides[number] ** 2 for number, room in enumerate(rooms)
+        0.0 if room is None else room.width * room.height / searched.sides[number] ** 2 for number, room in enumerate(rooms)
     ])  # fmt: skip
     if not shares.sum():
         return _none(("",))
@@ -110,18 +110,18 @@ def scattered(grounds: Grounds, count: int, generator: np.random.Generator) -> P
     return PlaceCandidates(rasters, centres, np.zeros(count, np.int64), ("",))
 
 
-def guided(guide: Guide, grounds: Grounds, generator: np.random.Generator, feedback: Feedback) -> PlaceCandidates:
+def guided(guide: Guide, searched: SearchedRasters, generator: np.random.Generator, feedback: Feedback) -> PlaceCandidates:
     """Return candidates on the shapes of map data, with their classes.
 
     A point is one; a line gives one every side of a place; a polygon gives as many as places fit into its area, drawn
     uniformly from it, at most ``MOST_OF_POLYGON``.
     """
     found: list[tuple[int, Numbers, Numbers]] = []
-    for number, shapes in guide.over(grounds, feedback):
-        room = grounds.room(number)
+    for number, shapes in guide.over(searched, feedback):
+        room = searched.room(number)
         if room is None:
             continue
-        points, of_shape = _points_of(shapes.parts, grounds.sides[number], generator)
+        points, of_shape = _points_of(shapes.parts, searched.sides[number], generator)
         pixels = np.floor(points).astype(np.int64)
         first, size = np.array([room.column, room.row]), (room.width, room.height)
         fits = ((pixels >= first) & (pixels < first + size)).all(axis=1)
@@ -133,13 +133,13 @@ def guided(guide: Guide, grounds: Grounds, generator: np.random.Generator, feedb
     return PlaceCandidates(rasters, centres, classes, guide.names)
 
 
-def with_classes_of(guide: Guide, grounds: Grounds, places: PlacesOnRasters, feedback: Feedback) -> PlaceCandidates:
+def with_classes_of(guide: Guide, searched: SearchedRasters, places: PlacesOnRasters, feedback: Feedback) -> PlaceCandidates:
     """Return places with the class that a guide gives the middle of each; those beside its shapes are of a class more, the
     last one, without a name."""
     unknown = len(guide.names)
     classes = np.full(len(places.rasters), unknown, np.int64)
     centres = places.centres
-    for number, shapes in guide.over(grounds, feedback):
+    for number, shapes in guide.over(searched, feedback):
         mine = np.flatnonzero(places.rasters == number)
         if not len(mine) or not len(shapes.parts):
             continue
@@ -182,11 +182,11 @@ class Guide:
         names, classes = np.unique(np.array(values, dtype=object).astype(str), return_inverse=True)
         return cls(table, classes.reshape(-1).astype(np.int64), tuple(names.tolist()))
 
-    def over(self, grounds: Grounds, feedback: Feedback) -> Iterator[tuple[int, _Shapes]]:
+    def over(self, searched: SearchedRasters, feedback: Feedback) -> Iterator[tuple[int, _Shapes]]:
         """Yield the number of each raster with the shapes over it."""
         listener = feedback  # What is to be said of the guide is said for the first raster alone.
-        for number, source in enumerate(grounds.sources):
-            feedback.advance(number, len(grounds.sources))
+        for number, source in enumerate(searched.sources):
+            feedback.advance(number, len(searched.sources))
             near = _near(self.table, source)
             if not len(near):
                 continue
@@ -252,15 +252,15 @@ def _in_polygon(polygon: shapely.Polygon, count: int, generator: np.random.Gener
     return points if len(points) else shapely.get_coordinates(polygon.representative_point())
 
 
-def squares(grounds: Grounds, candidates: PlaceCandidates) -> geopandas.GeoSeries:
+def squares(searched: SearchedRasters, candidates: PlaceCandidates) -> geopandas.GeoSeries:
     """Return the candidates as polygons, in the CRS of the first raster that has one."""
-    windows, to_map = grounds.windows(candidates), [source.transform for source in grounds.sources]
+    windows, to_map = searched.windows(candidates), [source.transform for source in searched.sources]
     boxes = shapely.box(*np.array([(w.column, w.row, w.column + w.width, w.row + w.height) for w in windows]).T)
-    crs = next((source.crs.to_wkt() for source in grounds.sources if source.crs), None)
+    crs = next((source.crs.to_wkt() for source in searched.sources if source.crs), None)
     out = np.empty(len(boxes), object)
     for number in np.unique(candidates.rasters):
         mine = candidates.rasters == number
-        of_raster = grounds.sources[number].crs
+        of_raster = searched.sources[number].crs
         placed = geopandas.GeoSeries(_placed(boxes[mine], to_map[number]), crs=of_raster.to_wkt() if of_raster else None)
         if of_raster and crs and placed.crs != crs:
             placed = placed.to_crs(crs)

@@ -9,15 +9,23 @@ import geopandas
 import numpy as np
 import numpy.typing as npt
 
-from false_core.collection.candidates import Grounds, Guide, PlaceCandidates, guided, scattered, squares, with_classes_of
+from false_core.collection.candidate_features import CandidateFeatures, PlaceEncoder, features_of_candidates, side_for
+from false_core.collection.candidates import (
+    Guide,
+    PlaceCandidates,
+    SearchedRasters,
+    guided,
+    scattered,
+    squares,
+    with_classes_of,
+)
 from false_core.collection.choosing import PlaceGroup, by_group, chosen, clusters
 from false_core.collection.collection_report import CollectionAsked, GroupQuota, collection_report
-from false_core.collection.looks import CandidateFeatures, Eye, look_at, side_for
 from false_core.collection.places import read_places
 from false_core.collection.quotas import quotas
 from false_core.collection.spread import ChosenPlaces, in_turn
 from false_core.collection.variety import contrastive_gradients, covering_first, farthest_first
-from false_core.device import choose_device
+from false_core.computing.device import choose_device
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import BY_CHANCE, BY_FEATURES, BY_GRADIENTS, CollectPlaces
@@ -60,26 +68,26 @@ def collect_places(job: CollectPlaces, feedback: Feedback) -> dict[str, Any]:
     generator = np.random.default_rng(job.seed)
     how = job.choice if job.choice != "auto" else (BY_CHANCE if job.guide else BY_FEATURES)
     with feedback.stage("Starting", 0.05):
-        grounds, eye = _open(job, how, feedback)
-        ground = GeocentricPositions(grounds.sources)
+        searched, encoder = _open(job, how, feedback)
+        ground = GeocentricPositions(searched.sources)
         guide = _guide(job, feedback)
-        existing = _existing(job, guide, grounds, feedback)
+        existing = _existing(job, guide, searched, feedback)
     with feedback.stage("Finding places", 0.1):
-        every = guided(guide, grounds, generator, feedback) if guide else scattered(grounds, _looked_at(job), generator)
+        every = guided(guide, searched, generator, feedback) if guide else scattered(searched, _looked_at(job), generator)
         if not len(every):
-            raise _none(job, grounds)
+            raise _none(job, searched)
         found = np.bincount(every.classes, minlength=len(every.names))
         candidates = _sampled(job, every, found, generator)
     with feedback.stage("Looking at places", 0.75):
-        looks = look_at(grounds, candidates, eye, generator, feedback)
-        if not looks.valid.any():
+        features = features_of_candidates(searched, candidates, encoder, generator, feedback)
+        if not features.valid.any():
             raise InputError("None of the places holds data.", "Check the nodata value of the rasters, and the extent.")
-        candidates = candidates.of(looks.valid)
+        candidates = candidates.of(features.valid)
     with feedback.stage("Choosing", 0.08):
-        distance = grounds.side_m if job.distance is None else job.distance
+        distance = searched.side_m if job.distance is None else job.distance
         positions = ground.at(candidates.rasters, candidates.middles)
         spread = ChosenPlaces(distance)
-        names, groups = _groups(job, how, candidates, looks, found, positions, distance, existing, generator)
+        names, groups = _groups(job, how, candidates, features, found, positions, distance, existing, generator)
         for place in ground.at(existing.rasters, existing.middles):
             spread.add(place)
         picked, halved = chosen(groups, positions, spread, distance, job.count, job.balance)
@@ -87,14 +95,14 @@ def collect_places(job: CollectPlaces, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Writing", 0.02):
         collected = _appended(existing, candidates.of(picked))
         _report(job, collected, [names[group] for group in halved if names[group]], feedback)
-        _write(job, grounds, collected)
+        _write(job, searched, collected)
         if job.report:
             asked = CollectionAsked(job, how, distance)
-            write_report(job.report, collection_report(asked, grounds, collected, quota, feedback.warnings))
+            write_report(job.report, collection_report(asked, searched, collected, quota, feedback.warnings))
     return {"places": len(collected), "classes": len(set(collected.classes.tolist()))}
 
 
-def _open(job: CollectPlaces, how: str, feedback: Feedback) -> tuple[Grounds, Eye | None]:
+def _open(job: CollectPlaces, how: str, feedback: Feedback) -> tuple[SearchedRasters, PlaceEncoder | None]:
     """Open the rasters, on grids on which a place is about as large as the encoder wants it, and the encoder."""
     device = choose_device(job.device, feedback) if how != BY_CHANCE else None
     if device is None or not job.encoder:
@@ -104,9 +112,9 @@ def _open(job: CollectPlaces, how: str, feedback: Feedback) -> tuple[Grounds, Ey
             source.at_factor(factor) if factor > 1 else source for source in sources for factor in [_factor(source, side)]
         ]
         sources, areas = areas_within(sources, job.extent, feedback)
-        grounds = Grounds(sources, areas, [_pixels(source, side) for source in sources], side)
+        searched = SearchedRasters(sources, areas, [_pixels(source, side) for source in sources], side)
         if device is None:
-            return grounds, None
+            return searched, None
         encoder = build_encoder(BACKBONE, len(sources[0].bands))
         start_from(GENERAL, encoder, BACKBONE, sources[0].name, sources[0].colours, feedback)
         normalisation = measure(sources, areas, feedback)
@@ -116,9 +124,9 @@ def _open(job: CollectPlaces, how: str, feedback: Feedback) -> tuple[Grounds, Ey
         sources = [open_for_model(raster, job.encoder, card, feedback, job.bands) for raster in job.rasters]
         side = _side(job, sources[0])
         sources, areas = areas_within(sources, job.extent, feedback)
-        grounds = Grounds(sources, areas, [_pixels(source, side) for source in sources], side)
+        searched = SearchedRasters(sources, areas, [_pixels(source, side) for source in sources], side)
     encoder = encoder.eval().to(device)
-    return grounds, Eye(encoder, normalisation, device, side_for(grounds.sides[0]), how == BY_GRADIENTS)
+    return searched, PlaceEncoder(encoder, normalisation, device, side_for(searched.sides[0]), how == BY_GRADIENTS)
 
 
 def _side(job: CollectPlaces, source: RasterSource) -> float:
@@ -145,13 +153,19 @@ def _guide(job: CollectPlaces, feedback: Feedback) -> Guide | None:
     return Guide.of(*read_class_values(job.guide, job.field, feedback))
 
 
-def _existing(job: CollectPlaces, guide: Guide | None, grounds: Grounds, feedback: Feedback) -> PlaceCandidates:
+def _existing(job: CollectPlaces, guide: Guide | None, searched: SearchedRasters, feedback: Feedback) -> PlaceCandidates:
     """Return the places that are there already, with their classes; none where no layer of them is named."""
     if not job.existing:
         return PlaceCandidates(np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.int64), ("",))
-    places = read_places(job.existing, grounds.sources, grounds.areas, feedback)
+    places = read_places(job.existing, searched.sources, searched.areas, feedback)
+    if places.beyond:
+        every = len(places.rasters) + places.beyond
+        feedback.warn(
+            f"{places.beyond:,} of {every:,} places of {without_secrets(job.existing)} lie on no raster, or outside the "
+            "extent. They do not count, and the new layer lacks them."
+        )
     if guide:
-        return with_classes_of(guide, grounds, places, Feedback())
+        return with_classes_of(guide, searched, places, Feedback())
     return PlaceCandidates(places.rasters, places.centres, np.zeros(len(places.rasters), np.int64), ("",))
 
 
@@ -159,9 +173,9 @@ def _looked_at(job: CollectPlaces) -> int:
     return max(job.count, min(MOST_LOOKED_AT, max(FEWEST_LOOKED_AT, PER_PLACE * job.count)))
 
 
-def _none(job: CollectPlaces, grounds: Grounds) -> InputError:
-    side = grounds.side_m
-    if all(grounds.room(number) is None for number in range(len(grounds.sources))):
+def _none(job: CollectPlaces, searched: SearchedRasters) -> InputError:
+    side = searched.side_m
+    if all(searched.room(number) is None for number in range(len(searched.sources))):
         return InputError(f"No raster holds a place of {side:g} m.", "Choose smaller places, or a larger extent.")
     return InputError(
         f"No shape of {job.guide} lies over the rasters with room for a place of {side:g} m around it.",
@@ -185,7 +199,7 @@ class _Ordering:
     """The order of the candidates of a group."""
 
     how: str
-    looks: CandidateFeatures
+    features: CandidateFeatures
     positions: npt.NDArray[np.float64]
     distance: float
     count: int
@@ -197,10 +211,10 @@ class _Ordering:
             # Cells that hold a handful of places each, so that these are drawn from everywhere.
             return in_turn(self.positions[members], 10 * self.distance, self.generator)
         compared = self.generator.permutation(len(members))[:MOST_COMPARED]
-        one = self.looks.one[members[compared]]
+        one = self.features.one[members[compared]]
         if self.how == BY_FEATURES:
             return np.asarray(compared[farthest_first(one)], np.int64)
-        gradients = contrastive_gradients(one, self.looks.other[members[compared]], self.generator)
+        gradients = contrastive_gradients(one, self.features.other[members[compared]], self.generator)
         return np.asarray(compared[covering_first(gradients, 2 * self.count)], np.int64)
 
 
@@ -208,7 +222,7 @@ def _groups(
     job: CollectPlaces,
     how: str,
     candidates: PlaceCandidates,
-    looks: CandidateFeatures,
+    features: CandidateFeatures,
     found: npt.NDArray[np.int64],
     positions: npt.NDArray[np.float64],
     distance: float,
@@ -216,10 +230,10 @@ def _groups(
     generator: np.random.Generator,
 ) -> tuple[tuple[str, ...], list[PlaceGroup]]:
     """Return the groups that get quotas, and what they are called: classes of the guide, or what looks alike."""
-    ordering = _Ordering(how, looks, positions, distance, job.count, generator)
+    ordering = _Ordering(how, features, positions, distance, job.count, generator)
     names, members = candidates.names, candidates.classes
     if not job.guide and how == BY_FEATURES:
-        members = clusters(looks.one, job.seed)
+        members = clusters(features.one, job.seed)
         names = ("",) * (int(members.max()) + 1)
         found = np.bincount(members)
     # Those of no class that gives places count too, towards the number that is wanted: as many for each group.
@@ -269,15 +283,15 @@ def _report(job: CollectPlaces, collected: PlaceCandidates, halved: list[str], f
         )
 
 
-def _write(job: CollectPlaces, grounds: Grounds, collected: PlaceCandidates) -> None:
-    paths = [without_secrets(source.path) for source in grounds.sources]
+def _write(job: CollectPlaces, searched: SearchedRasters, collected: PlaceCandidates) -> None:
+    paths = [without_secrets(source.path) for source in searched.sources]
     table = geopandas.GeoDataFrame(
         {
             "place": np.arange(1, len(collected) + 1),
             CLASS_OF_PLACE: [collected.names[number] or None for number in collected.classes],
             "raster": [paths[number] for number in collected.rasters],
         },
-        geometry=squares(grounds, collected),
+        geometry=squares(searched, collected),
     )
     style = style_of_places("place", CLASS_OF_PLACE)
     write_vector(job.output, table, PLACES_LAYER, lambda scratch: keep_style(style, scratch, job.output, job.rasters[0]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from false_core.collection.candidates import Grounds, PlaceCandidates
+from false_core.collection.candidates import PlaceCandidates, SearchedRasters
 from false_core.jobs import CollectPlaces
 from false_core.models.model_report import bands_shown
 from false_core.raster.classes import classes_from_values
@@ -61,14 +61,20 @@ class GroupQuota:
 
 
 def collection_report(
-    asked: CollectionAsked, grounds: Grounds, collected: PlaceCandidates, groups: Sequence[GroupQuota], notes: Sequence[str]
+    asked: CollectionAsked,
+    searched: SearchedRasters,
+    collected: PlaceCandidates,
+    groups: Sequence[GroupQuota],
+    notes: Sequence[str],
 ) -> str:
     """Return the report of collected places, as HTML."""
     job = asked.job
     colours = _colours(collected.names)
     places = [
-        PlaceShown(grounds.sources[raster], window, colours[number])
-        for raster, window, number in zip(collected.rasters.tolist(), grounds.windows(collected), collected.classes.tolist())
+        PlaceShown(searched.sources[raster], window, colours[number])
+        for raster, window, number in zip(
+            collected.rasters.tolist(), searched.windows(collected), collected.classes.tolist()
+        )
     ]
     by_class = any(collected.names)
     titles = [collected.names[number] or NAME_WITHOUT_CLASS for number in collected.classes.tolist()]
@@ -76,22 +82,22 @@ def collection_report(
     legend = [
         (collected.names[number] or NAME_WITHOUT_CLASS, colours[number]) for number in present if len(set(colours)) > 1
     ]
-    per_raster = np.bincount(collected.rasters, minlength=len(grounds.sources))
+    per_raster = np.bincount(collected.rasters, minlength=len(searched.sources))
     tiles = [
         ("places", f"{len(collected):,}"),
         ("wanted", f"{job.count:,}"),
         ("rasters with places", f"{int((per_raster > 0).sum())}"),
-        ("side of a place", f"{grounds.side_m:g} m"),
+        ("side of a place", f"{searched.side_m:g} m"),
     ]
     examples = _in_turn(collected)[:MOST_PICTURES]
     sections = [
         Section("What was asked for", rows=_facts(asked)),
         *_of_groups(groups, colours, collected.names),
-        *_of_rasters(grounds, per_raster.tolist()),
+        *_of_rasters(searched, per_raster.tolist()),
         Section("Where they lie", "The squares are the places.", draw_on_rasters(places, legend)),
         Section(
             "What they show",
-            f"{bands_shown(grounds.sources[0].bands)} {len(examples)} of {len(collected):,} places are shown.",
+            f"{bands_shown(searched.sources[0].bands)} {len(examples)} of {len(collected):,} places are shown.",
             draw_places(
                 [places[number] for number in examples], [titles[number] if by_class else "" for number in examples]
             ),
@@ -101,8 +107,8 @@ def collection_report(
             "Take the layer as 'Places' of 'Pretrain an encoder'.",
         ),
     ]
-    summary = f"{len(collected):,} places to learn from, on {names_of(grounds.sources)}."
-    return page("FALSE places to learn from", summary, tiles, notes, sections, ground_facts(grounds.sources[0]))
+    summary = f"{len(collected):,} places to learn from, on {names_of(searched.sources)}."
+    return page("FALSE places to learn from", summary, tiles, notes, sections, ground_facts(searched.sources[0]))
 
 
 def _facts(asked: CollectionAsked) -> list[list[str]]:
@@ -145,14 +151,14 @@ def _of_groups(groups: Sequence[GroupQuota], colours: Sequence[str], names: Sequ
     return [section]
 
 
-def _of_rasters(grounds: Grounds, counts: Sequence[int]) -> list[Section]:
+def _of_rasters(searched: SearchedRasters, counts: Sequence[int]) -> list[Section]:
     """Return how many places lie on each of several rasters."""
     if len(counts) < 2:
         return []
     total = max(1, sum(counts))
     order = sorted(range(len(counts)), key=lambda number: -counts[number])
     shown = order[:MOST_RASTERS_LISTED]
-    rows = [[grounds.sources[n].name, f"{counts[n]:,}", percent(counts[n] / total)] for n in shown]
+    rows = [[searched.sources[n].name, f"{counts[n]:,}", percent(counts[n] / total)] for n in shown]
     text = f"{len(shown)} of {len(counts)} rasters are shown." if len(shown) < len(counts) else ""
     return [Section("Places of each raster", text, header=("Raster", "Places", "Share"), rows=rows)]
 

@@ -12,7 +12,7 @@ import rasterio
 from rasterio.windows import Window
 
 from false_core.errors import InputError, OutputError, RequestError
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.classes import ClassTable
 from false_core.raster.opening import GDAL_ERRORS
 

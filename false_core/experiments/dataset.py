@@ -17,7 +17,7 @@ from false_core.experiments.colour_truth import UNKNOWN_CODE, write_codes, write
 from false_core.experiments.config import DatasetSpec, RasterPair
 from false_core.experiments.folders import DatasetFiles, find_dataset_files
 from false_core.feedback import Feedback
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.classes import ClassTable, classes_from_values
 from false_core.raster.opening import open_checked_raster
 

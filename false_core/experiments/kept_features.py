@@ -23,7 +23,7 @@ from torch import Tensor
 
 from false_core.models import encoder, fused, texture
 from false_core.models.fused import FeatureParts
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.source import RasterSource
 from false_core.training.heads import samples
 from false_core.training.heads.samples import FeatureSampler, FloatArray, LabelledPoints
@@ -64,7 +64,7 @@ class KeptFeatures:
             told = json.dumps([weights, self.sampler.parts.zooms])
             self.together = hashlib.sha256(told.encode()).hexdigest()[:16]
 
-    def get_used_to_raster(self, seed: int) -> dict[str, FloatArray]:
+    def adapt_to_raster(self, seed: int) -> dict[str, FloatArray]:
         """Show the batch norms of the encoders the raster, and return features of random pixels by part."""
         self._place = place = self.folder / f"{_mark_of_raster(self.sampler)}-seed{seed}"
         place.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ class KeptFeatures:
             parts.load_state_dict(safetensors.torch.load_file(state))
         else:
             missing = tuple(name for name in self.names if not files[name].is_file())
-            for name, values in replace(self.sampler, names=missing).get_used_to_raster(seed).items():
+            for name, values in replace(self.sampler, names=missing).adapt_to_raster(seed).items():
                 _write(files[name], {"features": _half(values)})
             tensors = {name: tensor.cpu().contiguous() for name, tensor in parts.state_dict().items()}
             with published(state) as (partial,):
@@ -85,10 +85,10 @@ class KeptFeatures:
     def at(self, points: LabelledPoints) -> tuple[dict[str, FloatArray], LabelledPoints]:
         """Return the features of points by part, and those of the points that are valid."""
         wanted = self._keys(points.places)
-        kept = {name: _Kept.read(files) for name, files in self._files().items()}
+        kept = {name: _KeptPart.read(files) for name, files in self._files().items()}
         if any(len(kept[name].lacking(wanted)) for name in self.sampler.names):
             self._look_at(points.places, kept)
-            kept = {name: _Kept.read(files) for name, files in self._files().items()}
+            kept = {name: _KeptPart.read(files) for name, files in self._files().items()}
         rows = {name: kept[name].rows_of(wanted) for name in self.sampler.names}
         valid = np.all([own >= 0 for own in rows.values()], axis=0)
         features = {name: kept[name].features[own[valid]].astype(np.float32) for name, own in rows.items()}
@@ -102,7 +102,7 @@ class KeptFeatures:
         sampler = replace(self.sampler, source=source)
         return KeptFeatures(sampler, self.folder, self.names, lambda _: ahead, self.marks, self.together, place)
 
-    def _look_at(self, places: npt.NDArray[np.float64], kept: dict[str, _Kept]) -> None:
+    def _look_at(self, places: npt.NDArray[np.float64], kept: dict[str, _KeptPart]) -> None:
         """Compute what is missing of some places, and of those that others will ask for, and keep it."""
         assert self._place is not None
         every = np.concatenate([places, self.ahead(self.sampler.source)])
@@ -141,7 +141,7 @@ class KeptFeatures:
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _KeptPart:
     """The features of one part that are kept.
 
     Attributes:
@@ -155,7 +155,7 @@ class _Kept:
     features: HalfArray
 
     @classmethod
-    def read(cls, files: list[Path]) -> _Kept:
+    def read(cls, files: list[Path]) -> _KeptPart:
         """Read the files of a part."""
         bodies = [safetensors.numpy.load_file(file) for file in files]
         if not bodies:

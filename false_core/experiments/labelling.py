@@ -29,7 +29,7 @@ from false_core.feedback import Feedback
 from false_core.labels.annotation import Annotation
 from false_core.labels.drawing import draw_shapes
 from false_core.labels.reading import read_annotation
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.classes import ClassTable, LandCoverClass, read_legend
 from false_core.raster.source import RasterSource
 from false_core.synthetic.digitising import digitise

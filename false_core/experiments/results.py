@@ -12,7 +12,7 @@ import numpy as np
 
 from false_core.experiments.cells import Cell
 from false_core.experiments.scoring import Tally
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.classes import ClassTable
 
 

@@ -16,7 +16,7 @@ from false_core.accuracy.metrics import IntArray, score
 from false_core.experiments.cells import PROTOCOL_TITLES, Variant, cells_of, variants
 from false_core.experiments.config import PATCHES, SCENE, Experiment
 from false_core.experiments.results import RunResult
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.classes import ClassTable
 
 METRICS = {"oa": "OA", "miou": "mIoU", "macc": "mAcc", "kappa": "kappa", "f1": "F1"}

@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from false_core.device import is_out_of_memory
-from false_core.device_limits import DeviceLimit
+from false_core.computing.device import is_out_of_memory
+from false_core.computing.device_limits import DeviceLimit
 from false_core.feedback import Feedback
 from false_core.models.segmenter import class_probabilities
 
@@ -20,11 +20,11 @@ WORTH = 1.03
 MEASUREMENTS_PER_SIZE = 3
 """Times that a batch is measured."""
 
-Input = TypeVar("Input")
-Result = TypeVar("Result")
+TileInput = TypeVar("TileInput")
+TileResult = TypeVar("TileResult")
 
 
-class BatchedNetwork(Generic[Result]):
+class BatchedNetwork(Generic[TileResult]):
     """A network that computes tiles in batches.
 
     Args:
@@ -34,7 +34,7 @@ class BatchedNetwork(Generic[Result]):
 
     def __init__(
         self,
-        forward: Callable[[Tensor], Iterable[Result]],
+        forward: Callable[[Tensor], Iterable[TileResult]],
         device: torch.device,
         feedback: Feedback,
         batch: int = 1,
@@ -45,14 +45,16 @@ class BatchedNetwork(Generic[Result]):
         self._forward, self._limit, self._feedback = forward, limit, feedback
         self._copying = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
-    def compute(self, tiles: Sequence[Input], together: Callable[[Sequence[Input]], Tensor] | None = None) -> list[Result]:
+    def compute(
+        self, tiles: Sequence[TileInput], together: Callable[[Sequence[TileInput]], Tensor] | None = None
+    ) -> list[TileResult]:
         """Return the results of tiles in the host's memory.
 
         Args:
             tiles: Normalised ones of shape (bands, height, width), or whatever ``together`` takes.
             together: Makes one tensor of several tiles, on the device.
         """
-        results: list[Result] = []
+        results: list[TileResult] = []
         while len(results) < len(tiles):
             batch = tiles[len(results) : len(results) + self.batch]
             try:

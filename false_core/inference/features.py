@@ -32,7 +32,7 @@ LEAST_HALO_PX, MOST_HALO_PX = 192, 448
 STRETCH = (2.0, 98.0)
 """Percentiles of a component that are shown as dark and bright."""
 
-Result = TypeVar("Result")
+TileResult = TypeVar("TileResult")
 
 
 def halo_of(encoder: nn.Module, bands: int, device: torch.device) -> int:
@@ -111,7 +111,7 @@ class Components(Projection):
 
 
 @dataclass(frozen=True)
-class TileFeatures(Generic[Result]):
+class TileFeatures(Generic[TileResult]):
     """One tile with what was made of its features.
 
     Attributes:
@@ -121,7 +121,7 @@ class TileFeatures(Generic[Result]):
 
     tile: Tile
     valid: BoolArray
-    result: Result | None
+    result: TileResult | None
 
 
 @dataclass(frozen=True)
@@ -148,9 +148,9 @@ class TiledEncoder:
     def over(
         self,
         tiles: Iterable[Tile],
-        make: Callable[[list[Tensor]], Result],
+        make: Callable[[list[Tensor]], TileResult],
         wanted: Callable[[Tile, BoolArray], bool] = lambda tile, valid: bool(valid.any()),
-    ) -> Generator[TileFeatures[Result]]:
+    ) -> Generator[TileFeatures[TileResult]]:
         """Yield what ``make`` makes of each tile's features.
 
         Args:
@@ -158,7 +158,7 @@ class TiledEncoder:
             wanted: Says by its valid feature pixels whether a tile is computed.
         """
 
-        def forward(pixels: Tensor) -> list[Result]:
+        def forward(pixels: Tensor) -> list[TileResult]:
             with torch.no_grad():
                 levels = self.encoder(pixels.contiguous(memory_format=torch.channels_last))[FINEST_LEVEL:]
             return [make([level[0].float() for level in levels])]

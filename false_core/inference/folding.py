@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from false_core.backbone_libraries import Conv2dSame
+from false_core.computing.backbone_libraries import Conv2dSame
 from false_core.models.encoder import STRIDE, SmallMapConv2d
 from false_core.models.fused import FeatureParts, FusedSegmenter
 from false_core.models.segformer import FoldedDecoder, SummingDecoder

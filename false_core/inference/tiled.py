@@ -13,19 +13,19 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from false_core.gpu_pixels import RawPixels, normalised_on, takes_stored_pixels
+from false_core.computing.threads import cores, prefetch
 from false_core.inference.batches import BatchedNetwork, stacked_tiles
 from false_core.inference.tiles import Blender, Tile, TilePlan
+from false_core.raster.gpu_pixels import RawPixels, normalised_on, takes_stored_pixels
 from false_core.raster.source import BoolArray, RasterSource
 from false_core.raster.statistics import Normalisation
-from false_core.threads import cores, prefetch
 
 MOST_READERS = 16
 """Threads that read, as far as there are cores: a device that is faster than the CPU waits for tiles to be decoded."""
 READERS_BESIDE_CPU = 4
 """The same where the CPU computes itself. Above 16 cores they are a quarter of them."""
 
-Result = TypeVar("Result")
+TileResult = TypeVar("TileResult")
 Wanted = Callable[[Tile, BoolArray], bool]
 """Says whether a tile is computed, given its valid pixels of the file."""
 
@@ -46,20 +46,20 @@ class ReadTile:
 
 
 @dataclass(frozen=True)
-class TiledNetwork(Generic[Result]):
+class TiledNetwork(Generic[TileResult]):
     """A network and the raster that it runs over.
 
     Attributes:
         network: Network that computes the results of normalised pixels.
     """
 
-    network: BatchedNetwork[Result]
+    network: BatchedNetwork[TileResult]
     source: RasterSource
     normalisation: Normalisation
 
     def over(
         self, tiles: Iterable[Tile], wanted: Wanted = lambda tile, valid: True
-    ) -> Generator[tuple[ReadTile, Result | None]]:
+    ) -> Generator[tuple[ReadTile, TileResult | None]]:
         """Yield each tile with its result, in order; without one where no pixel is valid, or it is not ``wanted``.
 
         Tiles are read ahead by several threads, which call ``wanted`` too.

@@ -9,7 +9,7 @@ from math import lcm
 import torch
 from torch import Tensor
 
-from false_core.device import memory_of
+from false_core.computing.device import memory_of
 from false_core.errors import InputError, OutOfMemoryError
 from false_core.models.fused import FusedSpec
 from false_core.raster.source import Window
@@ -41,7 +41,7 @@ WAITING_SHARE_OF_MEMORY = 0.5
 
 
 @dataclass(frozen=True)
-class Sight:
+class TileContext:
     """The view of a network on a tile.
 
     Attributes:
@@ -53,7 +53,7 @@ class Sight:
     context: int = CONTEXT_PX
 
     @classmethod
-    def of(cls, head: FusedSpec | None) -> Sight:
+    def of(cls, head: FusedSpec | None) -> TileContext:
         """Return how a model with such a head looks, or without one: a model with a decoder."""
         if head is None:
             return cls()
@@ -100,27 +100,30 @@ class TilePlan:
     ramp: int
 
     @classmethod
-    def for_area(cls, area: Window, classes: int, factor: int, sight: Sight = Sight()) -> TilePlan:
+    def for_area(cls, area: Window, classes: int, factor: int, tile_context: TileContext = TileContext()) -> TilePlan:
         """Return the most economical plan whose tiles fit the memory.
 
         Args:
             area: Area to be covered, in working pixels.
             classes: Number of classes.
             factor: Pixels of the file per working pixel.
-            sight: View of the network on a tile.
+            tile_context: View of the network on a tile.
 
         Raises:
             InputError: The area is so large that it would never be done.
         """
         is_large = max(area.width, area.height) > LARGE_AREA_TILES * MAX_STRIDE_PX
-        step = lcm(ALIGNED_STRIDE, sight.stride) if is_large else sight.stride
-        strides = [*range(MAX_STRIDE_PX // step * step, MIN_STRIDE_PX - 1, -step), *(4 * sight.stride, 2 * sight.stride)]
-        plans = [cls(area, stride, sight.overlap, RAMP_PX) for stride in strides]
+        step = lcm(ALIGNED_STRIDE, tile_context.stride) if is_large else tile_context.stride
+        strides = [
+            *range(MAX_STRIDE_PX // step * step, MIN_STRIDE_PX - 1, -step),
+            *(4 * tile_context.stride, 2 * tile_context.stride),
+        ]
+        plans = [cls(area, stride, tile_context.overlap, RAMP_PX) for stride in strides]
         fitting = [
             plan
             for plan in plans
             if 4 * classes * plan.side**2 <= MOST_BYTES and (plan.side * factor) ** 2 <= MAX_FILE_PIXELS
-        ] or [cls(area, sight.stride, sight.stride, sight.stride // 4 * 2)]
+        ] or [cls(area, tile_context.stride, tile_context.stride, tile_context.stride // 4 * 2)]
         best = min(fitting, key=lambda plan: len(plan) * plan.side**2)
         if len(best) > MOST_TILES:
             raise InputError(

@@ -7,9 +7,9 @@ import json
 from typing import Any, Mapping, Optional, Sequence, Tuple, Type
 
 from false_core.errors import RequestError
-from false_core.jobs.called import called
 from false_core.jobs.job import JOBS, Job, outputs, parameters
 from false_core.jobs.kinds import FIELD, Parameter
+from false_core.jobs.names_for_user import name_for_user
 from false_core.untrusted import parse_json, read_text
 
 LONGEST_PATH = 32_767
@@ -87,12 +87,15 @@ def validate(job: Job) -> None:
             continue
         problem = parameter.kind.problem(parameter, value)
         if problem:
-            raise RequestError(f"{called(job, f.name)} {problem}; it is {value!r}.")
+            raise RequestError(f"{name_for_user(job, f.name)} {problem}; it is {value!r}.")
         if parameter.kind.is_input and not value:
-            raise RequestError(f"{called(job, f.name)} is empty.", f"Name at least one {parameter.kind.layer or 'file'}.")
+            raise RequestError(
+                f"{name_for_user(job, f.name)} is empty.", f"Name at least one {parameter.kind.layer or 'file'}."
+            )
         if any(len(path) > LONGEST_PATH for path in parameter.kind.paths(value)):
             raise RequestError(
-                f"{called(job, f.name)} holds a name of more than {LONGEST_PATH:,} characters.", "No file can be called so."
+                f"{name_for_user(job, f.name)} holds a name of more than {LONGEST_PATH:,} characters.",
+                "No file can be called so.",
             )
     given = [f.name for f in dataclasses.fields(job) if getattr(job, f.name) is not None]
     contradiction = job.contradiction() or missing_together(type(job), given)
@@ -109,12 +112,15 @@ def missing_together(job: Type[Any], given: Sequence[str]) -> Optional[Tuple[str
     Each may be left out by itself, but of some just one is needed, and a layer of labels needs its field.
     """
     for choice in getattr(job, "EXACTLY_ONE", ()):
-        chosen = [called(job, name) for name in choice if name in given]
+        chosen = [name_for_user(job, name) for name in choice if name in given]
         if len(chosen) != 1:
-            every = [called(job, name) for name in choice]
+            every = [name_for_user(job, name) for name in choice]
             what = f"{' and '.join(chosen)} were both given." if chosen else f"Neither {' nor '.join(every)} was given."
             return what, f"Give just one: {' or '.join(every)}."
     for name, parameter in parameters(job).items():
         if parameter.kind == FIELD and parameter.of in given and name not in given:
-            return f"{called(job, name)} is missing.", f"Name the field of {called(job, parameter.of)} that holds the class."
+            return (
+                f"{name_for_user(job, name)} is missing.",
+                f"Name the field of {name_for_user(job, parameter.of)} that holds the class.",
+            )
     return None

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Optional, Tuple, Union
 
-from false_core.jobs.called import called
 from false_core.jobs.job import Job, Result
 from false_core.jobs.kinds import (
     BANDS,
@@ -37,6 +36,7 @@ from false_core.jobs.kinds import (
     Kind,
     parameter,
 )
+from false_core.jobs.names_for_user import name_for_user
 
 UNTRAINED = "random"
 METHODS = {
@@ -384,11 +384,14 @@ class Pretrain(Job, done_by="false_core.training.stages:pretrain", shared=True):
     def contradiction(self) -> Optional[Tuple[str, str]]:
         """Say so where a method is asked for what it has no place for."""
         if self.method == "pca" and self.weights not in (None, "none"):
-            return f"The method {self.method} takes no {called(self, 'weights')}.", "It computes all of them. Leave it out."
+            return (
+                f"The method {self.method} takes no {name_for_user(self, 'weights')}.",
+                "It computes all of them. Leave it out.",
+            )
         if not self.false_negatives or self.method in (*CALIBRATED, "false"):
             return None
         remedy = "The method false is simclr with false negatives." if self.method == "simclr" else "Leave it out."
-        return f"The method {self.method} takes no {called(self, 'false_negatives')}.", remedy
+        return f"The method {self.method} takes no {name_for_user(self, 'false_negatives')}.", remedy
 
 
 @dataclass(frozen=True)
@@ -731,7 +734,7 @@ class ClassifyAreas(Job, done_by="false_core.areas.classify_areas:classify_areas
         for name in ("encoder", "new_model"):
             if getattr(self, name) is not None:
                 return (
-                    f"{called(self, 'model')} and {called(self, name)} were both given.",
+                    f"{name_for_user(self, 'model')} and {name_for_user(self, name)} were both given.",
                     "A model brings its own encoder and stays as it is.",
                 )
         return None
@@ -1149,7 +1152,7 @@ class Change(Job, done_by="false_core.change.find_change:find_change"):
         if self.labels is None or self.model is None:
             return None
         return (
-            f"{called(self, 'labels')} and {called(self, 'model')} were both given.",
+            f"{name_for_user(self, 'labels')} and {name_for_user(self, 'model')} were both given.",
             "Either labels or a model tell which classes there are.",
         )
 
@@ -1396,7 +1399,7 @@ class Estimate(Job, done_by="false_core.estimate:estimate"):
 
 
 @dataclass(frozen=True)
-class Check(Job, done_by="false_core.device:check"):
+class Check(Job, done_by="false_core.computing.device:check"):
     """Check the compute environment: versions, device, and a real computation on it."""
 
     device: str = _device()

@@ -12,7 +12,7 @@ _AS_SAID = re.compile(r"(.+?)((?:\|(?:crs|nodata)=[^|]*)+)", re.DOTALL | re.IGNO
 
 
 class RasterName(NamedTuple):
-    """A raster with what is said of it in place of its file: ``land.tif|crs=EPSG:32633|nodata=0,250..255``.
+    """A raster with what is given in place of what its file says: ``land.tif|crs=EPSG:32633|nodata=0,250..255``.
 
     QGIS lets its user say such things of a layer, and does not change the file.
 

@@ -40,7 +40,7 @@ def match(values: Iterable[Any], classes: Sequence[LandCoverClass], values_of: s
     Raises:
         InputError: A value is the name of several classes.
     """
-    names = _Names(classes, classes_of)
+    names = _ClassNames(classes, classes_of)
     by_code = {c.code: c for c in classes}
     found: dict[Any, LandCoverClass | None] = {}
     numbers: dict[Any, int] = {}
@@ -68,11 +68,11 @@ def match_by_names(
     names_of_values: Mapping[Any, str], classes: Sequence[LandCoverClass], classes_of: str
 ) -> dict[Any, LandCoverClass | None]:
     """Find the class of each value of a file that carries names of its own, by these names alone."""
-    names = _Names(classes, classes_of)
+    names = _ClassNames(classes, classes_of)
     return {value: names.of(name) for value, name in names_of_values.items()}
 
 
-class _Names:
+class _ClassNames:
     """The classes of a map by their names; numbers among these in any spelling."""
 
     def __init__(self, classes: Sequence[LandCoverClass], classes_of: str) -> None:

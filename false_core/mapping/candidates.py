@@ -118,7 +118,7 @@ def find_candidates(
     def squares_of(tile: Tile, valid: BoolArray) -> _Squares:
         return _Squares.of(grid, plan, tile, valid, source.factor, labels)
 
-    with _EncoderTap(network) as tap:
+    with _WithEncoderFeatures(network) as tap:
         batched = BatchedNetwork(tap.forward, device, feedback)
         tiled = TiledNetwork(batched, source, normalisation)
         with closing(tiled.over(plan, lambda tile, valid: squares_of(tile, valid).are_wanted)) as computed:
@@ -212,7 +212,7 @@ class _Squares:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _SegmentedTile:
     """The output of a segmenter for a tile.
 
     Attributes:
@@ -238,7 +238,7 @@ class _Seen:
         return torch.cat(means).flatten(1).T.cpu().numpy().astype(np.float16)
 
 
-class _EncoderTap:
+class _WithEncoderFeatures:
     """A segmenter that also gives what the encoder within it gave, so that nothing is computed twice.
 
     Where it has none, the bands stand for what an encoder would see.
@@ -254,7 +254,7 @@ class _EncoderTap:
         self._hook = self._encoder.register_forward_hook(self._keep) if self._encoder is not None else None
         self.widths: list[int] = []
 
-    def forward(self, pixels: Tensor) -> list[_Seen]:
+    def forward(self, pixels: Tensor) -> list[_SegmentedTile]:
         """Return what the network gives for one tile, of shape (1, bands, side, side)."""
         self._levels, self._side = (), pixels.shape[-1]
         probabilities = class_probabilities(self._network, pixels)[0]
@@ -265,7 +265,7 @@ class _EncoderTap:
             # The head of this segmenter does not look at its encoder, or not at all levels of it.
             with torch.inference_mode():
                 self._encoder(pixels)
-        return [_Seen(probabilities, self._levels)]
+        return [_SegmentedTile(probabilities, self._levels)]
 
     def _keep(self, module: nn.Module, given: Any, levels: Sequence[Tensor]) -> None:
         # An encoder may be shown several pixel sizes; wanted is what it sees of working pixels.
@@ -274,7 +274,7 @@ class _EncoderTap:
         self._levels = levels[FINEST_LEVEL:]
         self.widths = [level.shape[1] for level in self._levels]
 
-    def __enter__(self) -> _EncoderTap:
+    def __enter__(self) -> _WithEncoderFeatures:
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -20,7 +20,7 @@ from false_core.labels.matching import spelling
 from false_core.language.catalogue import localised
 from false_core.mapping.compare_maps_report import Pictures, change_report
 from false_core.mapping.raster_for_model import check_geotiffs
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.aligned import AlignedCodes
 from false_core.raster.areas import unit_of_map
 from false_core.raster.carried_classes import read_carried_classes

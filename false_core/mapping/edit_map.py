@@ -87,11 +87,11 @@ def _read_names(job: EditMap) -> list[tuple[str, str]]:
         old, equals, new = (piece.strip() for piece in part.partition("="))
         if not (old and equals and new):
             raise RequestError(
-                f"{jobs.called(job, 'names')} holds {part.strip()!r}, which is no old name and a new one.",
+                f"{jobs.name_for_user(job, 'names')} holds {part.strip()!r}, which is no old name and a new one.",
                 "Write old = new, and a semicolon between two of them.",
             )
         if any(spelling(old) == spelling(before) and new != other for before, other in pairs):
-            raise RequestError(f"{jobs.called(job, 'names')} gives {old!r} two new names.", "Leave one of them out.")
+            raise RequestError(f"{jobs.name_for_user(job, 'names')} gives {old!r} two new names.", "Leave one of them out.")
         pairs.append((old, new))
     return pairs
 

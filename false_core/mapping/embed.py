@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from false_core import jobs
-from false_core.device import choose_device
+from false_core.computing.device import choose_device
 from false_core.errors import InputError, ModelFileError, RequestError
 from false_core.feedback import Feedback
 from false_core.inference.features import (
@@ -32,7 +32,7 @@ from false_core.models.encoder import STRIDE, channels_of
 from false_core.models.from_file import encoder_from, segmenter_from
 from false_core.models.header import ENCODER
 from false_core.models.model_file import ModelCard, read_card
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.in_words import length_in_words
 from false_core.raster.map_file import RasterFile, build_overviews
 from false_core.raster.source import FloatArray, Window
@@ -60,7 +60,7 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
         bands = job.components or channels
         if bands > channels:
             raise RequestError(
-                f"{jobs.called(job, 'components')} is {bands}, but the encoder has {channels} features.",
+                f"{jobs.name_for_user(job, 'components')} is {bands}, but the encoder has {channels} features.",
                 "Ask for fewer, or for 0.",
             )
         tile = EMBED_TILE_PX if bands <= MANY_BANDS else EMBED_TILE_PX_OF_MANY_BANDS

@@ -17,6 +17,7 @@ from false_core.accuracy.assessment_picture import draw_compared
 from false_core.accuracy.assessment_report import assessment_report, interval_in_words
 from false_core.accuracy.assessment_table import write_assessment_table
 from false_core.accuracy.comparison import POINT_REFERENCE, compare_labels
+from false_core.checks.protection import protect_inputs
 from false_core.errors import ModelFileError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify, HandIn, Polygonise
@@ -27,8 +28,8 @@ from false_core.models.header import SEGMENTER
 from false_core.models.model_file import ModelCard, read_card
 from false_core.models.model_report import UNKNOWN_ACCURACY
 from false_core.models.record import here, read_record
-from false_core.protection import protect_inputs
-from false_core.publish import published
+from false_core.outputs.publish import published
+from false_core.outputs.sidecars import is_style_of_user, styles_kept
 from false_core.raster.areas import unit_of_map
 from false_core.raster.class_map import ClassMap
 from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass, read_legend
@@ -37,7 +38,6 @@ from false_core.raster.map_file import RasterFile, build_overviews, write_class_
 from false_core.raster.opening import late_complaint
 from false_core.raster.source import RasterSource, Window
 from false_core.reports.page import write_report
-from false_core.sidecars import is_style_of_user, styles_kept
 
 MAP_FILE, POLYGONS_FILE, AREAS_FILE = "map.tif", "polygons.gpkg", "areas.csv"
 REPORT_FILE, ASSESSMENT_FILE = "report.html", "assessment.html"
@@ -122,7 +122,7 @@ def _copy_map(the_map: ClassMap, classes: Sequence[AssessedClass], folder: Path,
 
 def _stands_alone(source: RasterSource) -> bool:
     """Return whether the file of a map says all that counts: nothing that lies beside it, nor what is said in its place."""
-    if source.said != source.path or not Path(source.path).is_file():
+    if source.name_in_jobs != source.path or not Path(source.path).is_file():
         return False
     with rasterio.open(source.path) as dataset:
         whole = _facts(dataset)

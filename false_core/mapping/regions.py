@@ -109,7 +109,7 @@ def find_regions(land_cover: ClassMap, areas: GroundAreas, side: int, minimum_ar
     """
     source = land_cover.source
     blocks = Blocks(source.source_width, source.source_height, side)
-    found = _Found(source, areas, blocks, borders=minimum_area > 0)
+    found = _RegionCollector(source, areas, blocks, borders=minimum_area > 0)
     for number, window in enumerate(blocks):
         feedback.advance(number * side**2 / 1e6, len(blocks) * side**2 / 1e6, "Mpx")
         codes, valid = land_cover.read(window)
@@ -154,7 +154,7 @@ class RegionGraph:
         return RegionGraph(new_codes, areas, first, sparse.coo_array(entries, shape=(count, count)).tocsr())
 
 
-class _Found:
+class _RegionCollector:
     """Collects the fragments of regions block by block, and what of them touches."""
 
     def __init__(self, source: RasterSource, areas: GroundAreas, blocks: Blocks, borders: bool) -> None:

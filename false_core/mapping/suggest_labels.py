@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from false_core import jobs
-from false_core.device import choose_device
+from false_core.computing.device import choose_device
 from false_core.errors import InputError, OutputError
 from false_core.feedback import Feedback
 from false_core.inference.features import FEATURE_STRIDE

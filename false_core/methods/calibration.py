@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from false_core.distributed import ALONE, World
+from false_core.computing.distributed import ALONE, World
 from false_core.methods import pairs
 from false_core.methods.false_negatives import PUBLISHED_SEARCH, FalseNegatives, Search
 from false_core.methods.pairs import other_views

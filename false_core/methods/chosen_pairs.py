@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from false_core.distributed import ALONE, World
+from false_core.computing.distributed import ALONE, World
 from false_core.methods.calibration import Calibration, log_numerator
 from false_core.methods.false_negatives import FalseNegatives
 from false_core.methods.method import Outcome, pair_curves
@@ -94,7 +94,7 @@ def contrast_chosen(
     found: FalseNegatives | None = None
     if calibration:
         of_positive, of_nearest = of_chosen[:, 0].detach(), scan.of_nearest.detach()
-        surest = world.all_gather_rows(calibration.search.sureness(of_positive, of_nearest, scan.there), anchors)
+        surest = world.all_gather_rows(calibration.search.certainty(of_positive, of_nearest, scan.there), anchors)
         benchmark = calibration.search.benchmarks(surest)[own]
         weights = calibration.weights(z, scan.nearest, means, own) * scan.there
         of_false_negatives = scan.of_nearest / temperature

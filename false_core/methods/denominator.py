@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from false_core.distributed import ALONE, World
+from false_core.computing.distributed import ALONE, World
 from false_core.methods.false_negatives import lowest
 from false_core.methods.pairs import other_views, tiles
 

@@ -79,7 +79,7 @@ class Search:
         wanted = max(1, round(self.neighbours * negatives)) if self.neighbours < 1 else int(self.neighbours)
         return min(wanted, negatives)
 
-    def sureness(self, of_positive: Tensor, of_found: Tensor, there: Tensor) -> Tensor:
+    def certainty(self, of_positive: Tensor, of_found: Tensor, there: Tensor) -> Tensor:
         """Return what some anchors are chosen by, of shape (rows,); -inf for one that found nothing.
 
         Args:
@@ -92,15 +92,15 @@ class Search:
             sure = (of_found * there).sum(dim=1) / there.sum(dim=1)
         return sure.masked_fill(~there.any(dim=1), -torch.inf)
 
-    def benchmarks(self, sureness: Tensor) -> Tensor:
-        """Return which anchors are benchmark anchors, of the sureness of all of them, of shape (2B,)."""
+    def benchmarks(self, certainty: Tensor) -> Tensor:
+        """Return which anchors are benchmark anchors, of the certainty of all of them, of shape (2B,)."""
         if not self.benchmark:
-            return sureness > self.threshold
-        least = sureness.topk(max(1, round(self.benchmark * len(sureness)))).values[-1]
+            return certainty > self.threshold
+        least = certainty.topk(max(1, round(self.benchmark * len(certainty)))).values[-1]
         # Anchors that found one another are as sure as each other, up to the rounding of matrix products, which differs
         # between one process and several.
-        tie = ROUNDING * torch.finfo(sureness.dtype).eps
-        return (sureness >= least - tie) & (sureness > -torch.inf)
+        tie = ROUNDING * torch.finfo(certainty.dtype).eps
+        return (certainty >= least - tie) & (certainty > -torch.inf)
 
     def among(self, similarity: Tensor, of_positive: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Return the possible false negatives of a block of anchors among some of the others.
@@ -173,7 +173,7 @@ def determine_false_negatives(
             nearest, there = search.among(similarity, of_positive[rows], chosen)
             found.append((nearest, there, similarity.gather(1, nearest)))
         indices, counts, of_found = (torch.cat(column) for column in zip(*found))
-        return FalseNegatives(search.benchmarks(search.sureness(of_positive, of_found, counts)), indices, counts)
+        return FalseNegatives(search.benchmarks(search.certainty(of_positive, of_found, counts)), indices, counts)
 
 
 def lowest(values: Tensor, number: int) -> Tensor:

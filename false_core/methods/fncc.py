@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from false_core.distributed import ALONE, World
+from false_core.computing.distributed import ALONE, World
 from false_core.methods.calibration import Calibration, log_numerator
 from false_core.methods.chosen_pairs import contrast_chosen
 from false_core.methods.denominator import log_denominator

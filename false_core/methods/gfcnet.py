@@ -23,7 +23,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from false_core.distributed import ALONE, World
+from false_core.computing.distributed import ALONE, World
 from false_core.methods.calibration import Calibration
 from false_core.methods.chosen_pairs import contrast_chosen
 from false_core.methods.geolocated import GeolocatedMethod, Places, by_level, distances

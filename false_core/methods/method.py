@@ -11,7 +11,7 @@ from typing import ClassVar, TypeVar
 import torch
 from torch import Tensor, nn
 
-from false_core.distributed import ALONE
+from false_core.computing.distributed import ALONE
 from false_core.methods.false_negatives import FalseNegatives
 from false_core.methods.pictures import MarkedViews, NeighbourPairs
 from false_core.models.encoder import ImageProjector, PointProjector, channels_of

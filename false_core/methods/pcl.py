@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from false_core.distributed import ALONE, World
+from false_core.computing.distributed import ALONE, World
 from false_core.methods.method import Outcome, average, pair_curves
 from false_core.methods.momentum import MOMENTUM, MomentumMethod, risen
 from false_core.methods.pairs import blocks

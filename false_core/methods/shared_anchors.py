@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from false_core.distributed import World
+from false_core.computing.distributed import World
 
 
 def everywhere(embeddings: Tensor, world: World) -> Tensor:

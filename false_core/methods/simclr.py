@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from false_core.distributed import ALONE, World
+from false_core.computing.distributed import ALONE, World
 from false_core.methods.denominator import log_denominator
 from false_core.methods.method import Outcome, PairMethod, pair_curves
 from false_core.methods.pairs import check_pairs, directions, mean_similarities, other_views

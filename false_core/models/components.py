@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from false_core.backbone_libraries import timm
+from false_core.computing.backbone_libraries import timm
 
 COMPONENTS_OF_LEVELS = (16, 24, 32, 48, 64)
 """Components of each level, the finest first. Each makes two channels."""

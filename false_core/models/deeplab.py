@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from false_core.backbone_libraries import smp
+from false_core.computing.backbone_libraries import smp
 from false_core.models.encoder import DEPTH
 
 DILATED_STRIDE = 8

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from false_core.backbone_libraries import NothingDrawnOnMeta, smp, timm
+from false_core.computing.backbone_libraries import NothingDrawnOnMeta, smp, timm
 from false_core.errors import ModelFileError
 from false_core.models.components import pca
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from false_core.backbone_libraries import NothingDrawnOnMeta
-from false_core.device import memory_of
+from false_core.computing.backbone_libraries import NothingDrawnOnMeta
+from false_core.computing.device import memory_of
 from false_core.errors import ModelFileError
 from false_core.models.area_classifier import AreaClassifier
 from false_core.models.encoder import build_encoder

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from false_core.backbone_libraries import NothingDrawnOnMeta, timm
+from false_core.computing.backbone_libraries import NothingDrawnOnMeta, timm
 from false_core.errors import ModelFileError
 from false_core.models.missing_package import how_to_install
 

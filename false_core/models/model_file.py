@@ -37,7 +37,7 @@ from false_core.models.header import (
     read_header,
     texts_of_header,
 )
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.band_descriptions import BandDescription
 from false_core.raster.classes import ClassTable
 from false_core.raster.same_bands import BandReference

@@ -25,13 +25,13 @@ from torch import Tensor, nn
 
 from false_core.errors import FalseError, OutputError, RequestError
 from false_core.feedback import Feedback
-from false_core.jobs import ExportOnnx, called
+from false_core.jobs import ExportOnnx, name_for_user
 from false_core.models.encoder import STRIDE
 from false_core.models.from_file import segmenter_from
 from false_core.models.header import SEGMENTER
 from false_core.models.missing_package import how_to_install
 from false_core.models.model_file import ModelCard, read_card
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.statistics import Normalisation
 
 OPSET = 17
@@ -53,7 +53,8 @@ def export_onnx(job: ExportOnnx, feedback: Feedback) -> dict[str, Any]:
         if job.tile % stride:
             below = job.tile // stride * stride
             sides = " or ".join(str(side) for side in (below, below + stride) if side)
-            raise RequestError(f"{called(job, 'tile')} must be a multiple of {stride}; it is {job.tile}.", f"Use {sides}.")
+            name = name_for_user(job, "tile")
+            raise RequestError(f"{name} must be a multiple of {stride}; it is {job.tile}.", f"Use {sides}.")
         segmenter = segmenter_from(job.model, card)
         _say_what_to_know(card, feedback)
     with feedback.stage("Exporting", 0.8), published(job.output) as (partial,):

@@ -17,7 +17,7 @@ import rasterio
 import torch
 
 from false_core import __version__, jobs
-from false_core.device import describe
+from false_core.computing.device import describe
 from false_core.errors import InputError, ModelFileError
 from false_core.models.model_file import MADE_BY, ModelCard
 from false_core.raster.opening import GDAL_ERRORS

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from false_core.backbone_libraries import smp
+from false_core.computing.backbone_libraries import smp
+from false_core.computing.precision import Use, autocast, precision_of
 from false_core.errors import ModelFileError
 from false_core.models.deeplab import dilated_deeplab
 from false_core.models.encoder import DEPTH, STRIDE, quick_on_small_maps
 from false_core.models.fused import FusedSegmenter
 from false_core.models.segformer import SummingDecoder
-from false_core.precision import Use, autocast, precision_of
 
 # segformer: all levels of the encoder, projected, upsampled to a stride of 4 and joined (Xie et al. 2021). Of the decoders
 # tried on few labels and small encoders it learned best, and it is the cheapest. deeplabv3plus-d8: as published with FALSE.

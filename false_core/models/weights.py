@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from false_core.backbone_libraries import NothingDrawnOnMeta, timm
+from false_core.computing.backbone_libraries import NothingDrawnOnMeta, timm
 from false_core.errors import ModelFileError
 from false_core.feedback import Feedback
 from false_core.models.encoder import channels_of

@@ -88,7 +88,7 @@ class AlignedCodes:
             if self._alpha:
                 # By itself: GDAL takes it for a mask in files of Byte and UInt16 alone.
                 values[self._warped.read(self._alpha, window=there) == 0] = np.nan
-            values[self.source.is_said_nodata(values)] = np.nan
+            values[self.source.is_override_nodata(values)] = np.nan
             values[np.abs(values) >= LARGEST_NUMBER] = np.nan
             if self._nodata is not None and abs(self._nodata) < float(LARGEST_NUMBER):
                 values[values == np.float32(self._nodata)] = np.nan

@@ -11,12 +11,12 @@ from typing import Any
 import rasterio
 import rasterio.shutil
 
+from false_core.computing.threads import thread_pool
 from false_core.errors import Cancelled, OutputError
 from false_core.feedback import Feedback
 from false_core.raster.map_file import FILE_BLOCK_PX, check_complete
 from false_core.raster.opening import GDAL_ERRORS
 from false_core.raster.source import Window
-from false_core.threads import thread_pool
 
 LOOK_S = 0.2
 """Seconds between two looks at how far GDAL is, and whether to stop."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from false_core.errors import OutputError
-from false_core.publish import published
+from false_core.outputs.publish import published
 
 MAGIC = b"FALSE\x01\r\n"
 SHARE_BYTES = 256_000_000

@@ -15,12 +15,12 @@ from affine import Affine
 from rasterio.enums import Resampling
 from rasterio.windows import Window as RasterioWindow
 
+from false_core.computing.threads import BackgroundWriter
 from false_core.errors import OutputError
+from false_core.outputs.sidecars import is_style_of_user, signed_style
 from false_core.raster.classes import ClassTable
 from false_core.raster.opening import GDAL_ERRORS
 from false_core.raster.source import RasterSource, Window
-from false_core.sidecars import is_style_of_user, signed_style
-from false_core.threads import BackgroundWriter
 
 CLASSES_TAG = "FALSE_CLASSES"
 FILE_BLOCK_PX = 512

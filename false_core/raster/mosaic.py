@@ -21,7 +21,7 @@ from affine import Affine
 from rasterio.warp import transform_geom
 
 from false_core.feedback import Feedback
-from false_core.publish import fsync_path, make_own_folder
+from false_core.outputs.publish import fsync_path, make_own_folder
 from false_core.raster.classes import ClassTable
 from false_core.raster.cog import StripFile, add_colours, simple_source, write_cog
 from false_core.raster.map_file import CLASSES_TAG, FILE_BLOCK_PX, RasterFile

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.classes import ClassTable
 from false_core.raster.map_file import RasterFile, build_overviews, sidecars, write_class_names, write_style
 from false_core.raster.source import RasterSource, Window

@@ -25,8 +25,8 @@ from false_core.raster.coarsening import write_block_means
 from false_core.raster.ground import is_placeholder, is_true_to_scale, scale_at, turns_to
 from false_core.raster.in_words import describe_crs, describe_extent
 from false_core.raster.opening import GDAL_ERRORS, OpenedRaster
+from false_core.raster.overrides import crs_override, is_override_nodata, nodata_override
 from false_core.raster.peculiarities import is_image, peculiarities
-from false_core.raster.said import crs_said, is_said_nodata, nodata_said
 from false_core.raster.stored_bands import StoredBands
 from false_core.redaction import without_secrets
 from false_core.untrusted import on_one_line
@@ -90,8 +90,8 @@ class RasterSource:
     has read from many others since. The pixels of a remote raster go through the cache on the disk.
 
     Args:
-        path: A file or anything else GDAL opens, such as a VRT or a subdataset name. Behind it may stand what is said of it
-            in place of the file, see ``jobs.RasterName``.
+        path: A file or anything else GDAL opens, such as a VRT or a subdataset name. Behind it may stand a CRS and
+            nodata values in place of the file's, see ``jobs.RasterName``.
         bands: Band numbers from 1; empty for all bands but alpha. An image that is marked as alpha is a band.
         factor: Pixels of the file per pixel of the working grid, along each axis.
 
@@ -109,9 +109,9 @@ class RasterSource:
     """
 
     def __init__(self, path: str, bands: Sequence[int] = (), factor: int = 1) -> None:
-        self._said = raster_name(path)
-        self.path = path = self._said.path
-        self._more_nodata = nodata_said(self._said)
+        self._name = raster_name(path)
+        self.path = path = self._name.path
+        self._more_nodata = nodata_override(self._name)
         file = OpenedRaster(path)
         dataset = file.dataset()
         self.bands, alpha, images = _chosen_bands(dataset, path, bands)
@@ -121,7 +121,7 @@ class RasterSource:
         self.peculiarities: tuple[str, ...] = peculiarities(dataset, self.bands, images, file.complaint)
         self._change: tuple[FloatArray, FloatArray] | None = None
         # One object for all rasters with the same CRS: it is large.
-        crs = crs_said(self._said) or dataset.crs
+        crs = crs_override(self._name) or dataset.crs
         if crs and is_placeholder(crs.to_wkt()):
             crs = None
         self.crs: CRS | None = crs and _crs.setdefault(crs.to_wkt(), crs)
@@ -145,7 +145,7 @@ class RasterSource:
 
     def with_bands(self, bands: Sequence[int]) -> RasterSource:
         """Return the same raster with some of its bands, in the order of ``bands``."""
-        other = RasterSource(str(self._said), bands, self.factor)
+        other = RasterSource(str(self._name), bands, self.factor)
         if self._change is not None:
             places = [self.bands.index(band) for band in bands]
             gain, offset = self._change
@@ -189,13 +189,13 @@ class RasterSource:
         return tuple(description.name or f"Band {band}" for description, band in zip(self.descriptions, self.bands))
 
     @property
-    def said(self) -> str:
-        """The name of the raster with what is said of it in place of its file."""
-        return str(self._said)
+    def name_in_jobs(self) -> str:
+        """The name of the raster with the CRS and nodata values given in place of those of its file."""
+        return str(self._name)
 
-    def is_said_nodata(self, values: Pixels) -> BoolArray:
-        """Return which values are nodata by what is said of the raster, not by its file."""
-        return is_said_nodata(values, self._more_nodata)
+    def is_override_nodata(self, values: Pixels) -> BoolArray:
+        """Return which values are nodata by what is given for the raster, not by its file."""
+        return is_override_nodata(values, self._more_nodata)
 
     @property
     def colours(self) -> BandColours:

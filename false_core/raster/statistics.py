@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from false_core.computing.threads import prefetch
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.raster.source import FloatArray, RasterSource, Window, names_of
-from false_core.threads import prefetch
 
 SAMPLE_WINDOWS = 64
 SAMPLE_SIDE = 192

@@ -16,8 +16,8 @@ from false_core.errors import InputError
 from false_core.raster.chunks_on_disk import chunks_on_disk
 from false_core.raster.file_state import is_remote
 from false_core.raster.opening import GDAL_ERRORS, OpenedRaster
+from false_core.raster.overrides import is_override_nodata
 from false_core.raster.peculiarities import has_broken_nodata
-from false_core.raster.said import is_said_nodata
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -35,14 +35,14 @@ _SMALL_INTEGERS = {np.dtype(name) for name in ("uint8", "int8", "uint16", "int16
 class StoredBands:
     """Bands of a raster file. Those of a remote one go through the cache on the disk.
 
-    Invalid is what the file calls nodata, transparent or masked, what is said to be nodata, and what is no finite number or
+    Invalid is what the file calls nodata, transparent or masked, what is given as nodata, and what is no finite number or
     the largest there is.
 
     Args:
         file: The file, which each thread opens for itself.
         bands: Band numbers from 1.
         alpha: The band that says where the others are transparent, if there is one.
-        nodata: Ranges of values that are nodata by what is said of the raster, beside those of its file.
+        nodata: Ranges of values that are given as nodata, beside those of its file.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class StoredBands:
             if has_broken_nodata(dataset, band):
                 own[:] = False
         found: FloatArray = pixels.astype(np.float32).filled(np.nan)
-        found[~np.isfinite(found) | is_said_nodata(pixels.data, self._nodata)] = np.nan
+        found[~np.isfinite(found) | is_override_nodata(pixels.data, self._nodata)] = np.nan
         return found
 
     def _read_file(self, window: RasterioWindow) -> tuple[Pixels, BoolArray | None]:
@@ -157,7 +157,7 @@ class StoredBands:
                 f"The raster {self._file.path} is damaged or cut off: {reason}.", "Copy or download it again."
             ) from error
         if self._nodata:
-            more = is_said_nodata(data, self._nodata)
+            more = is_override_nodata(data, self._nodata)
             invalid = more if invalid is None else invalid | more
         if not whole:
             infinite = ~(np.abs(data) < LARGEST_NUMBER)

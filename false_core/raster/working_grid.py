@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 
+from false_core.computing.threads import prefetch
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import parse_extent
 from false_core.raster.in_words import length_in_words
 from false_core.raster.same_bands import BandReference, Remarks, ordered_as, with_bands_of
 from false_core.raster.source import RasterSource, Window
-from false_core.threads import prefetch
 
 COARSEST_BY_ITSELF_M = 2.0
 LARGEST_FACTOR_BY_ITSELF = 4

@@ -10,7 +10,7 @@ import jinja2
 
 from false_core.errors import OutputError
 from false_core.language.catalogue import localised
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.reports.imprint import imprint
 from false_core.reports.sections import Section
 from false_core.settings import users_language

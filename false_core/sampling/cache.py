@@ -14,11 +14,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from false_core.gpu_pixels import RawPixels, normalised_on, sent, takes_stored_pixels
+from false_core.computing.threads import cores, thread_pool
+from false_core.raster.gpu_pixels import RawPixels, normalised_on, sent, takes_stored_pixels
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.loading import side_stream
-from false_core.threads import cores, thread_pool
 
 CHUNK_PX = 512
 """Side of a chunk of a raster in pixels of the working grid."""

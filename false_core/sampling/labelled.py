@@ -11,7 +11,7 @@ import torch
 from affine import Affine
 from torch import Tensor
 
-from false_core.distributed import WHOLE_JOB, Share
+from false_core.computing.distributed import WHOLE_JOB, Share
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, Annotation

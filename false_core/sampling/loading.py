@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from false_core.gpu_pixels import sent
-from false_core.threads import cores, prefetch
+from false_core.computing.threads import cores, prefetch
+from false_core.raster.gpu_pixels import sent
 
 Key = TypeVar("Key")
 Batch = TypeVar("Batch")

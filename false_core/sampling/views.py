@@ -12,9 +12,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from false_core.distributed import WHOLE_JOB, Share
-from false_core.gpu_pixels import sent
+from false_core.computing.distributed import WHOLE_JOB, Share
 from false_core.presets import IMAGE
+from false_core.raster.gpu_pixels import sent
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import MeasuredRasters
 from false_core.sampling.cache import CHUNK_PX, CPU, NEIGHBOURHOOD, ChunkCache, SourceWindows, WholeNumbers, chunk_bytes

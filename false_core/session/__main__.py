@@ -15,11 +15,11 @@ import warnings
 
 from false_core import __version__, events
 from false_core.cancellation import Stop, cancelled_by_signals
+from false_core.computing.native_libraries import set_up_gdal
 from false_core.events import CANCEL_DEADLINE_S, Finished, Message, Started
-from false_core.language.spoken import localised_event
+from false_core.language.localised_events import localised_event
 from false_core.line_protocol import ProtocolError
-from false_core.native_libraries import set_up_gdal
-from false_core.publish import discard_unfinished
+from false_core.outputs.publish import discard_unfinished
 from false_core.session.inbox import Inbox
 from false_core.session_protocol import ANSWERS, LONGEST_SESSION_LINE, REQUESTS, Close, Refused
 from false_core.speaker import Speaker, claim_stdout, exit_now

@@ -44,6 +44,6 @@ class Inbox:
         """Return whether a request of one of some kinds, or the end of the session, is waiting."""
         return any(isinstance(one, (*kinds, Close)) for one in self._waiting)
 
-    def asker(self, *kinds: type[SessionRequest]) -> Callable[[], bool]:
+    def interruption_by(self, *kinds: type[SessionRequest]) -> Callable[[], bool]:
         """Return a function that says whether such a request is waiting."""
         return lambda: self.holds(*kinds)

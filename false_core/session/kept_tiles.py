@@ -17,14 +17,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from false_core.computing.precision import Use, autocast, in_words, precision_of
 from false_core.inference.tiles import Tile
 from false_core.models.fused import TEXTURE, WITHOUT_ENCODER, FeatureParts, in_half, places_around
 from false_core.models.texture import MOST_STEP, SCALES, reach_of
-from false_core.precision import Use, autocast, in_words, precision_of
 from false_core.raster.disk_cache import DiskCache
 from false_core.raster.file_state import raster_signature
 from false_core.raster.source import BoolArray, Window
-from false_core.session.ground import Ground
+from false_core.session.session_raster import SessionRaster
 from false_core.session.superseded import Interrupted, interruptible
 from false_core.settings import disk_cache_bytes, disk_cache_folder
 from false_core.training.heads.samples import FloatArray, sampled_levels
@@ -38,7 +38,7 @@ BAND_PX = 192
 
 
 @dataclass(frozen=True)
-class LookedAt:
+class EncodedTile:
     """A tile with all that can be known of it before there are labels.
 
     Attributes:
@@ -97,22 +97,22 @@ class KeptTiles:
     """Looks at tiles of a raster.
 
     Args:
-        ground: The raster, and how it is looked at.
+        raster: The raster, and how it is looked at.
     """
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
-        self._tiles: OrderedDict[Window, LookedAt] = OrderedDict()
+    def __init__(self, raster: SessionRaster) -> None:
+        self._raster = raster
+        self._tiles: OrderedDict[Window, EncodedTile] = OrderedDict()
         limit = disk_cache_bytes()
         self._disk = DiskCache(disk_cache_folder(), limit) if limit else None
-        self._identity = _identity(ground)
-        self._parts = [name for name in ground.names if name not in WITHOUT_ENCODER]
+        self._identity = _identity(raster)
+        self._parts = [name for name in raster.names if name not in WITHOUT_ENCODER]
 
     def is_at_hand(self, tile: Tile) -> bool:
         """Return whether a tile is in memory."""
         return tile.window in self._tiles
 
-    def of(self, tile: Tile, interrupted: Interrupted) -> LookedAt:
+    def of(self, tile: Tile, interrupted: Interrupted) -> EncodedTile:
         """Return a tile with its features.
 
         Raises:
@@ -128,14 +128,14 @@ class KeptTiles:
             self._tiles.popitem(last=False)
         return looked
 
-    def window(self, looked: LookedAt, left: int, top: int, right: int, bottom: int, smoothed: bool) -> TileWindow:
+    def window(self, looked: EncodedTile, left: int, top: int, right: int, bottom: int, smoothed: bool) -> TileWindow:
         """Return a rectangle of a tile, and as much around it as a map of it depends on.
 
         Args:
             left, top, right, bottom: The rectangle in pixels of the tile.
             smoothed: True where a map is made of it, whose probabilities may be averaged.
         """
-        spec, parts = self._ground.spec, self._ground.quick
+        spec, parts = self._raster.spec, self._raster.quick
         step, side = spec.stride, looked.tile.window.width
         if smoothed and spec.smoothing:
             # On the grid on which probabilities are averaged.
@@ -153,13 +153,13 @@ class KeptTiles:
             for number, level in enumerate(levels):
                 stride = parts.zoom_of(name) << (number + 1)
                 features[name].append(level[..., y0 // stride : y1 // stride, x0 // stride : x1 // stride])
-        if TEXTURE in self._ground.names:
+        if TEXTURE in self._raster.names:
             around = places_around(wanted, pixels.shape[-2:])
             with torch.inference_mode():
                 features[TEXTURE] = [level[(..., *around)].clone() for level in parts.levels(pixels, TEXTURE)]
         return TileWindow(x0, y0, pixels, features, wanted)
 
-    def seen_at(self, looked: LookedAt, places: npt.NDArray[np.float64]) -> dict[str, FloatArray]:
+    def seen_at(self, looked: EncodedTile, places: npt.NDArray[np.float64]) -> dict[str, FloatArray]:
         """Return the features of places in a tile as classifiers see them, by part, each of shape (n, dimensions).
 
         Args:
@@ -175,33 +175,33 @@ class KeptTiles:
             own = np.flatnonzero(bands == band)
             (left, top), (right, bottom) = (np.floor(edge(within[own], axis=0)).astype(int) for edge in (np.min, np.max))
             inside = self.window(looked, left, top, right + 1, bottom + 1, smoothed=False)
-            names = self._ground.names
-            found.append((own, {name: self._ground.seen(name, inside.at(name, within[own])) for name in names}))
+            names = self._raster.names
+            found.append((own, {name: self._raster.seen(name, inside.at(name, within[own])) for name in names}))
         order = np.argsort(np.concatenate([own for own, _ in found]), kind="stable")
         return {name: np.concatenate([seen[name] for _, seen in found])[order] for name in found[0][1]}
 
-    def _look(self, tile: Tile, interrupted: Interrupted) -> LookedAt:
-        ground, side = self._ground, tile.window.width
-        bands = len(ground.source.bands)
-        nothing = LookedAt(tile, None, torch.zeros(1, bands, 0, 0), {})
-        if ground.source.is_hole(tile.window):
+    def _look(self, tile: Tile, interrupted: Interrupted) -> EncodedTile:
+        raster, side = self._raster, tile.window.width
+        bands = len(raster.source.bands)
+        nothing = EncodedTile(tile, None, torch.zeros(1, bands, 0, 0), {})
+        if raster.source.is_hole(tile.window):
             return nothing
-        raw, valid = ground.source.read_with_validity(tile.window)
+        raw, valid = raster.source.read_with_validity(tile.window)
         if not valid.any():
             return nothing
-        pixels = torch.from_numpy(ground.normalisation.apply(raw))[None].to(ground.device)
+        pixels = torch.from_numpy(raster.normalisation.apply(raw))[None].to(raster.device)
         key = hashlib.sha256(f"{self._identity} {asdict(tile.window)}".encode()).hexdigest()
         kept = self._disk.get(key) if self._disk else None
-        levels = _unpacked(kept, ground.quick, self._parts, side, ground.device) if kept else None
+        levels = _unpacked(kept, raster.quick, self._parts, side, raster.device) if kept else None
         if levels is None:
             levels = {}
             given = pixels.contiguous(memory_format=torch.channels_last)
-            with torch.inference_mode(), interruptible(ground.quick, interrupted):
+            with torch.inference_mode(), interruptible(raster.quick, interrupted):
                 for name in self._parts:
-                    levels[name] = [in_half(level) for level in _at_precision(ground.quick, given, name)]
+                    levels[name] = [in_half(level) for level in _at_precision(raster.quick, given, name)]
             if self._disk:
                 self._disk.put(key, _packed_levels(levels))
-        return LookedAt(tile, np.packbits(valid), pixels, levels)
+        return EncodedTile(tile, np.packbits(valid), pixels, levels)
 
 
 def _at_precision(parts: FeatureParts, pixels: Tensor, name: str) -> list[Tensor]:
@@ -210,26 +210,26 @@ def _at_precision(parts: FeatureParts, pixels: Tensor, name: str) -> list[Tensor
         return parts.levels(pixels, name)
 
 
-def _identity(ground: Ground) -> str:
+def _identity(raster: SessionRaster) -> str:
     """Return a digest of everything that decides the features of a window."""
-    source, digest = ground.source, hashlib.sha256()
+    source, digest = raster.source, hashlib.sha256()
     facts = [
         FEATURES_FORMAT,
         torch.__version__,
-        ground.device.type,
-        in_words(precision_of(ground.device, Use.FEATURES)),
+        raster.device.type,
+        in_words(precision_of(raster.device, Use.FEATURES)),
         raster_signature(source.files),
         source.path,
         source.bands,
         source.factor,
         source.dtype,
-        ground.normalisation.to_dict(),
-        ground.parts.zooms,
+        raster.normalisation.to_dict(),
+        raster.parts.zooms,
         [asdict(description) for description in source.descriptions],
-        source.said,
+        source.name_in_jobs,
     ]
     digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
-    for tensor in ground.parts.encoders.state_dict().values():
+    for tensor in raster.parts.encoders.state_dict().values():
         digest.update(np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
     return digest.hexdigest()
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from false_core.models.fused import FusedSegmenter
 from false_core.raster.classes import ClassTable
-from false_core.session.ground import Ground
+from false_core.session.session_raster import SessionRaster
 from false_core.training.heads.fit import put_in
 from false_core.training.heads.fits import design, fit_member
 from false_core.training.heads.regression import ABSENT, Linear
@@ -26,7 +26,7 @@ class LiveHead:
     Attributes:
         classes: The classes that it tells apart.
         fitted: Its classifiers by their parts; none where they are those of a model that is gone on from.
-        segmenter: The network, on the device, which shares the encoders of the ground.
+        segmenter: The network, on the device, which shares the encoders of the raster.
     """
 
     classes: ClassTable
@@ -35,7 +35,7 @@ class LiveHead:
 
 
 def fit_live(
-    ground: Ground,
+    raster: SessionRaster,
     classes: ClassTable,
     points: LabelledPoints,
     seen: Mapping[str, FloatArray],
@@ -45,35 +45,35 @@ def fit_live(
     """Fit the classifiers to labelled points.
 
     Args:
-        ground: The raster, and how it is looked at.
+        raster: The raster, and how it is looked at.
         classes: The classes of the points.
         points: The labelled points.
         seen: Their features as classifiers see them, by part.
         before: The classifiers from which to begin.
         at_step: Called at each step; what it raises ends the fit.
     """
-    spaces = ground.seen_spaces
+    spaces = raster.seen_spaces
     fitted = {}
-    for parts in dict.fromkeys(member.parts for member in ground.candidate.members):
+    for parts in dict.fromkeys(member.parts for member in raster.candidate.members):
         start = _start(before, parts, classes) if before else None
         fitted[parts] = fit_member(design(parts, spaces, seen), points, len(classes), start, at_step, LIVE_TOLERANCE)
-    segmenter = FusedSegmenter(ground.spec, len(ground.source.bands), len(classes), ground.quick)
-    put_in(segmenter, fitted, ground.spaces)
-    segmenter.to(ground.device)
+    segmenter = FusedSegmenter(raster.spec, len(raster.source.bands), len(classes), raster.quick)
+    put_in(segmenter, fitted, raster.spaces)
+    segmenter.to(raster.device)
     return LiveHead(classes, fitted, segmenter.eval())
 
 
-def head_of_model(ground: Ground) -> LiveHead | None:
+def head_of_model(raster: SessionRaster) -> LiveHead | None:
     """Return the classifiers of the model that is gone on from, if there is one."""
-    if ground.model is None:
+    if raster.model is None:
         return None
-    card, network = ground.model
+    card, network = raster.model
     assert card.head is not None
-    segmenter = FusedSegmenter(card.head, len(ground.source.bands), len(card.classes), ground.quick)
+    segmenter = FusedSegmenter(card.head, len(raster.source.bands), len(card.classes), raster.quick)
     for name, weights in network.weights.items():
         segmenter.weights[name] = weights
     segmenter.bias = network.bias
-    segmenter.to(ground.device)
+    segmenter.to(raster.device)
     return LiveHead(card.classes, {}, segmenter.eval())
 
 

@@ -17,9 +17,9 @@ from torch.nn.functional import interpolate
 
 from false_core.inference.tiles import TilePlan
 from false_core.raster.source import moved
-from false_core.session.ground import Ground
 from false_core.session.kept_tiles import KeptTiles, TileWindow
 from false_core.session.session_labels import tiles_of
+from false_core.session.session_raster import SessionRaster
 from false_core.session.superseded import Interrupted
 
 MAX_OUTLINE_PX = 192
@@ -68,14 +68,14 @@ class Likeness:
 class Outliner:
     """Answers clicks. The last one is remembered, so that another reach is answered at once."""
 
-    def __init__(self, ground: Ground, tiles: KeptTiles) -> None:
-        self._ground, self._tiles = ground, tiles
+    def __init__(self, raster: SessionRaster, tiles: KeptTiles) -> None:
+        self._raster, self._tiles = raster, tiles
         self._last: tuple[tuple[int, int, TilePlan], Likeness] | None = None
-        self._typical = _typical_distances(ground)
+        self._typical = _typical_distances(raster)
 
     def outline(self, x: float, y: float, reach: float, plan: TilePlan, interrupted: Interrupted) -> shapely.Geometry:
         """Return what is like the pixel at a place, in the CRS of the raster; empty where that is beyond the raster."""
-        source = self._ground.source
+        source = self._raster.source
         place = moved(~source.transform, np.array([[x, y]]))[0]
         if not ((place >= 0) & (place < (source.width, source.height))).all():
             return shapely.Polygon()
@@ -90,7 +90,7 @@ class Outliner:
         return shapely.transform(shape, lambda xy: moved(source.transform, xy))
 
     def _likeness(self, column: int, row: int, plan: TilePlan, interrupted: Interrupted) -> Likeness | None:
-        ground, f = self._ground, self._ground.source.factor
+        raster, f = self._raster, self._raster.source.factor
         tile = plan.tile(*tiles_of(plan, np.array([[column + 0.5, row + 0.5]]))[0].tolist())
         looked = self._tiles.of(tile, interrupted)
         if looked.valid is None:
@@ -103,7 +103,7 @@ class Outliner:
         unlike = scipy.ndimage.uniform_filter(self._distances(seen, at).numpy(), 3)
         valid = np.asarray(looked.valid_pixels(f).reshape(side, f, side, f).any(axis=(1, 3)))[top:bottom, left:right]
         rows, columns = np.mgrid[top:bottom, left:right]
-        valid &= (columns + tile.window.column < ground.source.width) & (rows + tile.window.row < ground.source.height)
+        valid &= (columns + tile.window.column < raster.source.width) & (rows + tile.window.row < raster.source.height)
         corner = left + tile.window.column, top + tile.window.row
         return Likeness(at, corner, np.where(valid, unlike, np.inf).astype(np.float32))
 
@@ -122,7 +122,7 @@ class Outliner:
 
     def _projected(self, seen: TileWindow, name: str) -> Iterator[Tensor]:
         """Yield the components of a part at all pixels of a window, some at a time, as all of them take much memory."""
-        levels, axes = seen.features[name], torch.from_numpy(self._ground.spaces[name].axes)
+        levels, axes = seen.features[name], torch.from_numpy(self._raster.spaces[name].axes)
         for some in torch.split(axes, COMPONENTS_AT_A_TIME, dim=1):
             own = zip(levels, torch.split(some, [level.shape[1] for level in levels]))
             parts = [torch.einsum("bchw,ck->bkhw", level.float().cpu(), of_level) for level, of_level in own]
@@ -141,23 +141,23 @@ OWN_COLOURS = "bands"
 """The name of the pixels themselves beside the parts of the encoders."""
 
 
-def _typical_distances(ground: Ground) -> dict[str, float]:
+def _typical_distances(raster: SessionRaster) -> dict[str, float]:
     """Return the mean distance of two random pixels, by part of the finest zoom of each encoder, and of the bands."""
-    chance = np.random.default_rng(ground.start.job.seed)
+    chance = np.random.default_rng(raster.start.job.seed)
     found = {}
     finest: dict[int, str] = {}
-    for name in ground.names:
-        number = ground.parts.encoder_of(name)
+    for name in raster.names:
+        number = raster.parts.encoder_of(name)
         if number is not None and (
-            number not in finest or ground.parts.zoom_of(name) < ground.parts.zoom_of(finest[number])
+            number not in finest or raster.parts.zoom_of(name) < raster.parts.zoom_of(finest[number])
         ):
             finest[number] = name
     for name in finest.values():
-        values = ground.sample[name]
+        values = raster.sample[name]
         one, other = chance.integers(0, len(values), (2, RANDOM_PAIRS))
         found[name] = float(np.sqrt(np.square(values[one] - values[other]).sum(axis=1)).mean()) or 1.0
     # Bands are brought to a variance of 1 before anything looks at them.
-    found[OWN_COLOURS] = float(np.sqrt(2 * len(ground.source.bands)))
+    found[OWN_COLOURS] = float(np.sqrt(2 * len(raster.source.bands)))
     return found
 
 

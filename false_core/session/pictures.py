@@ -19,9 +19,9 @@ from affine import Affine
 from false_core.inference.tiles import Blender, Tile, TilePlan
 from false_core.inference.upsample import upsample
 from false_core.raster.source import RasterSource
-from false_core.session.ground import Ground
-from false_core.session.kept_tiles import KeptTiles, LookedAt, TileWindow
+from false_core.session.kept_tiles import EncodedTile, KeptTiles, TileWindow
 from false_core.session.live_head import LiveHead
+from false_core.session.session_raster import SessionRaster
 from false_core.session.superseded import Interrupted, stop_if
 from false_core.session_protocol import NO_CLASS, NO_PERCENT, SHOW_CHANGE, SHOW_CONFIDENCE, View
 
@@ -93,16 +93,16 @@ class DrawnView:
     known: float
 
 
-class Painter:
+class ViewRenderer:
     """Draws views, and keeps what the last one took for the next map of the same place.
 
     Args:
-        ground: The raster, and how it is looked at.
+        raster: The raster, and how it is looked at.
         tiles: Looks at its tiles.
     """
 
-    def __init__(self, ground: Ground, tiles: KeptTiles) -> None:
-        self._ground, self._tiles = ground, tiles
+    def __init__(self, raster: SessionRaster, tiles: KeptTiles) -> None:
+        self._raster, self._tiles = raster, tiles
         self._place: tuple[object, ...] = ()
         self._seen_windows: dict[tuple[Tile, tuple[int, ...]], TileWindow] = {}
         self._keeps = False
@@ -145,7 +145,7 @@ class Painter:
     def _on_raster(self, view: View) -> ViewOnRaster:
         place = view.extent, view.width, view.height
         if self._last is None or self._last[0] != place:
-            self._last = place, ViewOnRaster.of(view, self._ground.source)
+            self._last = place, ViewOnRaster.of(view, self._raster.source)
         return self._last[1]
 
     def _shown_windows(self, canvas: ViewOnRaster, plan: TilePlan) -> list[tuple[Tile, tuple[int, int, int, int]]]:
@@ -153,7 +153,7 @@ class Painter:
         shown = canvas.window
         if shown is None:
             return []
-        f = self._ground.source.factor
+        f = self._raster.source.factor
         # One more on each side, as classes are interpolated between working pixels.
         left, right = shown[0] // f - 1, shown[1] // f + 2
         top, bottom = shown[2] // f - 1, shown[3] // f + 2
@@ -175,13 +175,13 @@ class Painter:
         self, view: View, canvas: ViewOnRaster, plan: TilePlan, head: LiveHead, interrupted: Interrupted
     ) -> Iterator[tuple[npt.NDArray[np.bool_], Bytes, Bytes]]:
         """Yield, tile by tile, which pixels of a canvas it completes, their classes and their confidence in percent."""
-        ground, f = self._ground, self._ground.source.factor
+        raster, f = self._raster, self._raster.source.factor
         windows = self._shown_windows(canvas, plan)
         if not windows:
             return
         columns = sorted({tile.column for tile, _ in windows})
-        blender = Blender(plan, len(head.classes), ground.device, range(columns[0], columns[-1] + 1))
-        table = torch.tensor([one.code for one in head.classes], dtype=torch.uint8, device=ground.device)
+        blender = Blender(plan, len(head.classes), raster.device, range(columns[0], columns[-1] + 1))
+        table = torch.tensor([one.code for one in head.classes], dtype=torch.uint8, device=raster.device)
         with_percent = view.shows == SHOW_CONFIDENCE
         for tile, window in windows:
             stop_if(interrupted)
@@ -194,7 +194,7 @@ class Painter:
                 x, y = tile.window.column, tile.window.row
                 inside = (window[0] - x, window[1] - y, window[2] - x, window[3] - y)
                 inside = (max(0, inside[0]), max(0, inside[1]), min(side, inside[2]), min(side, inside[3]))
-                probabilities = torch.zeros(len(head.classes), side, side, device=ground.device)
+                probabilities = torch.zeros(len(head.classes), side, side, device=raster.device)
                 left, top, right, bottom = inside
                 rows = max(MIN_BAND_PX, MAX_WINDOW_PX // (right - left))
                 for start in range(top, bottom, rows):
@@ -225,7 +225,7 @@ class Painter:
                 percent = np.where(valid, mapped.percent.cpu().numpy()[at], np.uint8(NO_PERCENT))
             yield mine, np.where(valid, mapped.codes.cpu().numpy()[at], np.uint8(NO_CLASS)), percent
 
-    def _seen(self, looked: LookedAt, inside: tuple[int, int, int, int]) -> TileWindow:
+    def _seen(self, looked: EncodedTile, inside: tuple[int, int, int, int]) -> TileWindow:
         key = looked.tile, inside
         seen = self._seen_windows.get(key) or self._tiles.window(looked, *inside, smoothed=True)
         if self._keeps:
@@ -234,9 +234,9 @@ class Painter:
 
     def _size(self, canvas: ViewOnRaster, plan: TilePlan) -> int:
         """Return about how many bytes the windows of a view take."""
-        features = self._ground.quick
+        features = self._raster.quick
         values = features.bands + features.statistics.channels
-        around = self._ground.spec.stride
+        around = self._raster.spec.stride
         windows = (window for _, window in self._shown_windows(canvas, plan))
         areas = [(right - left + around) * (bottom - top + around) for left, top, right, bottom in windows]
         return 4 * values * sum(areas)

@@ -11,10 +11,10 @@ import shapely
 from false_core.inference.tiles import Tile, TilePlan
 from false_core.mapping.selection import choose_squares
 from false_core.raster.source import moved
-from false_core.session.ground import Ground
-from false_core.session.kept_tiles import KeptTiles, LookedAt
+from false_core.session.kept_tiles import EncodedTile, KeptTiles
 from false_core.session.live_head import LiveHead
 from false_core.session.session_labels import SessionLabels
+from false_core.session.session_raster import SessionRaster
 from false_core.session_protocol import NO_CLASS, Place
 from false_core.training.heads.fits import design
 from false_core.training.heads.samples import FloatArray
@@ -29,16 +29,16 @@ class GridOfPlaces:
     """The pixels of a grid all over a raster that have been looked at so far.
 
     Args:
-        ground: The raster, and how it is looked at.
+        raster: The raster, and how it is looked at.
         tiles: Looks at its tiles.
         plan: Plan of those tiles.
     """
 
-    def __init__(self, ground: Ground, tiles: KeptTiles, plan: TilePlan) -> None:
-        self._ground, self._tiles, self._plan = ground, tiles, plan
+    def __init__(self, raster: SessionRaster, tiles: KeptTiles, plan: TilePlan) -> None:
+        self._raster, self._tiles, self._plan = raster, tiles, plan
         self._positions: dict[tuple[int, int], npt.NDArray[np.int64]] = {}
         self._seen: dict[tuple[int, int], dict[str, npt.NDArray[np.float16]]] = {}
-        dimensions = sum(space.axes.shape[1] for space in ground.spaces.values())
+        dimensions = sum(space.axes.shape[1] for space in raster.spaces.values())
         per_tile = (plan.stride // GRID_PX) ** 2
         self._most_per_tile = max(4, min(per_tile, MEMORY_FOR_GRID // (2 * dimensions * max(1, len(plan)))))
 
@@ -46,9 +46,9 @@ class GridOfPlaces:
         """Return whether a tile has been looked at."""
         return (tile.column, tile.row) in self._positions
 
-    def add(self, looked: LookedAt) -> None:
+    def add(self, looked: EncodedTile) -> None:
         """Take the pixels of the grid in the core of a tile."""
-        tile, plan, f = looked.tile, self._plan, self._ground.source.factor
+        tile, plan, f = looked.tile, self._plan, self._raster.source.factor
         key = tile.column, tile.row
         self._positions[key], self._seen[key] = np.zeros((0, 2), np.int64), {}
         if looked.valid is None:
@@ -62,7 +62,7 @@ class GridOfPlaces:
         inside &= looked.valid_pixels(f)[at[:, 1], at[:, 0]]
         chosen = np.flatnonzero(inside)
         if len(chosen) > self._most_per_tile:
-            chance = np.random.default_rng([self._ground.start.job.seed, *key])
+            chance = np.random.default_rng([self._raster.start.job.seed, *key])
             chosen = np.sort(chance.permutation(chosen)[: self._most_per_tile])
         if not len(chosen):
             return
@@ -86,7 +86,7 @@ class GridOfPlaces:
             return ()
         positions = np.concatenate([self._positions[key] for key in keys])
         seen = {
-            name: np.concatenate([self._seen[key][name] for key in keys]).astype(np.float32) for name in self._ground.names
+            name: np.concatenate([self._seen[key][name] for key in keys]).astype(np.float32) for name in self._raster.names
         }
         boxes = self._boxes(positions)
         free = np.flatnonzero(~labels.covers(boxes))
@@ -103,7 +103,7 @@ class GridOfPlaces:
         places = []
         for choice in choose_squares(doubt, features, positions, others, count):
             n = choice.index
-            corners = moved(self._ground.source.transform, np.asarray(shapely.get_coordinates(boxes[n])))
+            corners = moved(self._raster.source.transform, np.asarray(shapely.get_coordinates(boxes[n])))
             extent = (corners[:, 0].min(), corners[:, 0].max(), corners[:, 1].min(), corners[:, 1].max())
             other = codes[order[n, 1]] if len(codes) > 1 else NO_CLASS
             places.append(Place(tuple(map(float, extent)), codes[order[n, 0]], other, float(doubt[n])))
@@ -114,9 +114,9 @@ class GridOfPlaces:
         return np.asarray(shapely.box(start[:, 0], start[:, 1], start[:, 0] + GRID_PX, start[:, 1] + GRID_PX))
 
     def _probabilities(self, head: LiveHead, seen: Mapping[str, FloatArray]) -> FloatArray:
-        spaces = self._ground.seen_spaces
+        spaces = self._raster.seen_spaces
         total = np.zeros((len(next(iter(seen.values()))), len(head.classes)), np.float32)
-        for member in self._ground.candidate.members:
+        for member in self._raster.candidate.members:
             total += member.weight * head.fitted[member.parts].log_probabilities(design(member.parts, spaces, seen))
         total = np.exp(total - total.max(axis=1, keepdims=True))
         return np.asarray(total / total.sum(axis=1, keepdims=True), np.float32)

@@ -21,15 +21,15 @@ from false_core.events import Progress
 from false_core.feedback import Feedback
 from false_core.inference.tiles import Tile, TilePlan
 from false_core.raster.classes import ClassTable, LandCoverClass
-from false_core.session.ground import Ground, open_ground
 from false_core.session.inbox import Inbox
-from false_core.session.kept_tiles import KeptTiles, LookedAt
+from false_core.session.kept_tiles import EncodedTile, KeptTiles
 from false_core.session.live_head import LiveHead, fit_live, head_of_model
 from false_core.session.outline import Outliner
-from false_core.session.pictures import Painter
+from false_core.session.pictures import ViewRenderer
 from false_core.session.places_to_label import GridOfPlaces
 from false_core.session.saving import save_live
 from false_core.session.session_labels import PlacedLabel, SessionLabels, points_of, take_places, tiles_of
+from false_core.session.session_raster import SessionRaster, open_session_raster
 from false_core.session.session_scores import HeldOut, annotation_of, hold_out
 from false_core.session.superseded import Superseded, stop_if
 from false_core.session_protocol import (
@@ -196,9 +196,9 @@ class Session:
         request = self._pending.pop(Open)
 
         def do() -> None:
-            ground = open_ground(request, Feedback(self._say_event))
-            self._room = _Room(ground, self._inbox, self._say)
-            self._say(_opened(request, ground))
+            raster = open_session_raster(request, Feedback(self._say_event))
+            self._room = _Room(raster, self._inbox, self._say)
+            self._say(_opened(request, raster))
 
         self._guarded(request.number, do)
 
@@ -209,16 +209,16 @@ class Session:
 class _Room:
     """A raster that is open, with its labels, the map of the moment and the view of it."""
 
-    def __init__(self, ground: Ground, inbox: Inbox, say: Callable[[Answer], None]) -> None:
-        self._ground, self._inbox, self._say = ground, inbox, say
-        self._tiles = KeptTiles(ground)
-        self._labels = SessionLabels(ground.source, ground.start.job.seed)
-        self._painter = Painter(ground, self._tiles)
-        self._outliner = Outliner(ground, self._tiles)
-        self._head = head_of_model(ground)
+    def __init__(self, raster: SessionRaster, inbox: Inbox, say: Callable[[Answer], None]) -> None:
+        self._raster, self._inbox, self._say = raster, inbox, say
+        self._tiles = KeptTiles(raster)
+        self._labels = SessionLabels(raster.source, raster.start.job.seed)
+        self._renderer = ViewRenderer(raster, self._tiles)
+        self._outliner = Outliner(raster, self._tiles)
+        self._head = head_of_model(raster)
         self._classes: tuple[ClassEntry, ...] = ()
-        self._plan: TilePlan = ground.plan(2)
-        self._grid = GridOfPlaces(ground, self._tiles, self._plan)
+        self._plan: TilePlan = raster.plan(2)
+        self._grid = GridOfPlaces(raster, self._tiles, self._plan)
         self._changed_by, self._changed_at = 0, time.monotonic()
         """The last request that changed labels or classes, and when it came."""
         self._fitted_by, self._fitted_at = 0, 0.0
@@ -303,7 +303,7 @@ class _Room:
             self._wants_fit = True
 
     def _look_ahead(self, tile: Tile) -> None:
-        looked = self._tiles.of(tile, self._inbox.asker(*CHANGES, View, Outline, Save, Score, Suggest))
+        looked = self._tiles.of(tile, self._inbox.interruption_by(*CHANGES, View, Outline, Save, Score, Suggest))
         self._grid.add(looked)
         now = time.monotonic()
         if now - self._told_at > PROGRESS_S or all(map(self._grid.knows, self._plan)):
@@ -346,7 +346,7 @@ class _Room:
         return len({label.code for label in self._known().values()}) >= 2
 
     def _shown_tiles(self) -> list[Tile]:
-        return self._painter.needed(self._view, self._plan) if self._view is not None else []
+        return self._renderer.needed(self._view, self._plan) if self._view is not None else []
 
     def _look_at_labels(self, tile: Tile) -> None:
         """Take the features of all labels that have a place in the core of a tile."""
@@ -359,7 +359,7 @@ class _Room:
 
         take_places(self._usable(), collect)
         # A view that moves on does not make labels worthless.
-        interrupted = self._inbox.asker(*CHANGES)
+        interrupted = self._inbox.interruption_by(*CHANGES)
         found: list[list[tuple[npt.NDArray[np.int64], dict[str, FloatArray]]]] = [[] for _ in wanted]
         for column, row in np.unique(np.concatenate([tiles for _, _, tiles in wanted]), axis=0).tolist():
             stop_if(interrupted)
@@ -373,10 +373,10 @@ class _Room:
             label.keep_features(own_parts)
 
     def _seen_at(
-        self, looked: LookedAt, places: Sequence[npt.NDArray[np.float64]]
+        self, looked: EncodedTile, places: Sequence[npt.NDArray[np.float64]]
     ) -> Iterator[tuple[npt.NDArray[np.bool_], dict[str, FloatArray]]]:
         """Yield for each of several arrays of places in a tile which are valid, and the features of those by part."""
-        f, window = self._ground.source.factor, looked.tile.window
+        f, window = self._raster.source.factor, looked.tile.window
         inside = [own - [window.column, window.row] for own in places]
         if looked.valid is None:
             yield from ((np.zeros(len(own), bool), {}) for own in inside)
@@ -403,7 +403,7 @@ class _Room:
         number = self._changed_by
         problem = self._problem(codes, len(usable) - len(known))
         if problem:
-            if self._ground.model is None:
+            if self._raster.model is None:
                 self._head = None
             self._say(Learned(number, len(known), len(usable) - len(known), self._outside(), problem))
             self._fitted_by = number
@@ -413,11 +413,13 @@ class _Room:
         points, seen = points_of(known, codes)
         before = self._head if self._head and self._head.fitted else None
         try:
-            self._head = fit_live(self._ground, classes, points, seen, before, lambda: stop_if(self._inbox.asker(*CHANGES)))
+            self._head = fit_live(
+                self._raster, classes, points, seen, before, lambda: stop_if(self._inbox.interruption_by(*CHANGES))
+            )
         except Superseded:
             self._wants_fit = True
             raise
-        plan = self._ground.plan(len(classes))
+        plan = self._raster.plan(len(classes))
         if plan != self._plan:
             self._new_plan(plan)
         if self._codes is not None and number != self._fitted_by:
@@ -430,7 +432,7 @@ class _Room:
     def _new_plan(self, plan: TilePlan) -> None:
         """Work on other tiles, which very many classes ask for. What labels and places are like is found out anew."""
         self._plan = plan
-        self._grid = GridOfPlaces(self._ground, self._tiles, plan)
+        self._grid = GridOfPlaces(self._raster, self._tiles, plan)
         for label in self._usable().values():
             label.forget_features()
         self._wants_fit = True
@@ -456,14 +458,14 @@ class _Room:
         since = max(self._view_at, self._changed_at if self._fitted_by == self._changed_by else 0.0)
         before = self._before[1] if self._before is not None and _same_place(self._before[0], view) else None
         labels = self._fitted_by
-        asked = self._inbox.asker(*CHANGES, View, Outline, Suggest, Save)
+        asked = self._inbox.interruption_by(*CHANGES, View, Outline, Suggest, Save)
         until = max(self._view_at + VIEW_S, time.monotonic() + SLICE_S) if self.far_labels() else math.inf
 
         def is_over() -> bool:
             self._gives_way = time.monotonic() > until
             return self._gives_way or asked()
 
-        for drawn in self._painter.draw(view, self._plan, head, before, is_over):
+        for drawn in self._renderer.draw(view, self._plan, head, before, is_over):
             self._say(
                 Picture(
                     view.number,
@@ -483,7 +485,9 @@ class _Room:
 
     def answer_outline(self, request: Outline) -> None:
         """Outline what is like the pixel at a click."""
-        shape = self._outliner.outline(request.x, request.y, request.reach, self._plan, self._inbox.asker(Outline, *CHANGES))
+        shape = self._outliner.outline(
+            request.x, request.y, request.reach, self._plan, self._inbox.interruption_by(Outline, *CHANGES)
+        )
         self._say(Outlined(request.number, "" if shape.is_empty else shape.wkb_hex))
 
     def answer_score(self, request: Score) -> None:
@@ -513,7 +517,7 @@ class _Room:
         for tile in (tile for tile in self._shown_tiles() if not self._grid.knows(tile)):
             if time.monotonic() > until and (places := self._grid.best(head, self._labels, seen, count)):
                 break
-            self._grid.add(self._tiles.of(tile, self._inbox.asker(*CHANGES, View, Suggest)))
+            self._grid.add(self._tiles.of(tile, self._inbox.interruption_by(*CHANGES, View, Suggest)))
         places = places or self._grid.best(head, self._labels, seen, count)
         self._say(SuggestedPlaces(request.number, self._fitted_by, places))
 
@@ -522,8 +526,8 @@ class _Room:
         head = self._fitted_head()
         known = self._known()
         held_out = self._scores(head)
-        stop_if(self._inbox.asker(Withdraw))
-        save_live(request, self._ground, head, self._annotation(head, known), held_out)
+        stop_if(self._inbox.interruption_by(Withdraw))
+        save_live(request, self._raster, head, self._annotation(head, known), held_out)
         self._say(Saved(request.number, request.path))
 
     def _fitted_head(self) -> LiveHead:
@@ -539,12 +543,12 @@ class _Room:
             known = self._known()
             points, seen = points_of(known, [c.code for c in head.classes])
             found = hold_out(
-                self._ground,
+                self._raster,
                 head,
                 self._annotation(head, known),
                 points,
                 seen,
-                lambda: stop_if(self._inbox.asker(*CHANGES, View, Outline, Withdraw)),
+                lambda: stop_if(self._inbox.interruption_by(*CHANGES, View, Outline, Withdraw)),
             )
             self._held_out = head, found
         return self._held_out[1]
@@ -553,9 +557,9 @@ class _Room:
 _ANY = {"code": 1, "name": "any", "color": "#000000"}
 
 
-def _opened(request: Open, ground: Ground) -> Opened:
-    source = ground.source
-    classes = ground.model[0].classes if ground.model else ()
+def _opened(request: Open, raster: SessionRaster) -> Opened:
+    source = raster.source
+    classes = raster.model[0].classes if raster.model else ()
     return Opened(
         request.number,
         SESSION_VERSION,
@@ -566,7 +570,7 @@ def _opened(request: Open, ground: Ground) -> Opened:
         source.source_width,
         source.source_height,
         tuple(ClassEntry(c.code, c.name, c.color) for c in classes),
-        str(ground.device),
+        str(raster.device),
     )
 
 

@@ -18,8 +18,8 @@ from false_core.accuracy.cross_validated import (
 )
 from false_core.feedback import Feedback
 from false_core.labels.annotation import Annotation
-from false_core.session.ground import Ground
 from false_core.session.live_head import LiveHead
+from false_core.session.session_raster import SessionRaster
 from false_core.session_protocol import ClassScore
 from false_core.training.heads.choice import HeadSamples, compare
 from false_core.training.heads.folds import folds_of
@@ -43,7 +43,7 @@ class HeldOut:
 
 
 def hold_out(
-    ground: Ground,
+    raster: SessionRaster,
     head: LiveHead,
     annotation: Annotation,
     points: LabelledPoints,
@@ -53,17 +53,17 @@ def hold_out(
     """Fit classifiers to all labels but some, and ask them about these.
 
     Args:
-        ground: The raster, and how it is looked at.
+        raster: The raster, and how it is looked at.
         head: The classifiers that were fitted to all labels.
         annotation: The labels, one shape each.
         points: Places of the labels.
         seen: Their features as classifiers see them, by part.
         at_step: Called at each step of each fit; what it raises ends it.
     """
-    number, seed = len(head.classes), ground.start.job.seed
-    folds = folds_of(annotation, ground.source.width, ground.source.height, seed)
-    samples = HeadSamples(ground.seen_spaces, points, seen, folds, number, unlabelled={}, others=ground.sample)
-    comparison = compare((ground.candidate,), samples, Feedback(), head.fitted, at_step)
+    number, seed = len(head.classes), raster.start.job.seed
+    folds = folds_of(annotation, raster.source.width, raster.source.height, seed)
+    samples = HeadSamples(raster.seen_spaces, points, seen, folds, number, unlabelled={}, others=raster.sample)
+    comparison = compare((raster.candidate,), samples, Feedback(), head.fitted, at_step)
     held = points.subset(comparison.held_out)
     labels = np.bincount(annotation.targets, minlength=number)
     accuracy = estimate_accuracy(held.owners, held.targets, comparison.log_probabilities, comparison.on_raster, labels)

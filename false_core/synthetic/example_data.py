@@ -7,7 +7,7 @@ from typing import Any
 
 from false_core.feedback import Feedback
 from false_core.jobs import ExampleData
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.synthetic.classes import CLASSES
 from false_core.synthetic.files import LAND_COVER, LAYER, labels_of, write_image, write_truth
 from false_core.synthetic.scene import generate

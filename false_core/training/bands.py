@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from false_core.distributed import World
+from false_core.computing.distributed import World
 from false_core.feedback import Feedback
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation, measure, measure_filled_bands, number_ranges

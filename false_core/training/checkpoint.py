@@ -21,13 +21,13 @@ import torch
 from torch import Tensor
 
 from false_core import __version__, jobs
-from false_core.distributed import ALONE, World
+from false_core.computing.distributed import ALONE, World
+from false_core.computing.precision import of_training
 from false_core.errors import OutputError
 from false_core.feedback import Feedback
-from false_core.hidden_names import UNFINISHED_ENDING
-from false_core.precision import of_training
+from false_core.outputs.hidden_names import UNFINISHED_ENDING
+from false_core.outputs.publish import discard_abandoned, published
 from false_core.presets import FinetuneSettings, PretrainSettings
-from false_core.publish import discard_abandoned, published
 from false_core.settings import cache_folder
 from false_core.untrusted import parse_json
 
@@ -110,7 +110,7 @@ class Checkpoint:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             tensors: dict[str, Tensor] = {}
-            tree = _uprooted(state, tensors)
+            tree = _flattened(state, tensors)
             if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
                 raise ValueError("no finite numbers")
             with published(self.path) as (partial,):
@@ -146,37 +146,37 @@ def _decoded(content: bytes) -> dict[str, Any]:
     # The library reads this part from files only.
     length = int.from_bytes(content[:8], "little")
     tree = parse_json(json.loads(content[8 : 8 + length])["__metadata__"][TREE_KEY])
-    state: dict[str, Any] = _planted(tree, tensors)
+    state: dict[str, Any] = _rebuilt(tree, tensors)
     if not isinstance(state["step"], int):
         raise ValueError("it says no step")
     return state
 
 
-def _uprooted(node: Any, tensors: dict[str, Tensor]) -> Any:
+def _flattened(node: Any, tensors: dict[str, Tensor]) -> Any:
     """Return ``node`` as JSON holds it, its tensors moved into ``tensors``."""
     if isinstance(node, Tensor):
         name = str(len(tensors))
         tensors[name] = node.detach().cpu().clone().contiguous()
         return {_TENSOR: name}
     if isinstance(node, dict) and node and all(isinstance(key, int) for key in node):
-        return {_NUMBERED: [[key, _uprooted(value, tensors)] for key, value in node.items()]}
+        return {_NUMBERED: [[key, _flattened(value, tensors)] for key, value in node.items()]}
     if isinstance(node, dict):
-        return {key: _uprooted(value, tensors) for key, value in node.items()}
+        return {key: _flattened(value, tensors) for key, value in node.items()}
     if isinstance(node, (list, tuple)):
-        return [_uprooted(value, tensors) for value in node]
+        return [_flattened(value, tensors) for value in node]
     return node
 
 
-def _planted(node: Any, tensors: dict[str, Tensor]) -> Any:
-    """Undo ``_uprooted``."""
+def _rebuilt(node: Any, tensors: dict[str, Tensor]) -> Any:
+    """Undo ``_flattened``."""
     if isinstance(node, dict) and _TENSOR in node:
         return tensors[node[_TENSOR]]
     if isinstance(node, dict) and _NUMBERED in node:
-        return {key: _planted(value, tensors) for key, value in node[_NUMBERED]}
+        return {key: _rebuilt(value, tensors) for key, value in node[_NUMBERED]}
     if isinstance(node, dict):
-        return {key: _planted(value, tensors) for key, value in node.items()}
+        return {key: _rebuilt(value, tensors) for key, value in node.items()}
     if isinstance(node, list):
-        return [_planted(value, tensors) for value in node]
+        return [_rebuilt(value, tensors) for value in node]
     return node
 
 

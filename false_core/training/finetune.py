@@ -12,9 +12,10 @@ import numpy.typing as npt
 from torch import nn
 
 from false_core.accuracy.cross_validated import accuracy_of_held_out
-from false_core.cost import is_worth_telling
-from false_core.device import tell_numbers
-from false_core.distributed import ALONE, World
+from false_core.computing.cost import is_worth_telling
+from false_core.computing.device import tell_precision
+from false_core.computing.distributed import ALONE, World
+from false_core.computing.precision import of_training
 from false_core.feedback import Feedback
 from false_core.jobs import Finetune
 from false_core.labels.annotation import Annotation
@@ -24,7 +25,6 @@ from false_core.labels.split import split
 from false_core.models.model_file import SHAPES, ModelCard, save_model
 from false_core.models.model_report import accuracy_in_short
 from false_core.models.weights import NONE
-from false_core.precision import of_training
 from false_core.presets import FINETUNE, FinetuneSettings, with_overrides
 from false_core.raster.classes import read_legend
 from false_core.raster.georeference import ground_facts
@@ -81,14 +81,14 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
     return scores
 
 
-def _report(made: _Made, notes: Sequence[str]) -> str:
+def _report(made: _UnwrittenModel, notes: Sequence[str]) -> str:
     assert made.learned_from is not None  # The first process knows it.
     about, picture = ground_facts(made.learned_from.source), draw_labels(made.learned_from)
     return finetuning_report(made.card, made.curves, made.confusion, notes, picture, about)
 
 
 @dataclass(frozen=True)
-class _Made:
+class _UnwrittenModel:
     """A model that is not written yet, and what its report shows."""
 
     card: ModelCard
@@ -99,7 +99,7 @@ class _Made:
     learned_from: LabelledRaster | None = None
 
 
-def _train(start: Start, feedback: Feedback, world: World) -> _Made:
+def _train(start: Start, feedback: Feedback, world: World) -> _UnwrittenModel:
     """Train a decoder, and the encoder with it unless that is frozen."""
     job, base = start.job, start.base
     settings = decoder_settings(start)
@@ -112,7 +112,7 @@ def _train(start: Start, feedback: Feedback, world: World) -> _Made:
         training, held_out = split(annotation, job.validation, source.width, source.height, job.seed)
         _warn_of_labels(annotation, held_out, job.validation > 0, source, feedback)
     raster = LabelledRaster(source, normalisation, annotation)
-    tell_numbers(of_training(start.device, settings.mixed_precision), start.device, feedback)
+    tell_precision(of_training(start.device, settings.mixed_precision), start.device, feedback)
     if world is ALONE and is_worth_telling(settings.steps * settings.batch_size * settings.crop_size**2):
         feedback.info(decoder_cost(settings, raster, start.device, feedback).told())
     trained = train_segmenter(job, settings, base, raster, cache, (training, held_out), start.device, feedback, world)
@@ -127,10 +127,10 @@ def _train(start: Start, feedback: Feedback, world: World) -> _Made:
     )
     if trained.origin:
         card = replace(card, provenance={**card.provenance, "weights": trained.origin})
-    return _Made(card, trained.network, trained.confusion, trained.curves, trained.checkpoint, raster)
+    return _UnwrittenModel(card, trained.network, trained.confusion, trained.curves, trained.checkpoint, raster)
 
 
-def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
+def _fit(start: Start, feedback: Feedback, world: World) -> _UnwrittenModel:
     """Fit linear classifiers to features of frozen encoders."""
     job = start.job
     with feedback.stage("Reading the labels", 0.05):
@@ -139,7 +139,7 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
     if not world.share.is_main:
         scores: dict[str, float] = world.broadcast_object(dict)
         card = card_of(start, source, normalisation, annotation, None, None, "", {})
-        return _Made(replace(card, provenance={"scores": scores}), nn.Identity(), None)
+        return _UnwrittenModel(replace(card, provenance={"scores": scores}), nn.Identity(), None)
     encoders, origin = frozen_encoders(job, start.base, source, feedback)
     smoothing = smoothing_px(job, source)
     with feedback.stage("Fitting", 0.02):
@@ -174,7 +174,7 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
     if origin:
         card = replace(card, provenance={**card.provenance, "weights": origin})
     world.broadcast_object(lambda: card.provenance["scores"])
-    return _Made(card, fitted.segmenter, fitted.confusion, learned_from=raster)
+    return _UnwrittenModel(card, fitted.segmenter, fitted.confusion, learned_from=raster)
 
 
 def decoder_settings(start: Start) -> FinetuneSettings:

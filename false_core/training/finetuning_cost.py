@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from false_core.cost import Cost, SpeedTest, most_memory
-from false_core.distributed import ALONE
+from false_core.computing.cost import Cost, SpeedTest, most_memory
+from false_core.computing.distributed import ALONE
 from false_core.feedback import Feedback
 from false_core.inference.tiles import TilePlan
 from false_core.models.fused import FeatureParts
@@ -23,10 +23,10 @@ from false_core.training.heads.choice import candidates_for
 from false_core.training.heads.fit import SAMPLED_PIXELS_SEEN, FrozenEncoder
 from false_core.training.heads.fits import PENALTY
 from false_core.training.heads.folds import FOLDS
+from false_core.training.heads.pseudo_labels import PSEUDO_LABEL_SHARE
 from false_core.training.heads.regression import fit_logistic
 from false_core.training.heads.samples import LOOK_SIDE_PX, LOOKS, labelled_points
 from false_core.training.heads.spaces import COMPONENTS, names_in
-from false_core.training.heads.sure_pixels import SURE_SHARE
 from false_core.training.pretraining_cost import BYTES_OF_A_WEIGHT
 from false_core.training.segmenter_training import SegmenterTrainer
 
@@ -78,7 +78,7 @@ def fitting_cost(
     points = len(labelled_points(raster.annotation, seed).owners)
     width = sum(_width(member, parts) for member in members)
     # Each is fitted without a fold, then to all labels, and those that are chosen to pixels of the raster besides.
-    seen = points + SURE_SHARE * SAMPLED_PIXELS_SEEN
+    seen = points + PSEUDO_LABEL_SHARE * SAMPLED_PIXELS_SEEN
     again = sum(_width(member.parts, parts) for member in candidates[0].members)
     fits = of_classifier.seconds * (FOLDS + 1) * (points * width + seen * again) * classes
     seconds = tiles_looked_at(raster, seed) * of_tile.seconds + fits

@@ -34,12 +34,12 @@ SURROUNDINGS_PX = 64
 THUMBNAIL_PX = 96
 """Pixels of a picture at most: larger patches are shown smaller."""
 
-Look = Callable[[int], tuple[ViewPairs, dict[str, Tensor]]]
+BatchEmbedder = Callable[[int], tuple[ViewPairs, dict[str, Tensor]]]
 """Gives the batch of a number, and its embeddings (2N, d) at each level."""
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class AnchorExample:
     """One anchor and what belongs to it.
 
     Attributes:
@@ -61,20 +61,25 @@ class Gallery:
         level: Object that an embedding stands for: a whole patch (``"image"``) or a point (``"points"``).
         determined: True where the others are false negatives that FNSD determined; otherwise they are the nearest
             neighbours.
-        exhibits: The exhibits from the least to the most similar.
+        examples: The examples from the least to the most similar.
         anchors: Number of anchors they were chosen from: benchmark anchors, or all.
         looked_at: Number of embeddings that were looked at.
     """
 
     level: str
     determined: bool
-    exhibits: tuple[Exhibit, ...]
+    examples: tuple[AnchorExample, ...]
     anchors: int
     looked_at: int
 
 
 def collect_galleries(
-    look: Look, numbers: Iterable[int], settings: PretrainSettings, truth: Truth | None, seed: int, feedback: Feedback
+    look: BatchEmbedder,
+    numbers: Iterable[int],
+    settings: PretrainSettings,
+    truth: Truth | None,
+    seed: int,
+    feedback: Feedback,
 ) -> list[Gallery]:
     """Choose anchors from a few batches and cut out their pictures; one gallery per level.
 
@@ -82,7 +87,7 @@ def collect_galleries(
     negative is least alike and those whose is most.
     """
     determined = settings.method == "false" or settings.false_negatives
-    exhibits: dict[str, list[Exhibit]] = {}
+    examples: dict[str, list[AnchorExample]] = {}
     anchors: dict[str, int] = {}
     looked_at: dict[str, int] = {}
     for number in numbers:
@@ -101,35 +106,37 @@ def collect_galleries(
                 found = determine_false_negatives(z, Calibration.of(settings).search, candidates)
             else:
                 found = _nearest(similarity, positions)
-            show = _Show(batch, positions, similarity, found, settings, truth.classes_at(positions) if truth else None)
-            exhibits.setdefault(level, []).extend(show.exhibit(anchor, level) for anchor in show.choose(generator))
+            show = _GalleryBatch(
+                batch, positions, similarity, found, settings, truth.classes_at(positions) if truth else None
+            )
+            examples.setdefault(level, []).extend(show.example(anchor, level) for anchor in show.choose(generator))
             anchors[level] = anchors.get(level, 0) + int(found.benchmark.sum())
             looked_at[level] = looked_at.get(level, 0) + len(own)
     return [
         Gallery(level, determined, tuple(_spread(all_)), anchors[level], looked_at[level])
-        for level, all_ in exhibits.items()
+        for level, all_ in examples.items()
     ]
 
 
 def draw_gallery(gallery: Gallery) -> str:
     """Return the gallery as SVG, one anchor per column; empty where there is none."""
-    exhibits = gallery.exhibits
-    if not exhibits:
+    examples = gallery.examples
+    if not examples:
         return ""
-    rows = max(len(exhibit.pictures) for exhibit in exhibits)
+    rows = max(len(example.pictures) for example in examples)
     figure = Figure(figsize=(1.15 * SHOWN_ANCHORS + 0.3, 1.45 * rows + 0.1), layout="constrained")
     grid = figure.subplots(rows, SHOWN_ANCHORS, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
-    for column, exhibit in enumerate(exhibits):
-        for row, picture in enumerate(exhibit.pictures):
+    for column, example in enumerate(examples):
+        for row, picture in enumerate(example.pictures):
             axes = grid[row, column]
             axes.set_axis_on()
             show_picture(axes, picture)
             if gallery.level != IMAGE:
                 mark_middle(axes, picture)
             if row:
-                axes.set_xlabel(_caption(exhibit, row - 1), fontsize=8, labelpad=2)
+                axes.set_xlabel(_caption(example, row - 1), fontsize=8, labelpad=2)
     other = "False negative" if gallery.determined else "Nearest other"
     for row in range(rows):
         grid[row, 0].set_ylabel(localised(("Anchor", "Other view", other)[min(row, 2)]), fontsize=9)
@@ -137,7 +144,7 @@ def draw_gallery(gallery: Gallery) -> str:
 
 
 @dataclass(frozen=True)
-class _Show:
+class _GalleryBatch:
     """One batch at one level: what can be chosen and shown of it.
 
     Attributes:
@@ -163,12 +170,12 @@ class _Show:
         beside = self.similarity[rows, self.found.indices[rows, 0]].cpu().numpy()
         return [int(anchors[position]) for position in _evenly(beside)]
 
-    def exhibit(self, anchor: int, level: str) -> Exhibit:
+    def example(self, anchor: int, level: str) -> AnchorExample:
         """Return what is shown of ``anchor``."""
         other_view = int(positives(len(self.similarity), torch.device("cpu"))[anchor])
         others = [other_view, *self.found.indices[anchor, :MOST_OTHERS].tolist()]
         size = self.settings.crop_size if level == IMAGE else min(SURROUNDINGS_PX, self.settings.crop_size)
-        return Exhibit(
+        return AnchorExample(
             tuple(picture_at(self.batch, self.positions, row, size) for row in (anchor, *others)),
             tuple(float(self.similarity[anchor, row]) for row in others),
             tuple(self._same_class(anchor, row) for row in others),
@@ -203,9 +210,9 @@ def _nearest(similarity: Tensor, positions: EmbeddingPositions) -> FalseNegative
     return FalseNegatives(~same.all(dim=1), nearest)
 
 
-def _spread(exhibits: list[Exhibit]) -> list[Exhibit]:
+def _spread(examples: list[AnchorExample]) -> list[AnchorExample]:
     """Return up to ``SHOWN_ANCHORS`` of them, from the least to the most similar."""
-    return [exhibits[position] for position in _evenly(np.array([exhibit.similarities[1] for exhibit in exhibits]))]
+    return [examples[position] for position in _evenly(np.array([example.similarities[1] for example in examples]))]
 
 
 def _evenly(values: npt.NDArray[np.floating]) -> list[int]:
@@ -218,10 +225,10 @@ def _evenly(values: npt.NDArray[np.floating]) -> list[int]:
     ]
 
 
-def _caption(exhibit: Exhibit, number: int) -> str:
+def _caption(example: AnchorExample, number: int) -> str:
     words = {True: "same class", False: "other class", None: ""}
-    similarity = localised(f"{exhibit.similarities[number]:.2f}")
-    return f"{similarity}\n{localised(words[exhibit.same_class[number]])}".rstrip()
+    similarity = localised(f"{example.similarities[number]:.2f}")
+    return f"{similarity}\n{localised(words[example.same_class[number]])}".rstrip()
 
 
 def mark_middle(axes: Axes, picture: Colours) -> None:

@@ -14,13 +14,13 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from false_core.backbone_libraries import BatchNormAct2d
-from false_core.distributed import World
+from false_core.computing.backbone_libraries import BatchNormAct2d
+from false_core.computing.distributed import World
 
-Network = TypeVar("Network", bound=nn.Module)
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 
-def with_global_batch_norms(network: Network, world: World) -> Network:
+def with_global_batch_norms(network: AnyModule, world: World) -> AnyModule:
     """Return ``network`` with batch norms over all processes, weights and names as they are."""
     if not world.is_shared:
         return network
@@ -58,7 +58,7 @@ def _normalised(norm: _BatchNorm, values: Tensor) -> Tensor:
     assert norm.running_mean is not None and norm.running_var is not None and norm.momentum is not None
     out: Tensor
     if values.is_cuda:
-        out = _NormaliseOnCard.apply(values, norm.weight, norm.bias, norm)
+        out = _NormaliseOnGpu.apply(values, norm.weight, norm.bias, norm)
     else:
         out, mean, variance, count = _Normalise.apply(values, norm.weight, norm.bias, norm.eps)
         with torch.no_grad():
@@ -78,7 +78,7 @@ def _of_everyone(statistics: list[Tensor], values: Tensor) -> tuple[Tensor, ...]
     return torch.split(everyone.view(-1, len(own)), [len(statistics[0]), len(statistics[0]), 1], dim=1)
 
 
-class _NormaliseOnCard(torch.autograd.Function):
+class _NormaliseOnGpu(torch.autograd.Function):
     """The computation of ``SyncBatchNorm``, by the same kernels, which take half precision and add in single precision."""
 
     @staticmethod

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.amp import GradScaler
 
-from false_core.distributed import ALONE, World
+from false_core.computing.distributed import ALONE, World
 from false_core.methods.method import FirstLook, Method, Outcome, Views
 from false_core.training.gradient_sum import GradientSum
 

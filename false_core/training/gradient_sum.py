@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from false_core.distributed import World
+from false_core.computing.distributed import World
 
 BUCKET_BYTES = 25 << 20
 """Gradients that travel together: few messages, of which the first leaves early. PyTorch's own size for that."""
@@ -34,7 +34,7 @@ class GradientSum:
         self._buckets: list[list[nn.Parameter]] = []
         self._missing: list[int] = []
         self._left = 0
-        self._leaving: list[_Leaving] = []
+        self._leaving: list[_GradientBucket] = []
         self._is_last = False
         if not world.is_shared:
             return
@@ -79,10 +79,10 @@ class GradientSum:
         gradients = [weight.grad for weight in self._buckets[self._left] if weight.grad is not None]
         self._left += 1
         if gradients:
-            self._leaving.append(_Leaving(gradients))
+            self._leaving.append(_GradientBucket(gradients))
 
 
-class _Leaving:
+class _GradientBucket:
     """Gradients that are on their way."""
 
     def __init__(self, gradients: list[torch.Tensor]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from false_core.device import describe, is_failure_of_device, is_out_of_memory
+from false_core.computing.device import describe, is_failure_of_device, is_out_of_memory
 from false_core.errors import Cancelled, DeviceError, FalseError, InputError, OutOfMemoryError
 from false_core.raster.file_state import signature_of
 from false_core.raster.source import RasterSource

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from false_core.collection.places import read_places, with_places_alone
-from false_core.device import choose_device
-from false_core.distributed import ALONE, World
+from false_core.collection.places import with_places_alone
+from false_core.computing.device import choose_device
+from false_core.computing.distributed import ALONE, World
 from false_core.errors import RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import NOTHING_KEPT, Pretrain
@@ -100,7 +100,7 @@ class Pretraining:
             sources, areas = areas_within(sources, job.extent, feedback)
             places = None
             if job.places:
-                sources, areas, places = with_places_alone(sources, areas, read_places(job.places, sources, areas, feedback))
+                sources, areas, places = with_places_alone(sources, areas, job.places, feedback)
             truth = Truth(job.truth, sources) if job.truth else None
             torch.manual_seed(job.seed)
             # Also for given weights, and an encoder of ours with statistics of its own: measured anew, the bands have mean 0

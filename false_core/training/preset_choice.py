@@ -12,11 +12,11 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from false_core.cost import SpeedTest, time_in_words
-from false_core.device import describe, is_out_of_memory, memory_of
-from false_core.distributed import ALONE, World
+from false_core.computing.cost import SpeedTest, time_in_words
+from false_core.computing.device import describe, is_out_of_memory, memory_of
+from false_core.computing.distributed import ALONE, World
+from false_core.computing.precision import autocast, precision_in_training
 from false_core.feedback import Feedback
-from false_core.precision import autocast, precision_in_training
 from false_core.presets import PRETRAIN
 
 AUTO, QUICK, STANDARD = "auto", "quick", "standard"

@@ -9,16 +9,16 @@ from typing import Any
 
 from torch import Tensor
 
-from false_core.cost import is_worth_telling
-from false_core.device import tell_numbers
-from false_core.distributed import ALONE, World
+from false_core.computing.cost import is_worth_telling
+from false_core.computing.device import tell_precision
+from false_core.computing.distributed import ALONE, World
+from false_core.computing.precision import of_training
 from false_core.feedback import Feedback
 from false_core.jobs import Pretrain
 from false_core.methods.method import Outcome, named_after_level
 from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.header import ENCODER
 from false_core.models.model_file import MADE_BY, STAGES, ModelCard, save_model
-from false_core.precision import of_training
 from false_core.raster.georeference import ground_facts
 from false_core.raster.source import RasterSource, Window, first_names
 from false_core.reports.page import write_report
@@ -109,7 +109,7 @@ def pretrain_stage(
             if state:
                 trainer.restore(state)
                 curves.restore(state["curves"])
-            tell_numbers(of_training(start.device, settings.mixed_precision), start.device, feedback)
+            tell_precision(of_training(start.device, settings.mixed_precision), start.device, feedback)
             if world is ALONE and is_worth_telling(2 * settings.crop_size**2 * settings.batch_size * (steps - trainer.step)):
                 feedback.info(pretraining_cost(start, trainer.step, job, feedback).told())
             _train(trainer, sampler, start.truth, curves, guard, feedback, world)

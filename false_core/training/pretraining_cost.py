@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 
-from false_core.cost import Cost, SpeedTest, most_memory
+from false_core.computing.cost import Cost, SpeedTest, most_memory
 from false_core.feedback import Feedback
 from false_core.jobs import Pretrain
 from false_core.presets import PretrainSettings

@@ -168,7 +168,7 @@ def _gallery(gallery: Gallery, card: ModelCard, named: bool) -> Section:
     """Return a gallery with what has to be said about it; ``named`` says which level it is of."""
     what = "patches" if gallery.level == IMAGE else "points"
     level = f" ({what})" if named else ""
-    known = any(same is not None for exhibit in gallery.exhibits for same in exhibit.same_class)
+    known = any(same is not None for example in gallery.examples for same in example.same_class)
     where = "in the middle of the patch" if gallery.level == IMAGE else "at the point"
     classes = f" Classes are those of the truth raster {where}." if known else ""
     how = f"The numbers are cosine similarities to the anchor.{classes} {_crops(gallery, card)}"
@@ -192,7 +192,7 @@ def _gallery(gallery: Gallery, card: ModelCard, named: bool) -> Section:
     )
     text = (
         f"The rows are benchmark anchors, another view of each, and {found} should show the same land cover as the anchor. "
-        f"These are {len(gallery.exhibits)} of the {gallery.anchors:,} benchmark anchors that were found among "
+        f"These are {len(gallery.examples)} of the {gallery.anchors:,} benchmark anchors that were found among "
         f"{gallery.looked_at:,} {what} after the training, from the least to the most similar. {how}"
     )
     return Section(heading, text, draw_gallery(gallery))

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from false_core.accuracy.metrics import IntArray
-from false_core.distributed import World
+from false_core.computing.distributed import World
+from false_core.computing.precision import autocast, loss_scaler, precision_in_training
 from false_core.feedback import Feedback
 from false_core.jobs import Finetune
 from false_core.labels.annotation import IGNORE, Annotation
@@ -21,7 +22,6 @@ from false_core.models.encoder import channels_of
 from false_core.models.model_file import DECODER_PREFIX, ModelCard, load_weights
 from false_core.models.segmenter import build_segmenter, with_prior
 from false_core.models.weights import start_from
-from false_core.precision import autocast, loss_scaler, precision_in_training
 from false_core.presets import PHOTOMETRIC, FinetuneSettings
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation

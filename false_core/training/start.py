@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from false_core.device import choose_device
-from false_core.distributed import ALONE, World
+from false_core.computing.device import choose_device
+from false_core.computing.distributed import ALONE, World
 from false_core.errors import ModelFileError, RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import Finetune, parameters

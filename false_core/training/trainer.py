@@ -12,15 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from false_core.device import describe, is_out_of_memory
-from false_core.device_limits import DeviceLimit
-from false_core.distributed import ALONE, World
+from false_core.computing.device import describe, is_out_of_memory
+from false_core.computing.device_limits import DeviceLimit
+from false_core.computing.distributed import ALONE, World
+from false_core.computing.precision import autocast, loss_scaler, precision_in_training
 from false_core.errors import OutOfMemoryError
 from false_core.feedback import Feedback
 from false_core.methods.method import Outcome, Views
 from false_core.methods.pictures import MarkedViews, NeighbourPairs
 from false_core.methods.registry import build_method
-from false_core.precision import autocast, loss_scaler, precision_in_training
 from false_core.presets import SIMCLR, PretrainSettings
 from false_core.sampling.colour import BlackAndWhite, SimCLRColour
 from false_core.sampling.geometry import resample_crops

@@ -12,7 +12,8 @@ from affine import Affine
 from torch import nn
 
 from false_core.accuracy.metrics import IntArray, confusion_matrix
-from false_core.distributed import ALONE, World
+from false_core.computing.distributed import ALONE, World
+from false_core.computing.threads import BackgroundWriter
 from false_core.feedback import Feedback
 from false_core.inference.batches import BatchedNetwork
 from false_core.inference.folding import for_inference
@@ -23,7 +24,6 @@ from false_core.labels.annotation import IGNORE, Annotation
 from false_core.models.segmenter import class_probabilities
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
-from false_core.threads import BackgroundWriter
 
 REACH = 2
 """Working pixels beyond the pixels that a tile adds something to in which a map depends on it: it is interpolated."""

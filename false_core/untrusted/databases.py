@@ -97,7 +97,7 @@ def check_view(name: str, layer: str, most: int) -> None:
                 )
 
 
-class _Views:
+class _DatabaseViews:
     """The views of a database that is open for reading, None where there is none, and how long they may take together."""
 
     def __init__(self, name: str, database: Optional[sqlite3.Connection]) -> None:
@@ -195,9 +195,9 @@ class _Views:
 
 
 @contextmanager
-def _views_of(name: str) -> Iterator[_Views]:
+def _views_of(name: str) -> Iterator[_DatabaseViews]:
     if not is_database(name):
-        yield _Views(name, None)
+        yield _DatabaseViews(name, None)
     elif name.startswith("/vsi"):
         with tempfile.TemporaryDirectory(prefix="false-") as folder:
             unpacked = Path(folder) / "database"
@@ -205,10 +205,10 @@ def _views_of(name: str) -> Iterator[_Views]:
                 for piece in bytes_of(name):
                     file.write(piece)
             with _opened(unpacked) as database:
-                yield _Views(name, database)
+                yield _DatabaseViews(name, database)
     else:
         with _opened(Path(name)) as database:
-            yield _Views(name, database)
+            yield _DatabaseViews(name, database)
 
 
 @contextmanager

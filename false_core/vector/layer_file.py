@@ -10,7 +10,7 @@ import pyogrio
 import pyogrio.errors
 
 from false_core.errors import OutputError
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.untrusted.names import is_name_read_otherwise
 
 REMEDY = "Choose a name that ends in .gpkg, .shp, .geojson, .fgb, .gml, .kml, .tab or .sqlite."

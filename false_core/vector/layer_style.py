@@ -12,8 +12,8 @@ from pathlib import Path
 
 from false_core.errors import OutputError
 from false_core.language.catalogue import localised
+from false_core.outputs.sidecars import STYLES_TABLE, is_signed_style, is_style_of_user, signed_style
 from false_core.raster.classes import LandCoverClass
-from false_core.sidecars import STYLES_TABLE, is_signed_style, is_style_of_user, signed_style
 from false_core.vector.layer_file import GEOPACKAGE, driver_of
 
 _TABLE_OF_STYLES = """

@@ -16,7 +16,7 @@ import pyogrio
 from rasterio.crs import CRS
 
 from false_core.errors import OutputError
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.classes import LandCoverClass
 from false_core.vector.layer_file import DRIVER_OPTIONS, GEOPACKAGE, SHAPEFILE, driver_of, layer_name
 from false_core.vector.layer_style import keep_style, style_of_classes

@@ -23,16 +23,17 @@ from qgis.PyQt.QtWidgets import QWidget
 
 from false_core import jobs
 from false_core.errors import FalseError
-from qgis_false import PLUGIN_FOLDER, class_field, layers, legend, made_files, settings, tasks
+from qgis_false import PLUGIN_FOLDER, made_files, settings, tasks
 from qgis_false.algorithms.fields import classified, shown_fields, the_only
 from qgis_false.algorithms.groups import title_of_group
 from qgis_false.algorithms.kinds import Request, definition, export_definition, job_fields
 from qgis_false.algorithms.problems import problems, with_names_of_rasters
 from qgis_false.environment.processes import ProcessingCancelled
 from qgis_false.help import help_page
+from qgis_false.layers import class_field, legend, sources
+from qgis_false.layers.result_names import name_layers
 from qgis_false.length_units import in_unit_of
-from qgis_false.parameter_names import with_parameters_said
-from qgis_false.result_names import name_layers
+from qgis_false.parameter_names import with_labels_and_names
 from qgis_false.translation import tr
 
 Values = Dict[str, Any]
@@ -44,8 +45,8 @@ ICONS_FOLDER = PLUGIN_FOLDER / "icons"
 def missing_to_compute(job: Type[Any]) -> str:
     """Return why a job cannot be run on this computer and what to do, or nothing where it can."""
     # Not needed when QGIS starts.
+    from qgis_false.compute.launcher import launcher_for
     from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
-    from qgis_false.launcher import launcher_for
 
     try:
         launcher = launcher_for(job)
@@ -224,7 +225,7 @@ class JobAlgorithm(FalseAlgorithm):
         return missing_to_compute(self.JOB)
 
     def can_be_estimated(self) -> bool:
-        from qgis_false.launcher import is_on_scheduler
+        from qgis_false.compute.launcher import is_on_scheduler
 
         # A launcher or a scheduler may have it done by another computer.
         elsewhere = settings.LAUNCHER.value() or is_on_scheduler(self.JOB)
@@ -243,7 +244,7 @@ class JobAlgorithm(FalseAlgorithm):
         named = the_only(self.JOB, jobs.FIELD)
         if not named:
             return True
-        layer = layers.layer_of(parameters.get(classified(self.JOB)), context)
+        layer = sources.layer_of(parameters.get(classified(self.JOB)), context)
         self._class_field = self.parameterAsString(parameters, named, context)
         if not self._class_field and layer is not None:
             self._class_field = class_field.class_field_of(layer)
@@ -260,9 +261,9 @@ class JobAlgorithm(FalseAlgorithm):
         for name, field in shown_fields(self.JOB).items():
             value = parameters.get(name)
             value = value[0] if isinstance(value, list) and value else value
-            if not value or not field.parameter.kind.is_raster or layers.value_stands_for_rasters(value, context):
+            if not value or not field.parameter.kind.is_raster or sources.value_stands_for_rasters(value, context):
                 continue
-            layer = layers.layer_of(value, context)
+            layer = sources.layer_of(value, context)
             if isinstance(layer, QgsRasterLayer):
                 return layer.crs()
         return None
@@ -274,9 +275,9 @@ class JobAlgorithm(FalseAlgorithm):
 
     def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         # Not needed when QGIS starts.
+        from qgis_false.compute.launcher import folder_for_files
+        from qgis_false.compute.worker import run_job
         from qgis_false.environment.supervisor import folder_for_a_job
-        from qgis_false.launcher import folder_for_files
-        from qgis_false.worker import run_job
 
         self.warn_of_unknown(parameters, feedback)
         if self.only_estimates:
@@ -319,17 +320,17 @@ class JobAlgorithm(FalseAlgorithm):
         if entries:
             fields["legend"] = legend.write_legend(entries, folder)
         try:
-            with jobs.parameters_called_by(jobs.BY_LABEL):
+            with jobs.parameters_named_by(jobs.BY_LABEL):
                 return jobs.from_mapping({"job": self.JOB.NAME, **fields})
         except FalseError as error:
-            raise QgsProcessingException(with_parameters_said(self.JOB, str(error))) from error
+            raise QgsProcessingException(with_labels_and_names(self.JOB, str(error))) from error
 
     def _estimated(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         """Say what the job costs, and do nothing of it."""
+        from qgis_false.compute.exported_job import forget_layers
+        from qgis_false.compute.launcher import folder_for_files
+        from qgis_false.compute.worker import run_job
         from qgis_false.environment.supervisor import folder_for_a_job
-        from qgis_false.exported_job import forget_layers
-        from qgis_false.launcher import folder_for_files
-        from qgis_false.worker import run_job
 
         with folder_for_a_job(folder_for_files(jobs.Estimate)) as folder:
             asked = self._job(parameters, context, feedback, Path(folder))
@@ -343,7 +344,7 @@ class JobAlgorithm(FalseAlgorithm):
         self, target: str, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> Values:
         """Write the job to a file, and return where its outputs will be, so that a model can export its next step too."""
-        from qgis_false import exported_job  # Not needed when QGIS starts.
+        from qgis_false.compute import exported_job  # Not needed when QGIS starts.
 
         with exported_job.files_folder_for(target) as folder:
             asked = self._job(parameters, context, feedback, folder)

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, Dict, Type
 
 from false_core.jobs import FIELD, Kind, Parameter
-from qgis_false.parameter_names import said
+from qgis_false.parameter_names import label_and_name
 from qgis_false.translation import tr
 
 YES, NO = "yes", "no"
@@ -34,9 +34,9 @@ class Field:
         return self.name.upper()
 
     @property
-    def said(self) -> str:
+    def label_and_name(self) -> str:
         """The name of it in messages."""
-        return said(self.job, self.name)
+        return label_and_name(self.job, self.name)
 
     @property
     def layer(self) -> Field:

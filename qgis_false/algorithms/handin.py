@@ -15,9 +15,10 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QLocale
 
 from false_core import jobs
-from qgis_false import layers, settings
+from qgis_false import settings
 from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import JobAlgorithm, Values
+from qgis_false.layers import class_styles, sources
 from qgis_false.translation import tr
 
 MAP_FILE, LAYOUT_FILE = "map.tif", "layout.pdf"
@@ -40,20 +41,20 @@ class HandIn(JobAlgorithm):
 
     def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         self._made = super().carry_out(parameters, context, feedback)
-        layer = layers.layer_of(parameters.get("MAP"), context)
+        layer = sources.layer_of(parameters.get("MAP"), context)
         self._title = self.parameterAsString(parameters, "TITLE", context) or (layer.name() if layer is not None else "")
         return self._made
 
     def postProcessAlgorithm(self, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         """Make the page. In the main thread, as a layout is a scene of Qt."""
-        from qgis_false.layout import write_layout  # Not needed when QGIS starts.
+        from qgis_false.layers.layout import write_layout  # Not needed when QGIS starts.
 
         if "OUTPUT" not in self._made or "ACCURACY" not in self._made:
             return {}  # Only exported.
         folder = Path(self._made["OUTPUT"])
-        with layers.as_it_is(str(folder / MAP_FILE)):
+        with sources.as_it_is(str(folder / MAP_FILE)):
             layer = QgsRasterLayer(str(folder / MAP_FILE), self._title or tr("Map"))
-        layers.ClassStyle().postProcessLayer(layer, context, feedback)
+        class_styles.ClassStyle().postProcessLayer(layer, context, feedback)
         accuracy = str(self._made["ACCURACY"])
         decimal = QLocale(QgsApplication.locale()).decimalPoint()
         words = tr("unknown") if accuracy == "unknown" else accuracy.replace(".", decimal)

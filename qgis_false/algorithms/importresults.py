@@ -15,12 +15,13 @@ from qgis.core import (
 )
 
 from false_core import jobs
-from qgis_false import layers, settings, tasks
+from qgis_false import settings, tasks
 from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import FalseAlgorithm, Values
-from qgis_false.confidence_style import confidence_style
-from qgis_false.result_metadata import metadata_of
-from qgis_false.result_names import name_of_layer, subject_of
+from qgis_false.layers.class_styles import class_style
+from qgis_false.layers.confidence_style import confidence_style
+from qgis_false.layers.result_metadata import metadata_of
+from qgis_false.layers.result_names import name_of_layer, subject_of
 from qgis_false.translation import tr
 
 _LAYERS = {
@@ -52,8 +53,8 @@ class ImportResults(FalseAlgorithm):
 
     def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         # Not needed when QGIS starts.
-        from qgis_false.exported_job import made_by
-        from qgis_false.path_mapping import parse_mapping
+        from qgis_false.compute.exported_job import made_by
+        from qgis_false.compute.path_mapping import parse_mapping
 
         self.warn_of_unknown(parameters, feedback)
         mapping = parse_mapping(self.parameterAsString(parameters, "PATHS", context).strip() or settings.PATHS.value())
@@ -68,7 +69,7 @@ class ImportResults(FalseAlgorithm):
                     _LAYERS[declared[name].kind],
                 )  # fmt: skip
                 details.forceName = True
-                style = confidence_style() if name == "confidence" else layers.class_style()
+                style = confidence_style() if name == "confidence" else class_style()
                 style.metadata = metadata_of(job)
                 details.setPostProcessor(style)
                 context.addLayerToLoadOnCompletion(path, details)

@@ -40,10 +40,11 @@ from qgis.core import (
 
 from false_core import jobs
 from false_core.jobs import Kind
-from qgis_false import label_layers, layers, tasks
+from qgis_false import tasks
 from qgis_false.algorithms.fields import NO, YES, Field, classified, shown_fields
-from qgis_false.confidence_style import confidence_style
-from qgis_false.legend import LabelStyle
+from qgis_false.layers import class_styles, label_layers, sources
+from qgis_false.layers.confidence_style import confidence_style
+from qgis_false.layers.legend import LabelStyle
 from qgis_false.translation import failure, tr
 
 
@@ -71,7 +72,7 @@ class Request:
             # So the table of a batch says that a layer was left out.
             empty = value.sink.valueAsString(self.context.expressionContext(), "")[0] == ""
             return None if empty else value
-        return None if layers.is_null(value) or value == "" else value
+        return None if sources.is_null(value) or value == "" else value
 
 
 @dataclass(frozen=True)
@@ -126,23 +127,23 @@ def _read_raster(request: Request, field: Field) -> Optional[str]:
 def _read_rasters(request: Request, field: Field) -> Optional[List[str]]:
     if field.optional and not request.raw(field):
         return None
-    return [one if isinstance(one, str) else layers.name_in_job(one, request.feedback) for one in _imagery(request, field)]
+    return [one if isinstance(one, str) else sources.name_in_job(one, request.feedback) for one in _imagery(request, field)]
 
 
 def _imagery(request: Request, field: Field) -> List[Union[str, QgsRasterLayer]]:
     """Return what was entered, in its order: layers, and names that stand for rasters, which the library looks into."""
     entered = request.raw(field)
-    if field.parameter.kind == jobs.RASTER and not layers.value_stands_for_rasters(entered, request.context):
+    if field.parameter.kind == jobs.RASTER and not sources.value_stands_for_rasters(entered, request.context):
         return [_raster_layer(request, field.processing_name)]
     entered = [entered] if isinstance(entered, str) or not isinstance(entered, (list, tuple)) else entered
-    named = [layers.value_stands_for_rasters(one, request.context) for one in entered]
+    named = [sources.value_stands_for_rasters(one, request.context) for one in entered]
     opened = iter(_opened(request, field, [one for one, name in zip(entered, named) if not name]))
-    return [layers.path_of_name(one) if name else next(opened) for one, name in zip(entered, named)]
+    return [sources.path_of_name(one) if name else next(opened) for one, name in zip(entered, named)]
 
 
 def _raster_layer(request: Request, name: str) -> QgsRasterLayer:
     entered = request.parameters.get(name)
-    with layers.as_it_is(entered if isinstance(entered, str) else ""):
+    with sources.as_it_is(entered if isinstance(entered, str) else ""):
         layer = request.algorithm.parameterAsRasterLayer(request.parameters, name, request.context)
     if layer is None:
         raise QgsProcessingException(request.algorithm.invalidRasterError(request.parameters, name))
@@ -229,10 +230,10 @@ def _read_extent(request: Request, field: Field) -> Optional[str]:
     layer = _imagery(request, field.layer)[0]
     if isinstance(layer, str):  # There is no layer whose CRS it could be brought to.
         extent = request.algorithm.parameterAsExtent(values, name, context)
-        text = layers.coded_extent(extent, request.algorithm.parameterAsExtentCrs(values, name, context).authid())
+        text = sources.coded_extent(extent, request.algorithm.parameterAsExtentCrs(values, name, context).authid())
     else:
         extent = request.algorithm.parameterAsExtent(values, name, context, layer.crs())
-        text = layers.extent_text(extent, layer)
+        text = sources.extent_text(extent, layer)
     if extent.isEmpty():
         raise failure(
             "The extent {extent} cannot be read or is empty. Write it as xmin,xmax,ymin,ymax [EPSG:code].",
@@ -312,7 +313,7 @@ def _read_new_vector(request: Request, field: Field) -> Optional[str]:
         return None
     path = _output_layer(request, field)
     if not os.path.isabs(path):
-        raise failure("{name} must be a file, for example a GeoPackage; it is {path}.", name=field.said, path=path)
+        raise failure("{name} must be a file, for example a GeoPackage; it is {path}.", name=field.label_and_name, path=path)
     return path
 
 
@@ -324,7 +325,7 @@ def _output_layer(request: Request, field: Field) -> str:
         if field.name == "confidence":
             details.setPostProcessor(confidence_style())
         elif field.name in request.algorithm.STYLED:
-            details.setPostProcessor(layers.class_style())
+            details.setPostProcessor(class_styles.class_style())
     return path
 
 

@@ -16,9 +16,9 @@ from qgis.core import (
 from false_core import jobs
 from qgis_false import tasks
 from qgis_false.algorithms.fields import NO, YES, Field, shown_fields
-from qgis_false.class_field import class_field_of, fields_of_classes
-from qgis_false.layers import as_it_is, is_null, layer_of, value_stands_for_rasters
-from qgis_false.parameter_names import with_parameters_said
+from qgis_false.layers.class_field import class_field_of, fields_of_classes
+from qgis_false.layers.sources import as_it_is, is_null, layer_of, value_stands_for_rasters
+from qgis_false.parameter_names import with_labels_and_names
 from qgis_false.translation import tr
 
 
@@ -31,10 +31,12 @@ def problems(job: Type[Any], parameters: Dict[str, Any], context: QgsProcessingC
             found += _field_problems(field, parameters, context)
         elif _is_empty(value):
             if not field.optional and field.default is None:
-                found.append(tr("{name} is missing.", name=field.said))
+                found.append(tr("{name} is missing.", name=field.label_and_name))
         elif field.parameter.kind.is_input and field.parameter.kind.layer:
             found += [
-                f"{field.said}: {_why_not(source)}" for source in _sources(value) if not _opens(source, field, context)
+                f"{field.label_and_name}: {_why_not(source)}"
+                for source in _sources(value)
+                if not _opens(source, field, context)
             ]
         elif field.parameter.kind.is_number and not isinstance(value, QgsProperty):
             found += _number_problems(field, value)
@@ -42,9 +44,11 @@ def problems(job: Type[Any], parameters: Dict[str, Any], context: QgsProcessingC
             choices = field.parameter.choices or (YES, NO)
             if value not in choices:
                 names = ", ".join(choices)
-                found.append(tr("{name} must be one of {names}; it is {value}.", name=field.said, names=names, value=value))
+                found.append(
+                    tr("{name} must be one of {names}; it is {value}.", name=field.label_and_name, names=names, value=value)
+                )
         elif field.parameter.kind.is_output:
-            found += _folder_problems(field.said, value)
+            found += _folder_problems(field.label_and_name, value)
     export = tasks.EXPORT_NAME.upper()
     found += _folder_problems(export, parameters.get(export))
     return found or _missing_together(job, parameters)
@@ -69,7 +73,7 @@ def _field_problems(field: Field, parameters: Dict[str, Any], context: QgsProces
     return [
         tr(
             "{name} is missing. It may be one of {names}. Where the layer is styled by its classes, that field is taken.",
-            name=field.said, names=names,
+            name=field.label_and_name, names=names,
         )
     ]  # fmt: skip
 
@@ -83,9 +87,9 @@ def _missing_together(job: Type[Any], parameters: Dict[str, Any]) -> List[str]:
         if not _is_empty(parameters.get(name))
         or (field.parameter.kind == jobs.FIELD and not _is_empty(parameters.get(field.layer.processing_name)))
     ]
-    with jobs.parameters_called_by(jobs.BY_LABEL):
+    with jobs.parameters_named_by(jobs.BY_LABEL):
         problem = jobs.missing_together(job, given)
-    return [with_parameters_said(job, " ".join(problem))] if problem else []
+    return [with_labels_and_names(job, " ".join(problem))] if problem else []
 
 
 def _is_empty(value: Any) -> bool:
@@ -120,7 +124,7 @@ def _why_not(source: str) -> str:
 
 
 def _number_problems(field: Field, value: Any) -> List[str]:
-    name, low, high = field.said, field.parameter.minimum, field.parameter.maximum
+    name, low, high = field.label_and_name, field.parameter.minimum, field.parameter.maximum
     try:
         number = float(value)
     except (TypeError, ValueError):

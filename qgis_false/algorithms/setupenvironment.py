@@ -5,9 +5,10 @@ from __future__ import annotations
 from qgis.core import QgsProcessingContext, QgsProcessingException, QgsProcessingFeedback
 
 from false_core import jobs
-from qgis_false import last_errors, tasks
+from qgis_false import tasks
 from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import FalseAlgorithm, Values
+from qgis_false.compute import last_errors
 from qgis_false.environment.processes import ProcessingCancelled
 from qgis_false.translation import tr
 

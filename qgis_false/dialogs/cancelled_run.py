@@ -7,7 +7,7 @@ from qgis.core import QgsProcessingFeedback
 from qgis_false.translation import tr
 
 
-class CalmFeedback(QgsProcessingFeedback):
+class CancelledRunFeedback(QgsProcessingFeedback):
     """Passes everything on to the feedback of a dialog."""
 
     def __init__(self, dialog_feedback: QgsProcessingFeedback) -> None:

@@ -11,7 +11,7 @@ from typing import Iterator, Optional, Tuple
 from qgis.core import QgsProject
 from qgis.PyQt.QtCore import QStandardPaths
 
-from qgis_false.layers import is_temporary
+from qgis_false.layers.sources import is_temporary
 
 OUTPUT_NAMES = {
     "classify": "map",

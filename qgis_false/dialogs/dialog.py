@@ -11,7 +11,7 @@ from processing.tools.dataobjects import createContext
 from qgis.core import Qgis, QgsProcessingAlgorithm, QgsProcessingFeedback, QgsProcessingOutputHtml
 from qgis.PyQt.QtWidgets import QDialogButtonBox, QFileDialog, QMessageBox, QPushButton, QWidget
 
-from qgis_false.dialogs.cancelled_run import CalmFeedback
+from qgis_false.dialogs.cancelled_run import CancelledRunFeedback
 from qgis_false.dialogs.environment import offer_in_bar, offer_in_box
 from qgis_false.dialogs.panel import FalsePanel
 from qgis_false.dialogs.trial import MOST_TRIAL_PX, TRIAL_STEPS
@@ -117,7 +117,7 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
 
     def createFeedback(self) -> QgsProcessingFeedback:
         self._inner_feedback = super().createFeedback()
-        return CalmFeedback(self._inner_feedback)
+        return CancelledRunFeedback(self._inner_feedback)
 
     def finish(self, successful: bool, results: Dict[str, Any], *given: Any, **named: Any) -> None:
         if self._is_estimating:

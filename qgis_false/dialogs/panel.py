@@ -28,14 +28,14 @@ from qgis.PyQt.QtWidgets import QLabel, QLineEdit, QWidget
 
 from qgis_false import made_files
 from qgis_false.choice_names import name_choices
-from qgis_false.class_field import class_field_of
 from qgis_false.dialogs.destinations import proposed
 from qgis_false.dialogs.devices import list_of_devices
 from qgis_false.dialogs.presets import show_where_empty, texts_of_preset
 from qgis_false.dialogs.trial import trial_values
-from qgis_false.layers import layer_of, raster_layers
+from qgis_false.layers.class_field import class_field_of
+from qgis_false.layers.result_names import stem_of
+from qgis_false.layers.sources import layer_of, raster_layers
 from qgis_false.length_units import in_unit_of
-from qgis_false.result_names import stem_of
 from qgis_false.tasks import EXPORT_PARAMETER
 
 

@@ -7,7 +7,7 @@ import os
 from osgeo import gdal
 from qgis.core import QgsProcessingException
 
-from qgis_false.layers import gdal_option
+from qgis_false.layers.sources import gdal_option
 from qgis_false.translation import tr
 
 PATIENCE_MS = 250

@@ -19,7 +19,7 @@ from qgis.PyQt.QtGui import QColor
 
 from false_core.session_protocol import MAX_CODE
 from qgis_false.dock.label_file import CLASS_COLOURS, LabelClass
-from qgis_false.legend import style_of
+from qgis_false.layers.legend import style_of
 from qgis_false.translation import failure
 
 

@@ -30,16 +30,16 @@ from qgis_false.dock.label_file import RASTER_PROPERTY, label_file_of, label_lay
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.panels.classes import ClassesPanel
 from qgis_false.dock.panels.drawing import DrawingPanel
+from qgis_false.dock.panels.encoder import EncoderPanel
 from qgis_false.dock.panels.live_map import LiveMapPanel
-from qgis_false.dock.panels.looks import LooksPanel
 from qgis_false.dock.panels.next_places import NextPlacePanel
 from qgis_false.dock.panels.panel import box, row
 from qgis_false.dock.panels.samples import SamplesPanel
 from qgis_false.dock.panels.whole_maps import WholeMapsPanel
-from qgis_false.dock.project_state import Looks, forget_work, remembered_work
+from qgis_false.dock.project_state import EncoderChoice, forget_work, remembered_work
 from qgis_false.dock.session_process import session_command
 from qgis_false.help import help_page
-from qgis_false.layers import raster_path
+from qgis_false.layers.sources import raster_path
 from qgis_false.translation import tr
 
 FIRST_PAGE, WORK_PAGE = range(2)
@@ -71,18 +71,18 @@ class LabelDock(QgsDockWidget):
         self._keys: Optional[CanvasKeys] = None
         self.first_page = FirstPage(run_algorithm)
         self.first_page.begun.connect(self.start)
-        self.looks, self.classes, self.drawing = LooksPanel(), ClassesPanel(), DrawingPanel(self._canvas)
+        self.encoder, self.classes, self.drawing = EncoderPanel(), ClassesPanel(), DrawingPanel(self._canvas)
         self.next_place, self.live_map = NextPlacePanel(self._canvas), LiveMapPanel()
         self.whole_maps, self.samples = WholeMapsPanel(), SamplesPanel(self._canvas)
         # The drawing comes before the classes, which tell it what is drawn.
         self._panels = (
-            self.looks, self.drawing, self.classes, self.next_place, self.live_map, self.whole_maps, self.samples
+            self.encoder, self.drawing, self.classes, self.next_place, self.live_map, self.whole_maps, self.samples
         )  # fmt: skip
         for panel in self._panels:
             panel.said.connect(self._say)
         self.classes.chosen.connect(self.drawing.draw_as)
-        self.classes.model_chosen.connect(self.looks.take_model)
-        self.whole_maps.encoder_made.connect(self.looks.take_encoder)
+        self.classes.model_chosen.connect(self.encoder.take_model)
+        self.whole_maps.encoder_made.connect(self.encoder.take_encoder)
         self.whole_maps.map_shown.connect(self.live_map.give_way)
         self.whole_maps.map_shown.connect(self.samples.hide_map)
         self.samples.filling_in.connect(self.live_map.hide_map)
@@ -121,7 +121,7 @@ class LabelDock(QgsDockWidget):
         about.setToolTip(tr("Help"))
         about.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(help_page("label_and_map"))))
         layout.addLayout(row(self._raster_line, other, about))
-        layout.addWidget(self.looks)
+        layout.addWidget(self.encoder)
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.status.setMinimumHeight(2 * self.status.fontMetrics().lineSpacing())  # So that nothing jumps below it.
@@ -140,7 +140,10 @@ class LabelDock(QgsDockWidget):
         return page
 
     def start(
-        self, raster: Optional[QgsRasterLayer], labels: Optional[QgsVectorLayer] = None, looks: Optional[Looks] = None
+        self,
+        raster: Optional[QgsRasterLayer],
+        labels: Optional[QgsVectorLayer] = None,
+        encoder_choice: Optional[EncoderChoice] = None,
     ) -> None:
         """Label a raster. Its labels are looked for beside it, and made there where there are none."""
         self.stop()
@@ -155,7 +158,7 @@ class LabelDock(QgsDockWidget):
         shown = file.name if str(file.parent) == os.path.dirname(raster_path(raster)) else str(file)
         self._raster_line.setText(tr("{raster}, labels in {file}", raster=raster.name(), file=shown))
         self._raster_line.setToolTip(str(file))
-        self.work = work = Labelling(self._canvas, raster, labels, looks or Looks(), self._command, self)
+        self.work = work = Labelling(self._canvas, raster, labels, encoder_choice or EncoderChoice(), self._command, self)
         work.said.connect(self._say)
         work.closed.connect(self.stop)
         for panel in self._panels:
@@ -230,7 +233,7 @@ class LabelDock(QgsDockWidget):
         """Take up what the project remembers."""
         known = remembered_work() if self.first_page.show_what_is_missing() else None
         if known is not None:
-            self.start(known.raster, known.labels, known.looks)
+            self.start(known.raster, known.labels, known.encoder_choice)
 
     def _say(self, text: str, attention: bool) -> None:
         if self.work is None:  # A run has ended for which nobody has waited here.

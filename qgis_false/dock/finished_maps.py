@@ -14,7 +14,8 @@ from qgis.core import (
 )
 
 from qgis_false.dock.label_file import CLASS_FIELD
-from qgis_false.layers import classes_of, raster_layers, raster_path
+from qgis_false.layers.class_styles import classes_of
+from qgis_false.layers.sources import raster_layers, raster_path
 
 
 def map_layers() -> List[QgsRasterLayer]:

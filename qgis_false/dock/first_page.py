@@ -13,7 +13,7 @@ from qgis.PyQt.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 from qgis_false.dock.finished_maps import map_layers
 from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
 from qgis_false.help import help_page
-from qgis_false.layers import raster_layers
+from qgis_false.layers.sources import raster_layers
 from qgis_false.translation import tr
 
 

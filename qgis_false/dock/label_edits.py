@@ -54,9 +54,9 @@ class LabelEdits(QObject):
         self.problem = ""
         self._source, self._crs = layer.source(), layer.crs()  # Known also when the layer is gone.
         self._keys = [layer.fields().at(number).name() for number in layer.primaryKeyAttributes()]
-        self._done: List[_Exchange] = []
-        self._undone: List[_Exchange] = []
-        self._waiting: List[_Exchange] = []
+        self._done: List[_LabelReplacement] = []
+        self._undone: List[_LabelReplacement] = []
+        self._waiting: List[_LabelReplacement] = []
         self._try_again = QTimer(self)
         self._try_again.timeout.connect(self._write_waiting)
 
@@ -112,13 +112,13 @@ class LabelEdits(QObject):
                 features.append(QgsVectorLayerUtils.createFeature(self.layer, areas, {field: code}, context))
         if not features:
             raise failure("What was drawn encloses no area.")
-        self._do_anew(_Exchange(self.layer, [], features))
+        self._do_anew(_LabelReplacement(self.layer, [], features))
 
     def remove(self, ids: Sequence[int]) -> None:
         """Remove labels."""
         found = self._features(ids)
         if found:
-            self._do_anew(_Exchange(self.layer, found, []))
+            self._do_anew(_LabelReplacement(self.layer, found, []))
 
     def reclassify(self, ids: Sequence[int], code: int) -> None:
         """Give labels another class."""
@@ -129,7 +129,7 @@ class LabelEdits(QObject):
             changed.setAttribute(CLASS_FIELD, code)
             after.append(changed)
         if before:
-            self._do_anew(_Exchange(self.layer, before, after))
+            self._do_anew(_LabelReplacement(self.layer, before, after))
 
     def of_class(self, code: int) -> List[int]:
         """Return the ids of all labels of a class that are in the file."""
@@ -152,7 +152,7 @@ class LabelEdits(QObject):
         if labels:
             try:
                 check_not_busy(self._source)
-                _Exchange(QgsVectorLayer(self._source, "", "ogr"), [], labels).do()
+                _LabelReplacement(QgsVectorLayer(self._source, "", "ogr"), [], labels).do()
             except QgsProcessingException as error:
                 told = tr(
                     "{number} labels are not in {file}, but in {path}. Copy them into the label layer. {reason}",
@@ -181,9 +181,9 @@ class LabelEdits(QObject):
         layer.updateFields()
         names = [one for one in fields if layer.fields().lookupField(one) not in (-1, *layer.primaryKeyAttributes())]
         try:
-            _Exchange(layer, [], _copies(labels, layer, names)).do()
+            _LabelReplacement(layer, [], _copies(labels, layer, names)).do()
         except QgsProcessingException:  # Class and shape are what was drawn.
-            _Exchange(layer, [], _copies(labels, layer, [CLASS_FIELD])).do()
+            _LabelReplacement(layer, [], _copies(labels, layer, [CLASS_FIELD])).do()
         return path
 
     def _file(self) -> Path:
@@ -227,11 +227,11 @@ class LabelEdits(QObject):
             )
         check_not_busy(self.layer.source(), patience_ms)
 
-    def _do_anew(self, exchange: _Exchange) -> None:
+    def _do_anew(self, exchange: _LabelReplacement) -> None:
         self._do(exchange)
         self._undone.clear()
 
-    def _do(self, exchange: _Exchange) -> None:
+    def _do(self, exchange: _LabelReplacement) -> None:
         """Do an edit. One that only adds waits where another program holds the file, behind others that wait."""
         only_adds = not exchange.before
         try:
@@ -244,14 +244,14 @@ class LabelEdits(QObject):
         self._waiting.append(exchange)
         self._show_waiting()
 
-    def _write(self, exchange: _Exchange, patience_ms: int = PATIENCE_MS) -> None:
+    def _write(self, exchange: _LabelReplacement, patience_ms: int = PATIENCE_MS) -> None:
         self._check(patience_ms)
         self.begun.emit()
         exchange.do()
         self._done.append(exchange)
         self._tell(exchange)
 
-    def _tell(self, exchange: _Exchange) -> None:
+    def _tell(self, exchange: _LabelReplacement) -> None:
         self.edited.emit(sorted({feature.id() for feature in (*exchange.before, *exchange.after)}))
 
     def _features(self, ids: Sequence[int]) -> List[QgsFeature]:
@@ -259,7 +259,7 @@ class LabelEdits(QObject):
         return list(self.layer.getFeatures(QgsFeatureRequest().setFilterFids(stored))) if stored else []
 
 
-class _Exchange:
+class _LabelReplacement:
     """Labels in place of others. They keep their ids, so that later edits still find them."""
 
     def __init__(self, layer: QgsVectorLayer, before: List[QgsFeature], after: List[QgsFeature]) -> None:

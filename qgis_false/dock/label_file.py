@@ -36,8 +36,8 @@ from qgis.PyQt.QtGui import QColor
 from false_core.session_protocol import MAX_CODE
 from qgis_false.dialogs.destinations import documents, numbered
 from qgis_false.dock.busy_file import check_not_busy
-from qgis_false.layers import is_temporary, raster_path
-from qgis_false.symbol_colour import colour_of
+from qgis_false.layers.sources import is_temporary, raster_path
+from qgis_false.layers.symbol_colour import colour_of
 from qgis_false.translation import failure
 
 CLASS_FIELD = "class"

@@ -57,10 +57,10 @@ from qgis_false.dock.label_edits import LabelEdits
 from qgis_false.dock.label_file import LabelClass
 from qgis_false.dock.label_watch import LabelChanges, LabelWatch
 from qgis_false.dock.live_map import LiveMap
-from qgis_false.dock.project_state import Looks, remember_work
+from qgis_false.dock.project_state import EncoderChoice, remember_work
 from qgis_false.dock.session_process import SessionProcess, session_command
 from qgis_false.environment.interpreters import NoEnvironment
-from qgis_false.layers import name_in_job
+from qgis_false.layers.sources import name_in_job
 from qgis_false.translation import tr
 
 SCORE_AFTER_MS = 1200
@@ -82,7 +82,7 @@ class Labelling(QObject):
         canvas: Canvas that shows the map.
         raster: The raster.
         labels: Its label layer, of ``label_file``.
-        looks: Encoder, or model, that looks at the raster.
+        encoder_choice: Encoder, or model, that looks at the raster.
         command: Returns what to start in place of a session in the compute environment.
     """
 
@@ -105,12 +105,12 @@ class Labelling(QObject):
         canvas: QgsMapCanvas,
         raster: QgsRasterLayer,
         labels: QgsVectorLayer,
-        looks: Looks,
+        encoder_choice: EncoderChoice,
         command: Callable[[], Sequence[str]] = session_command,
         parent: Optional[QObject] = None,
     ) -> None:
         super().__init__(parent)
-        self.canvas, self.raster, self.labels, self.looks = canvas, raster, labels, looks
+        self.canvas, self.raster, self.labels, self.encoder_choice = canvas, raster, labels, encoder_choice
         self._command = command
         self._process: Optional[SessionProcess] = None
         self._restarts, self._started_at, self._heard_at = 0, 0.0, 0.0
@@ -159,7 +159,7 @@ class Labelling(QObject):
         self._silence = QTimer(self)
         self._silence.timeout.connect(self._look_for_silence)
         self._silence.start(5000)
-        remember_work(raster, labels, looks)
+        remember_work(raster, labels, encoder_choice)
 
     def begin(self) -> None:
         """Start the session. What it says is heard by those who are connected by now."""
@@ -257,10 +257,10 @@ class Labelling(QObject):
         self._restarts = 0
         self._start()
 
-    def reopen(self, looks: Looks, adopt_classes: bool = False) -> None:
+    def reopen(self, encoder_choice: EncoderChoice, adopt_classes: bool = False) -> None:
         """Go on with another encoder, or with a model, whose classes come in place of those that there are if wanted."""
-        self.looks, self._adopts = looks, adopt_classes
-        remember_work(self.raster, self.labels, looks)
+        self.encoder_choice, self._adopts = encoder_choice, adopt_classes
+        remember_work(self.raster, self.labels, encoder_choice)
         self.restart()
 
     def close(self) -> None:
@@ -315,8 +315,10 @@ class Labelling(QObject):
         self._process.ended.connect(self._mourn)
         self._started_at = self._heard_at = time.monotonic()
         self._say_not_open(tr("The session starts..."), False)
-        looks = self.looks
-        self._ask(Open, raster=name, encoder=looks.encoder, model=looks.model, weights=looks.weights)
+        encoder_choice = self.encoder_choice
+        self._ask(
+            Open, raster=name, encoder=encoder_choice.encoder, model=encoder_choice.model, weights=encoder_choice.weights
+        )
 
     def _ask(self, kind: Any, **values: Any) -> int:
         if self._process is None:

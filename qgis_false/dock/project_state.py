@@ -22,7 +22,7 @@ HIDDEN_KEY = "/hidden_maps"
 
 
 @dataclass(frozen=True)
-class Looks:
+class EncoderChoice:
     """The encoder that looks at the raster: a file, a model file to go on from, or neither; and the general one or not."""
 
     encoder: str = ""
@@ -35,18 +35,18 @@ class RememberedWork(NamedTuple):
 
     raster: QgsRasterLayer
     labels: QgsVectorLayer
-    looks: Looks
+    encoder_choice: EncoderChoice
 
 
-def remember_work(raster: QgsRasterLayer, labels: QgsVectorLayer, looks: Looks) -> None:
+def remember_work(raster: QgsRasterLayer, labels: QgsVectorLayer, encoder_choice: EncoderChoice) -> None:
     """Note in the project what is worked on."""
     project = QgsProject.instance()
     texts = {
         RASTER_KEY: raster.id(),
         LABELS_KEY: labels.id(),
-        ENCODER_KEY: project.writePath(looks.encoder) if looks.encoder else "",
-        MODEL_KEY: project.writePath(looks.model) if looks.model else "",
-        WEIGHTS_KEY: looks.weights,
+        ENCODER_KEY: project.writePath(encoder_choice.encoder) if encoder_choice.encoder else "",
+        MODEL_KEY: project.writePath(encoder_choice.model) if encoder_choice.model else "",
+        WEIGHTS_KEY: encoder_choice.weights,
     }
     for key, text in texts.items():
         if project.readEntry(SCOPE, key, "")[0] != text:
@@ -64,10 +64,10 @@ def remembered_work() -> Optional[RememberedWork]:
         return None
     if not (image.isValid() and layer.isValid()):
         return None
-    looks = Looks(
+    encoder_choice = EncoderChoice(
         project.readPath(encoder) if encoder else "", project.readPath(model) if model else "", weights or GENERAL_WEIGHTS
     )
-    return RememberedWork(image, layer, looks)
+    return RememberedWork(image, layer, encoder_choice)
 
 
 def forget_work() -> None:

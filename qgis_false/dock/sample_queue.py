@@ -25,7 +25,7 @@ from qgis.PyQt.QtGui import QColor
 from qgis_false.dock.busy_file import check_not_busy
 from qgis_false.dock.label_file import CLASS_FIELD
 from qgis_false.dock.live_map import in_crs_of_canvas
-from qgis_false.layers import is_null
+from qgis_false.layers.sources import is_null
 from qgis_false.translation import failure
 
 MOST_SEEN_PX = 400

@@ -15,13 +15,13 @@ from false_core.errors import presentable
 from false_core.events import LONGEST_MESSAGE, Finished
 from false_core.line_protocol import ProtocolError
 from false_core.session_protocol import ANSWERS, LONGEST_SESSION_LINE, REQUESTS, Close
+from qgis_false.compute.worker import child_variables, how_it_ended, worker_command
 from qgis_false.environment.interpreters import find_interpreter
 from qgis_false.environment.processes import MOST_OUTPUT_BYTES, TERMINATE_S, end, start
 from qgis_false.translation import tr
-from qgis_false.worker import child_variables, how_it_ended, worker_command
 
 SESSION_MODULE = "false_core.session"
-FAREWELL_S = 2.0
+CLOSING_S = 2.0
 """Seconds that a session that is closed may take to end itself."""
 FETCH_MS = 15
 """Between two looks at what it said."""
@@ -68,7 +68,7 @@ class SessionProcess(QObject):
         self._fetch.start(FETCH_MS)
         self._child = start(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=child_variables())
         # Threads, because neither a session that is slow to read nor one that is slow to answer may hold QGIS up.
-        self._threads = [threading.Thread(target=one, daemon=True) for one in (self._listen, self._chatter, self._write)]
+        self._threads = [threading.Thread(target=one, daemon=True) for one in (self._listen, self._read_log, self._write)]
         for thread in self._threads:
             thread.start()
 
@@ -90,7 +90,7 @@ class SessionProcess(QObject):
             self._closed = True
             self._waiting.put(Close(number=self._number + 1))
             self._waiting.put(None)
-            threading.Thread(target=self._see_off, daemon=True).start()
+            threading.Thread(target=self._end_after_closing, daemon=True).start()
 
     def kill(self) -> None:
         """End the session at once, with all it started."""
@@ -98,9 +98,9 @@ class SessionProcess(QObject):
         self._waiting.put(None)
         end(self._child)
 
-    def _see_off(self) -> None:
+    def _end_after_closing(self) -> None:
         try:
-            self._child.wait(FAREWELL_S)
+            self._child.wait(CLOSING_S)
         except subprocess.TimeoutExpired:
             pass  # It is ended below.
         end(self._child)
@@ -156,7 +156,7 @@ class SessionProcess(QObject):
             else:
                 self.answered.emit(what)
 
-    def _chatter(self) -> None:
+    def _read_log(self) -> None:
         with open(self._child.stderr.fileno(), "rb", closefd=False) as stream:  # type: ignore[union-attr]
             for line in iter(lambda: stream.readline(MOST_OUTPUT_BYTES), b""):
                 self._last_lines.append(presentable(line.decode("utf-8", "replace").rstrip(), LONGEST_MESSAGE))

@@ -75,13 +75,13 @@ def start(command: Sequence[str], **options: Any) -> subprocess.Popen:
 def end(child: subprocess.Popen) -> bool:
     """End the process and all it started, in whatever group. Return whether it is gone."""
     # While it lives: later it is unknown what it has started.
-    others = watchdog.family(child.pid) if child.poll() is None else set()
+    others = watchdog.process_tree(child.pid) if child.poll() is None else set()
     if child.poll() is None:
         signal_group(child, kill=False)
         try:
             child.wait(TERMINATE_S)
         except subprocess.TimeoutExpired:
-            others |= watchdog.family(child.pid)  # It had its chance.
+            others |= watchdog.process_tree(child.pid)  # It had its chance.
     signal_group(child, kill=True)
     watchdog.kill_all(others)
     try:

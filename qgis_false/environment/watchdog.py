@@ -19,7 +19,7 @@ import time
 from typing import Dict, Iterable, List, Optional, Set, Tuple
 
 IS_WINDOWS = os.name == "nt"
-POLITE_S = 2.0
+TERMINATION_S = 2.0
 """Seconds that processes may take which were told to end. A job ends within ``events.CANCEL_DEADLINE_S``."""
 EXIT_POLL_S = 0.05
 LISTING_S = 5.0
@@ -31,7 +31,7 @@ Process = Tuple[int, str]
 """Its id and, as the system gives ids anew, when it was started."""
 
 
-def family(leader: int) -> Set[Process]:
+def process_tree(leader: int) -> Set[Process]:
     """Return the processes in the group of ``leader`` and those that it or they have started, in whatever group.
 
     ``torchrun`` puts what it starts into groups of their own. On Windows it is none: there ``taskkill`` finds them.
@@ -96,17 +96,17 @@ def _listed() -> Dict[int, Tuple[str, int, int]]:
 def end_all(leaders: List[int]) -> None:
     """End the groups of ``leaders`` and all they started: first they are told to, then they are killed."""
     if IS_WINDOWS:
-        time.sleep(POLITE_S)  # Nothing there is told politely; the end of stdin is what a job hears.
+        time.sleep(TERMINATION_S)  # Nothing there is told politely; the end of stdin is what a job hears.
         for leader in leaders:
             command = ["taskkill", "/T", "/F", "/PID", str(leader)]
             subprocess.run(command, capture_output=True, check=False, timeout=LISTING_S)
         return
-    wanted = set().union(*map(family, leaders))
+    wanted = set().union(*map(process_tree, leaders))
     for leader in leaders:
         _signal(leader, signal.SIGTERM)
-    deadline = time.monotonic() + POLITE_S
+    deadline = time.monotonic() + TERMINATION_S
     while time.monotonic() < deadline:
-        wanted |= set().union(*map(family, leaders))
+        wanted |= set().union(*map(process_tree, leaders))
         known = _processes()
         wanted = {(one, since) for one, since in wanted if one in known and known[one][0] == since}
         if not wanted:

@@ -1864,12 +1864,172 @@
         <translation>Alles</translation>
     </message>
     <message>
-        <source>Each of the {number} classes in the field {field} has one shape only. Then nobody can tell how good the map is. Perhaps this is not the field with the classes, or the classes need more shapes.</source>
-        <translation>Jede der {number} Klassen im Feld {field} hat nur eine Trainingsfläche. Dann kann niemand sagen, wie gut die Karte ist. Vielleicht ist es nicht das Feld mit den Klassen, oder die Klassen brauchen mehr Flächen.</translation>
+        <source>{name} is a temporary file. Name one that stays.</source>
+        <translation>{name} ist eine temporäre Datei. Nennen Sie eine, die bleibt.</translation>
     </message>
     <message>
-        <source>Some classes in the field {field} differ only in capitals or blanks, and each will be a class of its own: {names}.</source>
-        <translation>Einige Klassen im Feld {field} unterscheiden sich nur in Großbuchstaben oder Leerzeichen, und jede wird eine eigene Klasse: {names}.</translation>
+        <source>A temporary file of QGIS cannot go with an exported job, as it is gone when QGIS ends: {paths}. Save it elsewhere, and choose that.</source>
+        <translation>Eine temporäre Datei von QGIS kann nicht mit einem exportierten Auftrag gehen, denn sie ist weg, wenn QGIS endet: {paths}. Speichern Sie sie anderswo und wählen Sie diese.</translation>
+    </message>
+    <message>
+        <source>{path} is a file of the job itself. Choose another name for the exported job.</source>
+        <translation>{path} ist eine Datei des Auftrags selbst. Wählen Sie einen anderen Namen für den exportierten Auftrag.</translation>
+    </message>
+    <message>
+        <source>The job is in {path}. Nothing was run.</source>
+        <translation>Der Auftrag ist in {path}. Ausgeführt wurde nichts.</translation>
+    </message>
+    <message>
+        <source>Run it with: {command}</source>
+        <translation>Auszuführen mit: {command}</translation>
+    </message>
+    <message>
+        <source>Nothing that the job {path} makes is there.</source>
+        <translation>Nichts von dem, was der Auftrag {path} macht, ist da.</translation>
+    </message>
+    <message>
+        <source>The folder {path} is a link. Choose another name for the exported job.</source>
+        <translation>Der Ordner {path} ist eine Verknüpfung. Wählen Sie einen anderen Namen für den exportierten Auftrag.</translation>
+    </message>
+    <message>
+        <source>The folder {path} cannot be made: {reason}.</source>
+        <translation>Der Ordner {path} kann nicht angelegt werden: {reason}.</translation>
+    </message>
+    <message>
+        <source>The job cannot be written to {path}: {reason}.</source>
+        <translation>Der Auftrag kann nicht nach {path} geschrieben werden: {reason}.</translation>
+    </message>
+    <message>
+        <source>What goes with it is in {folder}: keep the two together.</source>
+        <translation>Was dazugehört, ist in {folder}: lassen Sie die beiden zusammen.</translation>
+    </message>
+    <message>
+        <source>{name} was to be a temporary file. It goes to {path}.</source>
+        <translation>{name} sollte eine temporäre Datei sein. Sie kommt nach {path}.</translation>
+    </message>
+    <message>
+        <source>{name} is not there: {path}. Either the job is not finished, or its files have another path here: say so as path mapping.</source>
+        <translation>{name} ist nicht da: {path}. Entweder ist der Auftrag nicht fertig, oder seine Dateien haben hier einen anderen Pfad: sagen Sie das als Zuordnung der Pfade.</translation>
+    </message>
+    <message>
+        <source>The job {path} makes no files.</source>
+        <translation>Der Auftrag {path} macht keine Dateien.</translation>
+    </message>
+    <message>
+        <source>{path} is older than the job: perhaps another run made it.</source>
+        <translation>{path} ist älter als der Auftrag: vielleicht stammt die Datei von einem anderen Lauf.</translation>
+    </message>
+    <message>
+        <source>{name} is not there: {path}.</source>
+        <translation>{name} ist nicht da: {path}.</translation>
+    </message>
+    <message>
+        <source>The cache folder {folder} cannot be written to: {reason}.</source>
+        <translation>In den Cache-Ordner {folder} kann nicht geschrieben werden: {reason}.</translation>
+    </message>
+    <message>
+        <source>The launcher has {name}, which stands for nothing. It may have {names}.</source>
+        <translation>Im Startbefehl steht {name}, das für nichts steht. Möglich sind {names}.</translation>
+    </message>
+    <message>
+        <source>The launcher {template} cannot be read: a quotation mark is left open.</source>
+        <translation>Der Startbefehl {template} ist nicht lesbar: ein Anführungszeichen bleibt offen.</translation>
+    </message>
+    <message>
+        <source>The path mapping {part} cannot be read. Write it as FOLDER HERE=FOLDER THERE, both from the root, and several with semicolons between them.</source>
+        <translation>Die Zuordnung der Pfade {part} ist nicht lesbar. Schreiben Sie ORDNER HIER=ORDNER DORT, beide von der Wurzel an, mehrere mit Semikolons dazwischen.</translation>
+    </message>
+    <message>
+        <source>The compute environment {python} has no {packages}.</source>
+        <translation>Der Rechenumgebung {python} fehlt: {packages}.</translation>
+    </message>
+    <message>
+        <source>The compute environment {python} is older than Python 3.10.</source>
+        <translation>Die Rechenumgebung {python} ist älter als Python 3.10.</translation>
+    </message>
+    <message>
+        <source>it crashed ({reason})</source>
+        <translation>er ist abgestürzt ({reason})</translation>
+    </message>
+    <message>
+        <source>Computing with {path} (from {origin})</source>
+        <translation>Gerechnet wird mit {path} (Quelle: {origin})</translation>
+    </message>
+    <message>
+        <source>The launcher started version {library} of the library, and the plugin is of {plugin}. Install the same one there: {command}</source>
+        <translation>Der Startbefehl hat Version {library} der Bibliothek gestartet, und das Plugin hat {plugin}. Installieren Sie dort die gleiche: {command}</translation>
+    </message>
+    <message>
+        <source>it stopped talking, and did not go</source>
+        <translation>er hat aufgehört zu reden und sich nicht beendet</translation>
+    </message>
+    <message>
+        <source>it exited as if all were well (code 0)</source>
+        <translation>er hat sich beendet, als sei alles in Ordnung (Code 0)</translation>
+    </message>
+    <message>
+        <source>exit code {code}</source>
+        <translation>Exit-Code {code}</translation>
+    </message>
+    <message>
+        <source>Cancelled.</source>
+        <translation>Abgebrochen.</translation>
+    </message>
+    <message>
+        <source>The compute process ended without a result: {how}.</source>
+        <translation>Der Rechenprozess endete ohne Ergebnis: {how}.</translation>
+    </message>
+    <message>
+        <source>It left no message.</source>
+        <translation>Er hat keine Meldung hinterlassen.</translation>
+    </message>
+    <message>
+        <source>Starting with the launcher: {command}</source>
+        <translation>Start mit dem Startbefehl: {command}</translation>
+    </message>
+    <message>
+        <source>{program}, the launcher, ended before anything was heard of the job: {how}.</source>
+        <translation>{program}, der Startbefehl, endete, bevor vom Auftrag etwas zu hören war: {how}.</translation>
+    </message>
+    <message>
+        <source>{time} left</source>
+        <translation>noch {time}</translation>
+    </message>
+    <message>
+        <source>it was killed (SIGKILL), most often because the computer ran out of memory. Try a smaller batch size</source>
+        <translation>er wurde abgebrochen (SIGKILL), meist weil dem Rechner der Speicher ausging. Versuchen Sie eine kleinere Batchgröße</translation>
+    </message>
+    <message>
+        <source>The compute process failed after its result: {how}.</source>
+        <translation>Der Rechenprozess scheiterte nach seinem Ergebnis: {how}.</translation>
+    </message>
+    <message>
+        <source>The compute process was told to stop, but not by QGIS.</source>
+        <translation>Der Rechenprozess wurde angehalten, aber nicht von QGIS.</translation>
+    </message>
+    <message>
+        <source>Its last lines:</source>
+        <translation>Seine letzten Zeilen:</translation>
+    </message>
+    <message>
+        <source>The path mapping says nothing about {paths}. The launcher is to find them under the same path.</source>
+        <translation>Die Zuordnung der Pfade sagt nichts über {paths}. Der Startbefehl muss sie unter demselben Pfad finden.</translation>
+    </message>
+    <message>
+        <source>{program}, the launcher, passed on nothing, and this job writes no file to judge by.</source>
+        <translation>{program}, der Startbefehl, gab nichts weiter, und dieser Auftrag schreibt keine Datei, nach der man urteilen könnte.</translation>
+    </message>
+    <message>
+        <source>The launcher passed on no events, but the outputs are there.</source>
+        <translation>Der Startbefehl hat keine Ereignisse weitergegeben, aber die Ausgaben sind da.</translation>
+    </message>
+    <message>
+        <source>The compute process said something that is not an event: {error}.</source>
+        <translation>Der Rechenprozess hat etwas gesagt, das kein Ereignis ist: {error}.</translation>
+    </message>
+    <message>
+        <source>The compute process says it has finished, but {name} is not there: {path}.</source>
+        <translation>Der Rechenprozess sagt, er sei fertig, aber {name} ist nicht da: {path}.</translation>
     </message>
     <message>
         <source>Cancelled. Nothing that was there before has changed.</source>
@@ -2244,10 +2404,6 @@
         <translation>{path} enthält keine Trainingsflächen von FALSE: keinen Layer {layer} mit einem Feld {field}. Wählen Sie eine andere Datei.</translation>
     </message>
     <message>
-        <source>Cancelled.</source>
-        <translation>Abgebrochen.</translation>
-    </message>
-    <message>
         <source>The session starts...</source>
         <translation>Die Sitzung beginnt...</translation>
     </message>
@@ -2436,22 +2592,6 @@
         <translation>Breite eines Strichs</translation>
     </message>
     <message>
-        <source>Show</source>
-        <translation>Zeigen</translation>
-    </message>
-    <message>
-        <source>Opacity</source>
-        <translation>Deckkraft</translation>
-    </message>
-    <message>
-        <source>What changed last</source>
-        <translation>Was sich zuletzt änderte</translation>
-    </message>
-    <message>
-        <source>another class than before</source>
-        <translation>andere Klasse als vorher</translation>
-    </message>
-    <message>
         <source>What looks at the raster: the general encoder alone, with one of your own, or none, which is quicker and mostly worse; or a model.</source>
         <translation>Womit das Raster angesehen wird: mit dem allgemeinen Encoder allein, zusammen mit einem eigenen, oder ohne, was schneller und meist schlechter ist; oder mit einem Modell.</translation>
     </message>
@@ -2470,6 +2610,22 @@
     <message>
         <source>Encoder file</source>
         <translation>Encoder-Datei</translation>
+    </message>
+    <message>
+        <source>Show</source>
+        <translation>Zeigen</translation>
+    </message>
+    <message>
+        <source>Opacity</source>
+        <translation>Deckkraft</translation>
+    </message>
+    <message>
+        <source>What changed last</source>
+        <translation>Was sich zuletzt änderte</translation>
+    </message>
+    <message>
+        <source>another class than before</source>
+        <translation>andere Klasse als vorher</translation>
     </message>
     <message>
         <source>{number} of {total}:</source>
@@ -2772,66 +2928,6 @@
         <translation>Die Rechenumgebung wurde von Version {old} des Plugins eingerichtet, und dies ist {new}. Führen Sie „Rechenumgebung einrichten“ aus: es bringt sie auf den neuen Stand.</translation>
     </message>
     <message>
-        <source>{name} is a temporary file. Name one that stays.</source>
-        <translation>{name} ist eine temporäre Datei. Nennen Sie eine, die bleibt.</translation>
-    </message>
-    <message>
-        <source>A temporary file of QGIS cannot go with an exported job, as it is gone when QGIS ends: {paths}. Save it elsewhere, and choose that.</source>
-        <translation>Eine temporäre Datei von QGIS kann nicht mit einem exportierten Auftrag gehen, denn sie ist weg, wenn QGIS endet: {paths}. Speichern Sie sie anderswo und wählen Sie diese.</translation>
-    </message>
-    <message>
-        <source>{path} is a file of the job itself. Choose another name for the exported job.</source>
-        <translation>{path} ist eine Datei des Auftrags selbst. Wählen Sie einen anderen Namen für den exportierten Auftrag.</translation>
-    </message>
-    <message>
-        <source>The job is in {path}. Nothing was run.</source>
-        <translation>Der Auftrag ist in {path}. Ausgeführt wurde nichts.</translation>
-    </message>
-    <message>
-        <source>Run it with: {command}</source>
-        <translation>Auszuführen mit: {command}</translation>
-    </message>
-    <message>
-        <source>Nothing that the job {path} makes is there.</source>
-        <translation>Nichts von dem, was der Auftrag {path} macht, ist da.</translation>
-    </message>
-    <message>
-        <source>The folder {path} is a link. Choose another name for the exported job.</source>
-        <translation>Der Ordner {path} ist eine Verknüpfung. Wählen Sie einen anderen Namen für den exportierten Auftrag.</translation>
-    </message>
-    <message>
-        <source>The folder {path} cannot be made: {reason}.</source>
-        <translation>Der Ordner {path} kann nicht angelegt werden: {reason}.</translation>
-    </message>
-    <message>
-        <source>The job cannot be written to {path}: {reason}.</source>
-        <translation>Der Auftrag kann nicht nach {path} geschrieben werden: {reason}.</translation>
-    </message>
-    <message>
-        <source>What goes with it is in {folder}: keep the two together.</source>
-        <translation>Was dazugehört, ist in {folder}: lassen Sie die beiden zusammen.</translation>
-    </message>
-    <message>
-        <source>{name} was to be a temporary file. It goes to {path}.</source>
-        <translation>{name} sollte eine temporäre Datei sein. Sie kommt nach {path}.</translation>
-    </message>
-    <message>
-        <source>{name} is not there: {path}. Either the job is not finished, or its files have another path here: say so as path mapping.</source>
-        <translation>{name} ist nicht da: {path}. Entweder ist der Auftrag nicht fertig, oder seine Dateien haben hier einen anderen Pfad: sagen Sie das als Zuordnung der Pfade.</translation>
-    </message>
-    <message>
-        <source>The job {path} makes no files.</source>
-        <translation>Der Auftrag {path} macht keine Dateien.</translation>
-    </message>
-    <message>
-        <source>{path} is older than the job: perhaps another run made it.</source>
-        <translation>{path} ist älter als der Auftrag: vielleicht stammt die Datei von einem anderen Lauf.</translation>
-    </message>
-    <message>
-        <source>{name} is not there: {path}.</source>
-        <translation>{name} ist nicht da: {path}.</translation>
-    </message>
-    <message>
         <source>Settings &gt; Options &gt; Network</source>
         <translation>Einstellungen &gt; Optionen &gt; Netzwerk</translation>
     </message>
@@ -3072,6 +3168,14 @@
         <translation>Auf dem Datenträger von {folder} sind {free} GB frei, und die Umgebung braucht etwa {needed}. Schaffen Sie Platz, oder wählen Sie die Ausgabe cpu, die kleiner ist.</translation>
     </message>
     <message>
+        <source>Each of the {number} classes in the field {field} has one shape only. Then nobody can tell how good the map is. Perhaps this is not the field with the classes, or the classes need more shapes.</source>
+        <translation>Jede der {number} Klassen im Feld {field} hat nur eine Trainingsfläche. Dann kann niemand sagen, wie gut die Karte ist. Vielleicht ist es nicht das Feld mit den Klassen, oder die Klassen brauchen mehr Flächen.</translation>
+    </message>
+    <message>
+        <source>Some classes in the field {field} differ only in capitals or blanks, and each will be a class of its own: {names}.</source>
+        <translation>Einige Klassen im Feld {field} unterscheiden sich nur in Großbuchstaben oder Leerzeichen, und jede wird eine eigene Klasse: {names}.</translation>
+    </message>
+    <message>
         <source>The label layer has no field {field}. Its fields are: {names}.</source>
         <translation>Der Layer der Trainingsflächen hat kein Feld {field}. Seine Felder sind: {names}.</translation>
     </message>
@@ -3082,34 +3186,6 @@
     <message>
         <source>{number} labels lie where the CRS of the raster does not reach. They are left out.</source>
         <translation>{number} Trainingsflächen liegen dort, wohin das KBS des Rasters nicht reicht. Sie werden ausgelassen.</translation>
-    </message>
-    <message>
-        <source>The cache folder {folder} cannot be written to: {reason}.</source>
-        <translation>In den Cache-Ordner {folder} kann nicht geschrieben werden: {reason}.</translation>
-    </message>
-    <message>
-        <source>The launcher has {name}, which stands for nothing. It may have {names}.</source>
-        <translation>Im Startbefehl steht {name}, das für nichts steht. Möglich sind {names}.</translation>
-    </message>
-    <message>
-        <source>The launcher {template} cannot be read: a quotation mark is left open.</source>
-        <translation>Der Startbefehl {template} ist nicht lesbar: ein Anführungszeichen bleibt offen.</translation>
-    </message>
-    <message>
-        <source>The layer {layer} comes from {origin}, not from a raster file. Save it as GeoTIFF (Layer &gt; Save As...) and use that.</source>
-        <translation>Der Layer {layer} kommt von {origin}, nicht aus einer Rasterdatei. Speichern Sie ihn als GeoTIFF (Layer &gt; Speichern als...) und nehmen Sie das.</translation>
-    </message>
-    <message>
-        <source>The additional nodata values of {layer} differ from band to band. They do not count.</source>
-        <translation>Die zusätzlichen Nodata-Werte von {layer} sind je Kanal andere. Sie gelten nicht.</translation>
-    </message>
-    <message>
-        <source>The nodata value of {layer} is switched off in QGIS. It counts all the same.</source>
-        <translation>Der Nodata-Wert von {layer} ist in QGIS ausgeschaltet. Er gilt trotzdem.</translation>
-    </message>
-    <message>
-        <source>QGIS opened {layer} with options that do not count: {options}.</source>
-        <translation>QGIS hat {layer} mit Optionen geöffnet, die hier nicht zählen: {options}.</translation>
     </message>
     <message>
         <source>{path} cannot be written. Close the programs that have it open.</source>
@@ -3146,6 +3222,30 @@
     <message>
         <source>The colours of the label layer do not go by the field {field}: the classes get other ones.</source>
         <translation>Die Farben des Layers richten sich nicht nach dem Feld {field}: die Klassen bekommen andere.</translation>
+    </message>
+    <message>
+        <source>Made on {date} by {algorithm} of FALSE {version}.</source>
+        <translation>Gemacht am {date} von „{algorithm}“ mit FALSE {version}.</translation>
+    </message>
+    <message>
+        <source>Trial, {what}</source>
+        <translation>Versuch, {what}</translation>
+    </message>
+    <message>
+        <source>The layer {layer} comes from {origin}, not from a raster file. Save it as GeoTIFF (Layer &gt; Save As...) and use that.</source>
+        <translation>Der Layer {layer} kommt von {origin}, nicht aus einer Rasterdatei. Speichern Sie ihn als GeoTIFF (Layer &gt; Speichern als...) und nehmen Sie das.</translation>
+    </message>
+    <message>
+        <source>The additional nodata values of {layer} differ from band to band. They do not count.</source>
+        <translation>Die zusätzlichen Nodata-Werte von {layer} sind je Kanal andere. Sie gelten nicht.</translation>
+    </message>
+    <message>
+        <source>The nodata value of {layer} is switched off in QGIS. It counts all the same.</source>
+        <translation>Der Nodata-Wert von {layer} ist in QGIS ausgeschaltet. Er gilt trotzdem.</translation>
+    </message>
+    <message>
+        <source>QGIS opened {layer} with options that do not count: {options}.</source>
+        <translation>QGIS hat {layer} mit Optionen geöffnet, die hier nicht zählen: {options}.</translation>
     </message>
     <message>
         <source>Draw labels, and see the map that is made of them at once</source>
@@ -3208,20 +3308,8 @@
         <translation>Bereit: PyTorch {torch}, Python {python}, auf {device}.</translation>
     </message>
     <message>
-        <source>The path mapping {part} cannot be read. Write it as FOLDER HERE=FOLDER THERE, both from the root, and several with semicolons between them.</source>
-        <translation>Die Zuordnung der Pfade {part} ist nicht lesbar. Schreiben Sie ORDNER HIER=ORDNER DORT, beide von der Wurzel an, mehrere mit Semikolons dazwischen.</translation>
-    </message>
-    <message>
         <source>The model {file} cannot be read. Install the plugin again.</source>
         <translation>Das Modell {file} lässt sich nicht lesen. Installieren Sie das Plugin noch einmal.</translation>
-    </message>
-    <message>
-        <source>Made on {date} by {algorithm} of FALSE {version}.</source>
-        <translation>Gemacht am {date} von „{algorithm}“ mit FALSE {version}.</translation>
-    </message>
-    <message>
-        <source>Trial, {what}</source>
-        <translation>Versuch, {what}</translation>
     </message>
     <message>
         <source>The Python that computes. Empty: the environment that was set up here. Any Python of at least 3.10 that has the packages will do, also one of conda, a cluster or a container.</source>
@@ -3322,94 +3410,6 @@
     <message>
         <source>the default</source>
         <translation>die Vorgabe</translation>
-    </message>
-    <message>
-        <source>The compute environment {python} has no {packages}.</source>
-        <translation>Der Rechenumgebung {python} fehlt: {packages}.</translation>
-    </message>
-    <message>
-        <source>The compute environment {python} is older than Python 3.10.</source>
-        <translation>Die Rechenumgebung {python} ist älter als Python 3.10.</translation>
-    </message>
-    <message>
-        <source>it crashed ({reason})</source>
-        <translation>er ist abgestürzt ({reason})</translation>
-    </message>
-    <message>
-        <source>Computing with {path} (from {origin})</source>
-        <translation>Gerechnet wird mit {path} (Quelle: {origin})</translation>
-    </message>
-    <message>
-        <source>The launcher started version {library} of the library, and the plugin is of {plugin}. Install the same one there: {command}</source>
-        <translation>Der Startbefehl hat Version {library} der Bibliothek gestartet, und das Plugin hat {plugin}. Installieren Sie dort die gleiche: {command}</translation>
-    </message>
-    <message>
-        <source>it stopped talking, and did not go</source>
-        <translation>er hat aufgehört zu reden und sich nicht beendet</translation>
-    </message>
-    <message>
-        <source>it exited as if all were well (code 0)</source>
-        <translation>er hat sich beendet, als sei alles in Ordnung (Code 0)</translation>
-    </message>
-    <message>
-        <source>exit code {code}</source>
-        <translation>Exit-Code {code}</translation>
-    </message>
-    <message>
-        <source>The compute process ended without a result: {how}.</source>
-        <translation>Der Rechenprozess endete ohne Ergebnis: {how}.</translation>
-    </message>
-    <message>
-        <source>It left no message.</source>
-        <translation>Er hat keine Meldung hinterlassen.</translation>
-    </message>
-    <message>
-        <source>Starting with the launcher: {command}</source>
-        <translation>Start mit dem Startbefehl: {command}</translation>
-    </message>
-    <message>
-        <source>{program}, the launcher, ended before anything was heard of the job: {how}.</source>
-        <translation>{program}, der Startbefehl, endete, bevor vom Auftrag etwas zu hören war: {how}.</translation>
-    </message>
-    <message>
-        <source>{time} left</source>
-        <translation>noch {time}</translation>
-    </message>
-    <message>
-        <source>it was killed (SIGKILL), most often because the computer ran out of memory. Try a smaller batch size</source>
-        <translation>er wurde abgebrochen (SIGKILL), meist weil dem Rechner der Speicher ausging. Versuchen Sie eine kleinere Batchgröße</translation>
-    </message>
-    <message>
-        <source>The compute process failed after its result: {how}.</source>
-        <translation>Der Rechenprozess scheiterte nach seinem Ergebnis: {how}.</translation>
-    </message>
-    <message>
-        <source>The compute process was told to stop, but not by QGIS.</source>
-        <translation>Der Rechenprozess wurde angehalten, aber nicht von QGIS.</translation>
-    </message>
-    <message>
-        <source>Its last lines:</source>
-        <translation>Seine letzten Zeilen:</translation>
-    </message>
-    <message>
-        <source>The path mapping says nothing about {paths}. The launcher is to find them under the same path.</source>
-        <translation>Die Zuordnung der Pfade sagt nichts über {paths}. Der Startbefehl muss sie unter demselben Pfad finden.</translation>
-    </message>
-    <message>
-        <source>{program}, the launcher, passed on nothing, and this job writes no file to judge by.</source>
-        <translation>{program}, der Startbefehl, gab nichts weiter, und dieser Auftrag schreibt keine Datei, nach der man urteilen könnte.</translation>
-    </message>
-    <message>
-        <source>The launcher passed on no events, but the outputs are there.</source>
-        <translation>Der Startbefehl hat keine Ereignisse weitergegeben, aber die Ausgaben sind da.</translation>
-    </message>
-    <message>
-        <source>The compute process said something that is not an event: {error}.</source>
-        <translation>Der Rechenprozess hat etwas gesagt, das kein Ereignis ist: {error}.</translation>
-    </message>
-    <message>
-        <source>The compute process says it has finished, but {name} is not there: {path}.</source>
-        <translation>Der Rechenprozess sagt, er sei fertig, aber {name} ist nicht da: {path}.</translation>
     </message>
     <message>
         <source>Accuracy against the share of labels</source>

@@ -16,7 +16,9 @@ from qgis.PyQt.QtCore import PYQT_VERSION_STR, QT_VERSION_STR
 import false_core
 from false_core import jobs
 from false_core.redaction import HIDDEN, without_secrets
-from qgis_false import LIBRARY_FOLDER, PLUGIN_FOLDER, last_errors, settings
+from qgis_false import LIBRARY_FOLDER, PLUGIN_FOLDER, settings
+from qgis_false.compute import last_errors
+from qgis_false.compute.worker import child_variables, run_job, worker_command
 from qgis_false.environment import versions
 from qgis_false.environment.gpus import find_gpus
 from qgis_false.environment.host import Host, this_host
@@ -38,7 +40,6 @@ from qgis_false.environment.state import read_state
 from qgis_false.environment.variables import install_variables
 from qgis_false.redaction import without_what_is_private
 from qgis_false.translation import in_english
-from qgis_false.worker import child_variables, run_job, worker_command
 
 SHOWN_VARIABLES = (
     "FALSE_", "PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "OSGEO4W_ROOT", "QGIS_PREFIX_PATH",

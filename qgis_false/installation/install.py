@@ -13,6 +13,7 @@ from qgis.PyQt.QtCore import QLockFile
 import false_core
 from false_core import jobs
 from qgis_false import LIBRARY_FOLDER, settings
+from qgis_false.compute.worker import run_job, worker_command
 from qgis_false.environment import torch_build
 from qgis_false.environment.gpus import find_gpus
 from qgis_false.environment.host import Host, this_host
@@ -39,7 +40,6 @@ from qgis_false.installation.workspace import CERTIFICATES, BrokenEnvironment, W
 from qgis_false.tasks import SetUpEnvironment
 from qgis_false.translation import failure, tr
 from qgis_false.whole_file import write_whole
-from qgis_false.worker import run_job, worker_command
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
-LONGEST = ("test_on_a_number_card.py", "test_contributing.py")
+LONGEST = ("test_on_a_simulated_gpu.py", "test_contributing.py")
 """Files with tests of a minute or so."""
 
 

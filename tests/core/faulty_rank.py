@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from false_core import presets, worker
-from false_core.distributed import share
+from false_core.computing.distributed import share
 from false_core.errors import InputError
 from false_core.training import checkpoint, segmenter_training, trainer
 

@@ -23,7 +23,7 @@ import safetensors.torch
 import torch
 from small_world import CRS, GRID, label_boxes, on_map, write_labels, write_raster
 
-from false_core.device import memory_of
+from false_core.computing.device import memory_of
 from false_core.jobs import Classify, Finetune, Job, Polygonise, Pretrain
 from false_core.models.header import LONGEST_HEADER, MODEL_FORMAT
 

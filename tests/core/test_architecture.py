@@ -144,10 +144,10 @@ def test_a_benchmark_limits_the_threads_of_numpy_before_it_loads_it(file: Path) 
     heavy = {"numpy", "torch", "scipy", "pandas", "geopandas", "shapely", "rasterio", "pyogrio", "affine"}
     for node in ast.parse(file.read_text("utf-8")).body:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", None)]
-        if {"false_core.native_libraries", "false_core.dispatch"} & set(names):
+        if {"false_core.computing.native_libraries", "false_core.dispatch"} & set(names):
             return
         loaded = [name for name in names if name and name.partition(".")[0] in heavy]
-        assert not loaded, f"Import false_core.native_libraries before {loaded[0]}."
+        assert not loaded, f"Import false_core.computing.native_libraries before {loaded[0]}."
 
 
 def loaded_with(file: Path) -> Iterator[str]:

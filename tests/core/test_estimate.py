@@ -10,7 +10,8 @@ import pytest
 import safetensors.torch
 from small_world import Listener
 
-from false_core import cost, jobs
+from false_core import jobs
+from false_core.computing import cost
 from false_core.dispatch import run
 from false_core.errors import RequestError
 from false_core.jobs import Check, Classify, Estimate, Finetune, Pretrain

@@ -30,7 +30,7 @@ from false_core.dispatch import run
 from false_core.errors import OutputError
 from false_core.events import Event, Progress
 from false_core.jobs import Job, to_json
-from false_core.publish import published
+from false_core.outputs.publish import published
 
 pytestmark = pytest.mark.thorough
 

@@ -17,7 +17,7 @@ from false_core.dispatch import run
 from false_core.errors import OutputError
 from false_core.events import Event, Progress
 from false_core.jobs import to_json
-from false_core.publish import locked_outputs, published
+from false_core.outputs.publish import locked_outputs, published
 
 pytestmark = pytest.mark.thorough
 
@@ -35,7 +35,7 @@ run(from_json(sys.argv[1]))
 HOLDS = """
 import sys
 from false_core.jobs import from_json
-from false_core.publish import locked_outputs
+from false_core.outputs.publish import locked_outputs
 with locked_outputs(from_json(sys.argv[1])):
     print("holding", flush=True)
     sys.stdin.read()

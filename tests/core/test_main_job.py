@@ -52,7 +52,7 @@ from false_core.errors import (
 from false_core.events import Artifact, Metric, Progress
 from false_core.jobs import Check, Classify, Finetune, Pretrain
 from false_core.models.model_file import read_card
-from false_core.sidecars import signed_style
+from false_core.outputs.sidecars import signed_style
 
 SCORES = {"oa", "oa_low", "oa_high", "miou", "macc", "kappa"}
 BORDERLESS = (slice(BORDER, HEIGHT - BORDER), slice(BORDER, WIDTH - BORDER))

@@ -29,14 +29,12 @@ PARTS = {"FeatureParts", "encoder_part", "known_parts", "parts_for_inference", "
 
 
 def definitions(body: list[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:
-    """Yield the public names of a module with what defines them: the name of a placeholder for types means nothing."""
+    """Yield the names that a module defines, with what defines them."""
     for statement in body:
         if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
             if not _has_the_name_of_its_job(statement):
                 yield statement.name, statement
         elif isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is not None:
-            if getattr(getattr(statement.value, "func", None), "id", "") == "TypeVar":
-                continue
             for target in statement.targets if isinstance(statement, ast.Assign) else [statement.target]:
                 yield from _assigned(target, statement.value)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from small_disks import Disk, disk_in_file
 
-from false_core import publish
-from false_core.publish import published
+from false_core.outputs import publish
+from false_core.outputs.publish import published
 
 pytestmark = pytest.mark.thorough
 
@@ -25,7 +25,7 @@ BARE = ",noauto_da_alloc,commit=1"
 WRITES_ON = """
 import os, sys
 from pathlib import Path
-from false_core.publish import published
+from false_core.outputs.publish import published
 folder, count = map(Path, sys.argv[1:])
 for number in range(1, 1000):
     with published(folder / "map.tif", folder / "map.qml") as partial:

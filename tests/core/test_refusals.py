@@ -28,8 +28,8 @@ from small_jobs import SmallJobs
 from small_world import GRID, Listener, on_map, pixel_box, write_labels, write_raster
 
 from false_core import cli
+from false_core.computing.distributed import Share, World
 from false_core.dispatch import _do, run
-from false_core.distributed import Share, World
 from false_core.errors import InputError, ModelFileError, OutputError, RequestError
 from false_core.experiments.colour_truth import colour_table, write_codes, write_tiled
 from false_core.experiments.config import DEEPGLOBE, POTSDAM, RasterPair

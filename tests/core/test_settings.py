@@ -12,7 +12,7 @@ import pytest
 from small_world import Listener
 
 from false_core import settings
-from false_core.device import choose_device
+from false_core.computing.device import choose_device
 from false_core.dispatch import run
 from false_core.errors import DeviceError, RequestError
 from false_core.feedback import Feedback

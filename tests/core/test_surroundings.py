@@ -24,7 +24,7 @@ from false_core.errors import FalseError, InputError, OutputError, RequestError
 from false_core.experiments.config import read_experiment
 from false_core.jobs import Assess, Polygonise, Pretrain
 from false_core.labels.label_file import read_table
-from false_core.publish import check_destinations
+from false_core.outputs.publish import check_destinations
 from false_core.raster.imagery import find_rasters
 from false_core.raster.source import RasterSource
 

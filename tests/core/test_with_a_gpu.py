@@ -15,13 +15,13 @@ import torch
 from jobs_on_a_device import finds_change, labels_in_a_session, pretrains, works_with_areas
 from small_jobs import goes_on, interrupt
 
-from false_core.device import choose_device
+from false_core.computing.device import choose_device
+from false_core.computing.precision import autocast
 from false_core.dispatch import run
 from false_core.feedback import Feedback
 from false_core.jobs import METHODS, Classify, Finetune, Pretrain
 from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.texture import LocalStatistics
-from false_core.precision import autocast
 
 DEVICES = os.environ.get("FALSE_TEST_DEVICES", "").split() or [f"cuda:{n}" for n in range(torch.cuda.device_count())]
 pytestmark = [

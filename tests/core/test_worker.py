@@ -241,7 +241,7 @@ class TestCancelling:
         code = (
             "import sys, time, false_core.worker as worker\n"
             "from false_core.events import Message\n"
-            "from false_core.publish import published\n"
+            "from false_core.outputs.publish import published\n"
             "def stuck(job, say, cancel):\n"
             "    with published(sys.argv[1]) as (partial,):\n"
             "        partial.write_text('half')\n"

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from false_core import jobs
-from false_core.distributed import World, process_group, share
+from false_core.computing.distributed import World, process_group, share
 from false_core.feedback import Feedback
 from false_core.methods import pcl
 from false_core.methods.false_negatives import ANCHOR, FOUND

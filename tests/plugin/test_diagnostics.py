@@ -87,8 +87,8 @@ def test_on_the_desktop_the_report_can_be_pasted(profile, algorithm, context, fe
 
 def test_errors_of_runs_are_in_it_the_last_ones_only(profile, feedback):
     from false_core.jobs import Classify
-    from qgis_false import last_errors
-    from qgis_false.worker import run_job
+    from qgis_false.compute import last_errors
+    from qgis_false.compute.worker import run_job
 
     job = Classify(raster="/r.tif", model="/m.safetensors", output=str(profile / "map.tif"))
     with pytest.raises(QgsProcessingException):
@@ -102,7 +102,7 @@ def test_errors_of_runs_are_in_it_the_last_ones_only(profile, feedback):
 
 
 def test_a_damaged_file_of_errors_is_no_error(profile):
-    from qgis_false import last_errors
+    from qgis_false.compute import last_errors
 
     (profile / "false").mkdir(parents=True)
     (profile / "false" / "last_errors.json").write_text("{")

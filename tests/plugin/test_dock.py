@@ -602,10 +602,12 @@ class TestLabelLayer:
 
     def test_labels_go_to_the_crs_of_the_raster(self, desk, image, tmp_path, record):
         from qgis_false.dock.label_file import label_layer
-        from qgis_false.dock.labelling import Labelling, Looks
+        from qgis_false.dock.labelling import EncoderChoice, Labelling
 
         labels = label_layer(tmp_path / "degrees.gpkg", QgsCoordinateReferenceSystem("EPSG:4326"))
-        work = Labelling(desk.canvas, image, labels, Looks(), lambda: [sys.executable, str(FAKE), "behaves", str(record)])
+        work = Labelling(
+            desk.canvas, image, labels, EncoderChoice(), lambda: [sys.executable, str(FAKE), "behaves", str(record)]
+        )
         work.begin()
         work.add_label(QgsGeometry.fromRect(image.extent()), image.crs(), 1)
         until(lambda: requests(record, "changelabels"), "the session hears of it")
@@ -1284,7 +1286,7 @@ class TestProject:
         assert dock.first_page.raster() == other and len(opened) == 2, "each once, when it is seen"
 
     def test_a_base_map_from_the_web_is_no_raster_to_work_on(self, desk, image):
-        from qgis_false.layers import raster_layers
+        from qgis_false.layers.sources import raster_layers
 
         web = QgsRasterLayer("type=xyz&url=file:///nowhere/{x}/{y}/{z}.png", "web", "wms")
         assert web.isValid() and web.providerType() == "wms"
@@ -1292,7 +1294,7 @@ class TestProject:
         assert raster_layers() == [image]
 
     def test_the_wheel_scrolls_the_page_and_changes_nothing(self, dock, desk):
-        for widget in (dock.looks.choice, dock.live_map.shows, dock.live_map.opacity, dock.drawing._stroke_width):
+        for widget in (dock.encoder.choice, dock.live_map.shows, dock.live_map.opacity, dock.drawing._stroke_width):
             before = [widget.currentIndex() if hasattr(widget, "currentIndex") else widget.value()]
             none, keys, phase = QPoint(0, 0), Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase
             place = QPointF(widget.rect().center())
@@ -1446,18 +1448,18 @@ class TestModels:
 
 class TestEncoders:
     def test_none_leaves_colours_and_texture_and_the_project_knows(self, dock, record, tmp_path):
-        from qgis_false.dock.panels.looks import ENCODER_NONE
+        from qgis_false.dock.panels.encoder import ENCODER_NONE
 
         assert requests(record, "open")[-1]["weights"] == "general"
-        dock.looks.choice.setCurrentIndex(ENCODER_NONE)
-        dock.looks.choice.activated.emit(ENCODER_NONE)
+        dock.encoder.choice.setCurrentIndex(ENCODER_NONE)
+        dock.encoder.choice.activated.emit(ENCODER_NONE)
         until(lambda: dock.work.opened is not None, "it goes on")
         assert requests(record, "open")[-1]["weights"] == "none"
         project = QgsProject.instance()
         assert project.write(str(tmp_path / "project.qgs")) and project.read(str(tmp_path / "project.qgs"))
         until(lambda: dock.work is not None and dock.work.opened is not None, "it is found again")
         assert requests(record, "open")[-1]["weights"] == "none"
-        assert dock.looks.choice.currentIndex() == ENCODER_NONE
+        assert dock.encoder.choice.currentIndex() == ENCODER_NONE
 
 
 class TestAFolderThatIsReadOnly:
@@ -1702,9 +1704,9 @@ class TestWholeMaps:
         said = desk.bar.currentItem().text() if how != "another raster" else dock.status.text()
         assert run.values["ENCODER"] in said
         if how == "another raster":
-            assert dock.work.looks.encoder == ""
+            assert dock.work.encoder_choice.encoder == ""
         elif how == "closed":
-            assert remembered_work().looks.encoder == run.values["ENCODER"]
+            assert remembered_work().encoder_choice.encoder == run.values["ENCODER"]
 
     @pytest.mark.parametrize("how", ["closed", "another project"])
     def test_a_map_that_is_done_when_the_dock_is_closed_is_shown_where_its_raster_is(

@@ -51,7 +51,7 @@ def test_without_an_environment_a_run_fails_with_the_same_words(nowhere, feedbac
     from qgis.core import QgsProcessingException
 
     from false_core.jobs import Check
-    from qgis_false.worker import run_job
+    from qgis_false.compute.worker import run_job
 
     with pytest.raises(QgsProcessingException, match="no compute environment"):
         run_job(Check(), feedback)
@@ -133,7 +133,7 @@ def test_every_setting_is_under_false_and_has_a_variable(unset):
 
 
 def test_what_was_set_reaches_the_compute_process(unset):
-    from qgis_false.worker import child_variables
+    from qgis_false.compute.worker import child_variables
 
     unset.DEVICE.store("mps")
     unset.MEMORY.store("4.5")
@@ -147,7 +147,7 @@ def test_a_setting_decides_what_auto_is(unset, feedback, compute_python, monkeyp
     from qgis.core import QgsProcessingException
 
     from false_core.jobs import Check
-    from qgis_false.worker import run_job, worker_command
+    from qgis_false.compute.worker import run_job, worker_command
 
     unset.DEVICE.store("cuda:77")
     with pytest.raises(QgsProcessingException, match="The device cuda:77, which FALSE_DEVICE or the options"):

@@ -77,7 +77,7 @@ def test_a_dialog_shows_and_reads_every_kind(kind, shown, entered, every_kind, c
 
 
 def test_every_path_has_another_name_on_another_computer(entered, every_kind, tmp_path):
-    from qgis_false.path_mapping import PathMapping
+    from qgis_false.compute.path_mapping import PathMapping
 
     job = every_kind(**{**entered, "vector": str(tmp_path / "labels.gpkg")})
     there = PathMapping(((str(tmp_path), "/scratch"),)).job_there(job)

@@ -62,8 +62,8 @@ def menu(desktop):
 @pytest.fixture
 def nowhere(monkeypatch):
     # Before, so that they do not keep what is put in its place.
-    import qgis_false.launcher
-    import qgis_false.worker  # noqa: F401
+    import qgis_false.compute.launcher
+    import qgis_false.compute.worker  # noqa: F401
     from qgis_false.environment import interpreters
 
     monkeypatch.delenv("FALSE_CORE_PYTHON", raising=False)

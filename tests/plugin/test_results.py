@@ -41,7 +41,7 @@ def confidence(qgis_app, tmp_path) -> QgsRasterLayer:
 
 class TestTheConfidence:
     def test_has_one_scale_for_all_maps_in_percent(self, provider, confidence, context, feedback, tmp_path):
-        from qgis_false.confidence_style import confidence_style
+        from qgis_false.layers.confidence_style import confidence_style
 
         QgsProject.instance().addMapLayer(confidence)
         confidence_style().postProcessLayer(confidence, context, feedback)
@@ -63,7 +63,7 @@ class TestTheConfidence:
         assert picture.pixelColor(20, 150).lightness() < picture.pixelColor(280, 150).lightness()
 
     def test_lies_over_the_map(self, provider, confidence, raster, context, feedback):
-        from qgis_false.confidence_style import confidence_style
+        from qgis_false.layers.confidence_style import confidence_style
 
         QgsProject.instance().addMapLayer(confidence)
         confidence_style().postProcessLayer(confidence, context, feedback)
@@ -76,7 +76,7 @@ class TestTheConfidence:
 class TestANameOfALayer:
     @pytest.fixture
     def named(self, provider, context):
-        from qgis_false.result_names import name_layers
+        from qgis_false.layers.result_names import name_layers
 
         def name(job: jobs.Job, output: str) -> str:
             details = QgsProcessingContext.LayerDetails("as QGIS says", QgsProject.instance(), output)
@@ -106,9 +106,9 @@ class TestANameOfALayer:
 class TestMetadata:
     @pytest.fixture
     def described(self, provider, context, feedback, raster):
-        from qgis_false.confidence_style import confidence_style
-        from qgis_false.layers import class_style
-        from qgis_false.result_names import name_layers
+        from qgis_false.layers.class_styles import class_style
+        from qgis_false.layers.confidence_style import confidence_style
+        from qgis_false.layers.result_names import name_layers
 
         def describe(job: jobs.Job, output: str) -> str:
             details = QgsProcessingContext.LayerDetails("as QGIS says", QgsProject.instance(), output)
@@ -131,7 +131,7 @@ class TestMetadata:
 
     def test_names_of_many_files_are_cut_short(self, described):
         job = jobs.ClassifyMany([f"/d/{k}.tif" for k in range(9)], "/m.safetensors", "/o")
-        from qgis_false.result_metadata import metadata_of
+        from qgis_false.layers.result_metadata import metadata_of
 
         assert "0.tif, 1.tif, 2.tif, 3.tif, 4.tif, ...\n" in metadata_of(job).abstract()
 
@@ -156,10 +156,10 @@ class Log(QgsProcessingFeedback):
 
 class TestACancelledRun:
     def test_says_so_once_and_shows_no_error(self, provider):
-        from qgis_false.dialogs.cancelled_run import CalmFeedback
+        from qgis_false.dialogs.cancelled_run import CancelledRunFeedback
 
         log = Log()
-        calm = CalmFeedback(log)
+        calm = CancelledRunFeedback(log)
         calm.reportError("before")
         log.cancel()
         assert calm.isCanceled()
@@ -172,7 +172,7 @@ class TestACancelledRun:
     def test_is_none_in_the_dialog_either(self, algorithm, raster, qgis_parent, monkeypatch, tmp_path):
         import processing.gui.ParametersPanel
 
-        from qgis_false import worker
+        from qgis_false.compute import worker
 
         monkeypatch.setattr(worker, "_command_here", lambda feedback: ["python3", "-c", "import time; time.sleep(20)"])
         monkeypatch.setenv("FALSE_CORE_PYTHON", "/usr/bin/python3")

@@ -89,7 +89,7 @@ def write_polygons(path: str, classes: list[tuple[int, str, str]]) -> None:
 @pytest.fixture
 def compute(provider, monkeypatch) -> Compute:
     made = Compute()
-    monkeypatch.setattr("qgis_false.worker.run_job", made)
+    monkeypatch.setattr("qgis_false.compute.worker.run_job", made)
     return made
 
 
@@ -137,7 +137,7 @@ def test_steps_and_device_of_the_one_dialog_reach_its_steps(
         done.append(job)
         return compute(job, feedback)
 
-    monkeypatch.setattr("qgis_false.worker.run_job", keep)
+    monkeypatch.setattr("qgis_false.compute.worker.run_job", keep)
     QgsProject.instance().addMapLayer(raster)
     files = {"classify:map": "map.tif", "finetune:model": "m.safetensors", "pretrain:encoder": "e.safetensors"}
     outputs = {name: str(tmp_path / file) for name, file in files.items()}

@@ -278,10 +278,10 @@ def hanging(folder: Path, bench: Bench) -> str:
     ["asking for GPUs", "asking uv", "asking a Python", "making the environment", "installing", "checking"],
 )
 def test_every_stage_can_be_cancelled_and_nothing_lives_on(bench, feedback, tmp_path, monkeypatch, stage):
+    from qgis_false.compute.worker import run_job
     from qgis_false.environment import torch_build
     from qgis_false.environment.interpreters import InterpreterCandidate
     from qgis_false.installation import install, installers
-    from qgis_false.worker import run_job
 
     if stage == "asking for GPUs":
         monkeypatch.setattr(install, "find_gpus", bench.find_gpus)

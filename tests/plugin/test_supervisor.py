@@ -159,9 +159,9 @@ def test_without_proc_ps_tells_who_belongs_to_whom(provider, launched, monkeypat
     from qgis_false.environment import watchdog
 
     child, behind = launched()
-    assert {one for one, _ in watchdog.family(child.pid)} == {child.pid, behind}
+    assert {one for one, _ in watchdog.process_tree(child.pid)} == {child.pid, behind}
     monkeypatch.setattr(watchdog.os, "listdir", lambda path: [])
-    assert {one for one, _ in watchdog.family(child.pid)} == {child.pid, behind}
+    assert {one for one, _ in watchdog.process_tree(child.pid)} == {child.pid, behind}
 
 
 def test_cancel_ends_what_is_stopped_behind_a_launcher_too(provider, launched):

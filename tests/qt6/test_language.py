@@ -40,7 +40,7 @@ def test_the_options_page_is_german(german, qgis_parent, pictures):
 
 
 def test_dates_of_labels_are_written_as_iso(qgis_app):
-    from qgis_false.legend import _plain
+    from qgis_false.layers.legend import _plain
 
     day, hour = QDate(2026, 2, 3), QTime(4, 5, 6)
     assert [_plain(value) for value in (day, hour, QDateTime(day, hour))] == [

@@ -19,7 +19,7 @@ from job_server import make_small, watched_calls
 # Not what imports torch: a real process has not loaded it either when it begins.
 from false_core import dispatch as running
 from false_core.cli import main
-from false_core.memory import keep_memory
+from false_core.computing.memory import keep_memory
 
 
 def be_one_of_them() -> None:

@@ -16,9 +16,10 @@ import torch
 from torch import nn
 
 from false_core.cluster import tasks_on_cluster
-from false_core.cost import is_worth_telling
-from false_core.device import choose_device, tell_numbers
-from false_core.distributed import ALONE, WHOLE_JOB, Share, World
+from false_core.computing.cost import is_worth_telling
+from false_core.computing.device import choose_device, tell_precision
+from false_core.computing.distributed import ALONE, WHOLE_JOB, Share, World
+from false_core.computing.precision import in_words, numbers_with, precision_of, resolved
 from false_core.errors import Cancelled, InputError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify
@@ -32,8 +33,7 @@ from false_core.mapping.classify.strip_task import FinishedStrips
 from false_core.mapping.map_overview import MapOverview
 from false_core.mapping.map_report import classification_report
 from false_core.mapping.raster_for_model import check_maps
-from false_core.precision import in_words, numbers_with, precision_of, resolved
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.file_state import raster_signature, was_changed
 from false_core.raster.map_file import sidecars, write_class_names, write_style
 from false_core.raster.mosaic import VRT_ENDING
@@ -167,7 +167,7 @@ class Classification:
             own = precision_of(self._device, self.plan.use, self.job.precision)
             numbers = agreed_precision(self._store, self._device, own, self._feedback)
             if self.is_first:
-                tell_numbers(in_words(numbers), self._device, self._feedback)
+                tell_precision(in_words(numbers), self._device, self._feedback)
                 self._tell_cost(missing, self._device, numbers)
             network = network_of(self.job.model, self._card, self._device, numbers)
         with self._feedback.stage("Classifying", 0.9):

@@ -10,17 +10,17 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+from false_core.checks.protection import protect_inputs
 from false_core.cluster import tasks_on_cluster
-from false_core.distributed import ALONE, Share, World
+from false_core.computing.distributed import ALONE, Share, World
 from false_core.errors import InputError, OutputError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify, ClassifyMany, raster_name
 from false_core.mapping.classify.classify import Classification
 from false_core.mapping.classify.on_dask import MapsOnDask
 from false_core.mapping.classify.store import JobStart
-from false_core.protection import protect_inputs
+from false_core.outputs.sidecars import styles_kept
 from false_core.settings import scheduler_name
-from false_core.sidecars import styles_kept
 
 MAP_ENDING = "_classified.tif"
 """The ending of a map's name, after the name of its raster."""
@@ -42,7 +42,7 @@ def classify_many(job: ClassifyMany, feedback: Feedback, world: World = ALONE) -
         for sentence in styles_kept(targets.values()):
             feedback.info(sentence)
     Path(job.output).mkdir(exist_ok=True)
-    maps = _Maps(JobStart.of(map(str, targets.values()), world), world.share, feedback)
+    maps = _MapsInProgress(JobStart.of(map(str, targets.values()), world), world.share, feedback)
     each = [
         Classify(raster, job.model, str(target), device=job.device, precision=job.precision)
         for raster, target in targets.items()
@@ -58,7 +58,7 @@ def classify_many(job: ClassifyMany, feedback: Feedback, world: World = ALONE) -
     return {"maps": len(targets) - len(maps.problems), "left_out": len(maps.problems)}
 
 
-def _compute(each: Sequence[Classify], maps: _Maps, world_size: int, feedback: Feedback) -> None:
+def _compute(each: Sequence[Classify], maps: _MapsInProgress, world_size: int, feedback: Feedback) -> None:
     for number, one in enumerate(each):
         title = f"{number + 1:d} of {len(each):d}, {Path(one.raster).name}"
         maps.begin(one, feedback.part(title, number / len(each), 1 / len(each)), number % world_size)
@@ -66,7 +66,9 @@ def _compute(each: Sequence[Classify], maps: _Maps, world_size: int, feedback: F
     maps.finish_all()
 
 
-def _compute_on_dask(each: Sequence[Classify], maps: _Maps, on_dask: MapsOnDask[Classification], feedback: Feedback) -> None:
+def _compute_on_dask(
+    each: Sequence[Classify], maps: _MapsInProgress, on_dask: MapsOnDask[Classification], feedback: Feedback
+) -> None:
     done = 0.0
 
     def take_next() -> None:
@@ -95,7 +97,7 @@ def _compute_on_dask(each: Sequence[Classify], maps: _Maps, on_dask: MapsOnDask[
             take_next()
 
 
-class _Maps:
+class _MapsInProgress:
     """Maps that are being made.
 
     Attributes:

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from false_core.device_limits import DeviceLimit
+from false_core.computing.device_limits import DeviceLimit
+from false_core.computing.precision import digits_of, in_words, numbers_with
+from false_core.computing.threads import BackgroundWriter
 from false_core.errors import DeviceError, OutputError
 from false_core.feedback import Feedback
-from false_core.gpu_pixels import normalised_at
 from false_core.inference.batches import BatchedNetwork, best_batch
 from false_core.inference.folding import for_inference
 from false_core.inference.tiled import ReadTile, TiledNetwork, blended
@@ -25,11 +26,10 @@ from false_core.mapping.map_overview import MapOverview
 from false_core.models.from_file import segmenter_from
 from false_core.models.model_file import ModelCard
 from false_core.models.segmenter import InPrecision, class_probabilities
-from false_core.precision import digits_of, in_words, numbers_with
-from false_core.publish import unfinished
+from false_core.outputs.publish import unfinished
+from false_core.raster.gpu_pixels import normalised_at
 from false_core.raster.map_file import RasterFile
 from false_core.raster.source import Window
-from false_core.threads import BackgroundWriter
 
 WAITING_TILES = 2
 """Tiles that may wait for the disk, per strip and layer. Two strips are written at once where the next one begins."""

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import torch
 
-from false_core.cost import Cost, SpeedTest, most_memory
+from false_core.computing.cost import Cost, SpeedTest, most_memory
+from false_core.computing.precision import in_words
 from false_core.feedback import Feedback
 from false_core.inference.batches import best_batch
 from false_core.mapping.classify.compute import limit_of, network_of
 from false_core.mapping.classify.plan import MapPlan
 from false_core.mapping.classify.store import CONFIDENCE_LAYER, MAP_LAYER
 from false_core.models.segmenter import class_probabilities
-from false_core.precision import in_words
 
 BYTES_PER_PIXEL = {MAP_LAYER: 0.05, CONFIDENCE_LAYER: 0.5}
 """Size of a layer in its file: twice what a generated scene took. What a network makes of noise takes more."""

@@ -15,15 +15,15 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from false_core.distributed import Share
+from false_core.computing.distributed import Share
+from false_core.computing.precision import Use
 from false_core.feedback import Feedback
-from false_core.inference.tiles import MOST_WAITING_BYTES, Sight, Tile, TilePlan
+from false_core.inference.tiles import MOST_WAITING_BYTES, Tile, TileContext, TilePlan
 from false_core.jobs import Classify, parse_extent
 from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.from_file import check_segmenter
 from false_core.models.header import SEGMENTER
 from false_core.models.model_file import ModelCard, read_card
-from false_core.precision import Use
 from false_core.raster.cog import intersection
 from false_core.raster.map_file import FILE_BLOCK_PX
 from false_core.raster.source import RasterSource, Window
@@ -111,7 +111,7 @@ class MapPlan:
     def of(cls, card: ModelCard, source: RasterSource, area: Window, with_confidence: bool) -> MapPlan:
         """Plan the map of an area, given in working pixels."""
         classes = len(card.classes)
-        tiles = TilePlan.for_area(area, classes, source.factor, Sight.of(card.head))
+        tiles = TilePlan.for_area(area, classes, source.factor, TileContext.of(card.head))
         window = _on_source_grid(area, source)
         strips = cut_into_strips(tiles, source.factor, window.width, window.height, classes)
         return cls(card, source, window, tiles, tuple(strips), with_confidence)

@@ -22,13 +22,13 @@ import safetensors
 import safetensors.numpy
 
 from false_core import __version__
-from false_core.distributed import World
+from false_core.computing.distributed import World
 from false_core.errors import InputError, OutputError
-from false_core.hidden_names import EARLIER_STRIPS_ENDING, FINISHED_STRIP, STRIPS_ENDING, start_of
-from false_core.locks import FolderLock, is_abandoned
 from false_core.mapping.classify.plan import Strip
 from false_core.mapping.map_overview import MapOverview, StripOverview
-from false_core.publish import discard_without_strips, fsync_path, make_own_folder, strips_folders, unfinished
+from false_core.outputs.hidden_names import EARLIER_STRIPS_ENDING, FINISHED_STRIP, STRIPS_ENDING, start_of
+from false_core.outputs.locks import FolderLock, is_abandoned
+from false_core.outputs.publish import discard_without_strips, fsync_path, make_own_folder, strips_folders, unfinished
 from false_core.raster.file_state import FileSignature, signature_of
 
 STORED_DAYS = 30

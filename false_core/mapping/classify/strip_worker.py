@@ -15,7 +15,9 @@ from torch import nn
 
 from false_core import events, jobs
 from false_core.cluster import DroppedTask, check_version, put_if_absent, take_own_gpu
-from false_core.device import choose_device
+from false_core.computing.device import choose_device
+from false_core.computing.native_libraries import set_up_gdal
+from false_core.computing.precision import digits_of, precision_of
 from false_core.errors import FalseError, InputError, failure_of_code
 from false_core.feedback import Feedback
 from false_core.mapping.classify.compute import agreed_precision, compute_strips, network_of
@@ -24,8 +26,6 @@ from false_core.mapping.classify.store import DIGITS, TILES_AT_A_TIME, StripStor
 from false_core.mapping.classify.strip_task import FinishedStrips, StripTask
 from false_core.models.header import SEGMENTER
 from false_core.models.model_file import read_card
-from false_core.native_libraries import set_up_gdal
-from false_core.precision import digits_of, precision_of
 from false_core.untrusted.network import names_address, network_closed
 
 _one_at_a_time = threading.Lock()

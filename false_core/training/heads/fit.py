@@ -166,7 +166,7 @@ def fit_head(
     sampler = FeatureSampler(parts, names, source, raster.normalisation, device, feedback)
     found = keep(sampler) if keep else sampler
     with feedback.stage("Looking at the raster", 0.18):
-        sample = found.get_used_to_raster(seed)
+        sample = found.adapt_to_raster(seed)
         if TEXTURE in sample:
             parts.random_features.draw(*mean_and_std(sample[TEXTURE]), torch.Generator().manual_seed(seed))
         spaces = {name: space_of_part(name, values) for name, values in sample.items()}

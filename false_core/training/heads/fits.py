@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from false_core.feedback import Feedback
 from false_core.models.fused import TEXTURE, Member
+from false_core.training.heads.pseudo_labels import pseudo_labels_of
 from false_core.training.heads.regression import TOLERANCE, Linear, fit_logistic
 from false_core.training.heads.samples import LabelledPoints
 from false_core.training.heads.spaces import Space
-from false_core.training.heads.sure_pixels import surest_pixels
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -126,7 +126,7 @@ def learn_from_raster(
         before_fit: Called before each fit; what it raises ends them.
     """
     said = {parts: fitted[parts].log_probabilities(inputs) for parts, inputs in unlabelled.items()}
-    sure = surest_pixels(fused_answers(members, said), said.get(SECOND_OPINION))
+    sure = pseudo_labels_of(fused_answers(members, said), said.get(SECOND_OPINION))
     counts = balanced_counts(points, classes)
     shares = np.concatenate([counts / counts.sum(), sure.counts()])
     targets = np.concatenate([points.targets, sure.targets])

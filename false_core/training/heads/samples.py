@@ -132,7 +132,7 @@ def _burned_numbers(
 class FeatureSource(Protocol):
     """The source of the features that heads are fitted to."""
 
-    def get_used_to_raster(self, seed: int) -> dict[str, FloatArray]:
+    def adapt_to_raster(self, seed: int) -> dict[str, FloatArray]:
         """Show the batch norms of the encoders the raster, and return features of random pixels by part."""
 
     def at(self, points: LabelledPoints) -> tuple[dict[str, FloatArray], LabelledPoints]:
@@ -161,7 +161,7 @@ class FeatureSampler:
     feedback: Feedback
     looks: int = LOOKS
 
-    def get_used_to_raster(self, seed: int) -> dict[str, FloatArray]:
+    def adapt_to_raster(self, seed: int) -> dict[str, FloatArray]:
         """Show the batch norms of the encoders the raster, and return features of random pixels by part."""
         chance = np.random.default_rng(seed)
         looks = list(self._looks(chance))

@@ -12,7 +12,7 @@ from qgis_false.dock.label_file import file_beside
 from qgis_false.dock.labelling import Labelling
 from qgis_false.translation import tr
 
-Layer = TypeVar("Layer", bound=QgsMapLayer)
+AnyLayer = TypeVar("AnyLayer", bound=QgsMapLayer)
 
 
 class Panel(QWidget):
@@ -52,13 +52,13 @@ class Panel(QWidget):
         folder = str(file_beside(self.work.raster, "").parent) if self.work is not None else ""
         return str(QFileDialog.getOpenFileName(self, title, folder, "*.safetensors")[0])
 
-    def ask_for_layer(self, title: str, kind: str, layers: Sequence[Layer]) -> Optional[Layer]:
+    def ask_for_layer(self, title: str, kind: str, layers: Sequence[AnyLayer]) -> Optional[AnyLayer]:
         """Return the layer that the user chooses among some."""
         names = [f"{number}. {one.name()}" for number, one in enumerate(layers, 1)]
         name, entered = QInputDialog.getItem(self, title, kind, names, 0, False)
         return layers[names.index(name)] if entered else None
 
-    def ask_for_map(self, title: str, maps: Sequence[Layer]) -> Optional[Layer]:
+    def ask_for_map(self, title: str, maps: Sequence[AnyLayer]) -> Optional[AnyLayer]:
         """Return one of some finished maps; the only one without asking."""
         if not maps:
             self.said.emit(tr("There is no finished map in the project. Make the map first."), True)

@@ -19,11 +19,12 @@ from qgis_false.dock.finished_maps import add_above, compared_with, corrected_by
 from qgis_false.dock.label_file import file_beside
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.panels.panel import Panel, row
-from qgis_false.dock.project_state import Looks, remember_work, remembered_work
-from qgis_false.layers import as_it_is, classes_of, raster_path
+from qgis_false.dock.project_state import EncoderChoice, remember_work, remembered_work
+from qgis_false.layers.class_styles import classes_of
+from qgis_false.layers.result_metadata import layer_metadata
+from qgis_false.layers.result_names import name_of_layer, stem_of
+from qgis_false.layers.sources import as_it_is, raster_path
 from qgis_false.made_files import MADE_ENCODER, MADE_SEGMENTER, remember_file
-from qgis_false.result_metadata import layer_metadata
-from qgis_false.result_names import name_of_layer, stem_of
 from qgis_false.translation import tr
 
 
@@ -208,7 +209,7 @@ class WholeMapsPanel(Panel):
             return
         known = remembered_work()
         if known is not None and known.raster.id() == self._subject.layer:
-            remember_work(known.raster, known.labels, Looks(encoder=path))
+            remember_work(known.raster, known.labels, EncoderChoice(encoder=path))
         self.said.emit(tr("The encoder is in {path}.", path=path), False)
 
     def _load_map(self, path: str, what: str, run: BackgroundRun) -> None:

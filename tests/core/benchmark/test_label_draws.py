@@ -14,7 +14,7 @@ from false_core.benchmark.budgets import Budget, draws_of
 from false_core.benchmark.label_pool import pool_of
 from false_core.benchmark.settings import settings_of
 from false_core.benchmark.tasks import SEGMENTATION, BenchmarkTask
-from false_core.device import choose_device
+from false_core.computing.device import choose_device
 from false_core.errors import InputError, RequestError
 from false_core.feedback import Feedback
 from false_core.labels.drawing import draw_area_of_shapes, draw_number_of_shapes, draw_shapes

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from false_core.change.change_probability import (
+    SCORE_DAMPING,
     SCORE_NODATA,
     SCORE_STEPS,
-    TEMPER,
     ScoreCounts,
     kept_scores,
     probability_of_change,
@@ -21,7 +21,7 @@ def scores(share: float, number: int = 100_000) -> np.ndarray:
     chance = np.random.default_rng(0)
     changed = chance.random(number) < share
     seen = chance.normal(np.where(changed, 1.5, -1.5), 1.0)
-    return (3 * seen / TEMPER).astype(np.float32)
+    return (3 * seen / SCORE_DAMPING).astype(np.float32)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.3])
@@ -34,7 +34,7 @@ def test_the_share_that_changed_is_found(share: float) -> None:
 def test_probabilities_are_true_to_their_word() -> None:
     chance = np.random.default_rng(1)
     changed = chance.random(200_000) < 0.1
-    seen = 3 * chance.normal(np.where(changed, 1.5, -1.5), 1.0) / TEMPER
+    seen = 3 * chance.normal(np.where(changed, 1.5, -1.5), 1.0) / SCORE_DAMPING
     kept = kept_scores(seen.astype(np.float32)).astype(np.float32)
     found = probability_of_change(kept, 0.1)
     likely = (found > 0.6) & (found < 0.8)

@@ -139,7 +139,7 @@ class TestTheSameModel:
         def refuse(*_: Any) -> Any:
             raise AssertionError("features are computed again")
 
-        monkeypatch.setattr(FeatureSampler, "get_used_to_raster", refuse)
+        monkeypatch.setattr(FeatureSampler, "adapt_to_raster", refuse)
         monkeypatch.setattr(FeatureSampler, "at", refuse)
         second = dataclasses.replace(first, heads=("auto", "linear", "texture"))
         assert run_experiment(second).run == 4

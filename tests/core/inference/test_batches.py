@@ -10,7 +10,7 @@ import rasterio
 import torch
 from small_world import CRS, GRID, Listener
 
-from false_core.device_limits import DeviceLimit
+from false_core.computing.device_limits import DeviceLimit
 from false_core.inference.batches import BatchedNetwork, best_batch, fastest_batch
 from false_core.inference.folding import for_inference
 from false_core.inference.upsample import _everywhere, _mixed_only, upsample
@@ -76,7 +76,7 @@ class TestTheNumberOfTiles:
 
     def test_is_measured_once_and_remembered(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr("false_core.device_limits.describe", lambda device: "some GPU")
+        monkeypatch.setattr("false_core.computing.device_limits.describe", lambda device: "some GPU")
         measured = []
 
         def seconds(network: torch.nn.Module, device: torch.device, shape: tuple[int, ...]) -> float:

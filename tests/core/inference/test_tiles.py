@@ -18,7 +18,7 @@ from small_world import write_raster
 from false_core.feedback import Feedback
 from false_core.inference.batches import BatchedNetwork
 from false_core.inference.tiled import TiledNetwork, blended
-from false_core.inference.tiles import MAX_FILE_PIXELS, MOST_BYTES, Blender, Sight, Tile, TilePlan
+from false_core.inference.tiles import MAX_FILE_PIXELS, MOST_BYTES, Blender, Tile, TileContext, TilePlan
 from false_core.mapping.classify.assemble import Assembly, layers_of
 from false_core.mapping.classify.compute import compute_strips
 from false_core.mapping.classify.plan import NO_CONFIDENCE, MapPlan
@@ -28,7 +28,7 @@ from false_core.models.fused import SPECTRUM, TEXTURE, FusedSegmenter, FusedSpec
 from false_core.models.header import SEGMENTER
 from false_core.models.model_file import ModelCard
 from false_core.models.segmenter import class_probabilities
-from false_core.publish import published
+from false_core.outputs.publish import published
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
@@ -134,13 +134,13 @@ class TestTilesForAHead:
     @pytest.mark.parametrize("side", [300, 2_448, 30_000])
     @pytest.mark.parametrize("classes", [2, 6, 254])
     def test_lie_alike_on_the_grids_of_its_features(self, head: FusedSpec, side: int, classes: int) -> None:
-        plan = TilePlan.for_area(Window(0, 0, side, side), classes, 2, Sight.of(head))
+        plan = TilePlan.for_area(Window(0, 0, side, side), classes, 2, TileContext.of(head))
         assert plan.stride % head.stride == plan.side % head.stride == 0
         assert 0 < plan.ramp < plan.overlap and plan.ramp % 2 == 0 and plan.stride >= plan.ramp + 2
 
     @pytest.mark.parametrize("head", HEADS)
     def test_see_what_it_depends_on(self, head: FusedSpec) -> None:
-        plan = TilePlan.for_area(Window(0, 0, 2448, 2448), 6, 2, Sight.of(head))
+        plan = TilePlan.for_area(Window(0, 0, 2448, 2448), 6, 2, TileContext.of(head))
         assert plan.lead >= head.context >= 3 * min(head.smoothing, 80)
         assert plan.side <= 768 + 2 * head.context + 2 * head.stride, "and hardly more"
 

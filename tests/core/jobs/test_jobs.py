@@ -42,8 +42,8 @@ from false_core.jobs import (
 
 ROOT = Path(__file__).resolve().parents[3]
 STANDARD_LIBRARY_ONLY = (
-    *("__init__.py", "events.py", "errors.py", "hidden_names.py", "redaction.py", "untrusted/__init__.py"),
-    *("line_protocol.py", "session_protocol.py"),
+    *("__init__.py", "events.py", "errors.py", "redaction.py", "line_protocol.py", "session_protocol.py"),
+    *("outputs/__init__.py", "outputs/hidden_names.py", "untrusted/__init__.py"),
     *(f"jobs/{file.name}" for file in sorted((ROOT / "false_core" / "jobs").glob("*.py"))),
 )
 

@@ -20,8 +20,8 @@ from false_core.dispatch import run
 from false_core.errors import OutputError
 from false_core.feedback import Feedback
 from false_core.models.record import record_of
+from false_core.outputs.publish import check_destinations
 from false_core.presets import FINETUNE
-from false_core.publish import check_destinations
 from false_core.training.checkpoint import Checkpoint
 
 each_kind = pytest.mark.parametrize("name", jobs.KINDS)

@@ -12,8 +12,8 @@ import torch
 from lightly.loss import DINOLoss
 from torch import Tensor
 
+from false_core.computing.distributed import Share
 from false_core.dispatch import run
-from false_core.distributed import Share
 from false_core.errors import FalseError
 from false_core.jobs import Pretrain
 from false_core.methods.last import LOCAL_CROPS, DistillationHead, LaST, distillation

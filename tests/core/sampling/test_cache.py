@@ -10,11 +10,11 @@ import pytest
 import torch
 from small_world import write_raster
 
+from false_core.computing.threads import prefetch
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.cache import CHUNK_PX, ChunkCache, chunk_bytes
 from false_core.sampling.views import Shuffled
-from false_core.threads import prefetch
 
 NORMAL = Normalisation((0.0, 0.0), (255.0, 255.0), (100.0, 50.0), (50.0, 25.0))
 

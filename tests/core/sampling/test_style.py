@@ -10,7 +10,7 @@ import pytest
 import torch
 from small_world import write_raster
 
-from false_core.distributed import Share
+from false_core.computing.distributed import Share
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import MeasuredRasters, Normalisation
 from false_core.sampling.spectral import SpectralJitter

@@ -10,13 +10,13 @@ import pytest
 import torch
 from small_world import write_raster
 
+from false_core.computing.threads import prefetch
 from false_core.presets import PRETRAIN
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import MeasuredRasters, Normalisation
 from false_core.sampling import cache
 from false_core.sampling.cache import CHUNK_PX, chunk_bytes
 from false_core.sampling.views import PatchDraw, PatchSampler, SamplingRequirements, ViewPairs
-from false_core.threads import prefetch
 
 PLAIN = Normalisation((0.0,), (255.0,), (100.0,), (50.0,))
 SIDE = 20_480

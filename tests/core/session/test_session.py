@@ -400,7 +400,7 @@ class TestScores:
 def interrupted_view(session: SessionHere, monkeypatch: pytest.MonkeyPatch) -> tuple[int, list[float], threading.Event]:
     """Return a view that is being drawn, the shares that are known of it, and what it waits for after the first one."""
     drawn: list[float] = []
-    asked, real = threading.Event(), pictures.Painter.draw
+    asked, real = threading.Event(), pictures.ViewRenderer.draw
 
     def wait_for_somebody_who_asks(*given: Any) -> Iterator[Any]:
         for picture in real(*given):
@@ -411,7 +411,7 @@ def interrupted_view(session: SessionHere, monkeypatch: pytest.MonkeyPatch) -> t
 
     monkeypatch.setattr(pictures, "FIRST_S", 0.0)
     monkeypatch.setattr(pictures, "BETWEEN_S", 0.0)
-    monkeypatch.setattr(pictures.Painter, "draw", wait_for_somebody_who_asks)
+    monkeypatch.setattr(pictures.ViewRenderer, "draw", wait_for_somebody_who_asks)
     view = session.view(WHOLE, 200, 150)
     until = time.monotonic() + 30
     while not drawn and time.monotonic() < until:

@@ -10,8 +10,8 @@ import pytest
 import rasterio
 from small_world import Listener, textured_land, write_raster
 
+from false_core.computing.distributed import ALONE
 from false_core.dispatch import run
-from false_core.distributed import ALONE
 from false_core.errors import InputError
 from false_core.jobs import Pretrain
 from false_core.models.model_file import read_card

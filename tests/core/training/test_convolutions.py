@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.backends import cudnn
 from two_cards import TwoCards
 
-from false_core.device import choose_device
-from false_core.distributed import ALONE
+from false_core.computing.device import choose_device
+from false_core.computing.distributed import ALONE
 from false_core.feedback import Feedback
 from false_core.presets import FINETUNE
 from false_core.sampling.labelled import RawCrops

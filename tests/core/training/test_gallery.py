@@ -69,7 +69,7 @@ class TestChoosing:
         embedder = Embedder(sampler, alike)
         made = gallery(embedder)
         assert made.determined
-        assert len(made.exhibits) == shown
+        assert len(made.examples) == shown
         assert made.anchors == 2 * 2 * alike
         assert made.looked_at == 2 * 2 * PATCHES
         # Every similarity shown is that of a benchmark anchor, its other view and the false negative determined for it.
@@ -80,22 +80,22 @@ class TestChoosing:
             for anchor in found.benchmark.nonzero().flatten().tolist():
                 other, false_negative = (anchor + PATCHES) % (2 * PATCHES), int(found.indices[anchor, 0])
                 admitted.add((float(similarity[anchor, other]), float(similarity[anchor, false_negative])))
-        assert {exhibit.similarities for exhibit in made.exhibits} <= admitted
-        assert all(exhibit.similarities[0] > SETTINGS.threshold for exhibit in made.exhibits)
+        assert {example.similarities for example in made.examples} <= admitted
+        assert all(example.similarities[0] > SETTINGS.threshold for example in made.examples)
 
     def test_goes_from_the_least_to_the_most_similar(self, sampler: PatchSampler) -> None:
-        shown = [exhibit.similarities[1] for exhibit in gallery(Embedder(sampler, 6), numbers=4).exhibits]
+        shown = [example.similarities[1] for example in gallery(Embedder(sampler, 6), numbers=4).examples]
         assert shown == sorted(shown)
         assert shown[-1] - shown[0] > 0.1
 
     def test_there_may_be_none(self, sampler: PatchSampler) -> None:
         made = gallery(Embedder(sampler, 0))
-        assert (made.exhibits, made.anchors, made.looked_at) == ((), 0, 24)
+        assert (made.examples, made.anchors, made.looked_at) == ((), 0, 24)
         assert draw_gallery(made) == ""
 
     def test_shows_a_few_false_negatives_of_each_where_more_are_determined(self, sampler: PatchSampler) -> None:
         made = gallery(Embedder(sampler, 6), dataclasses.replace(SETTINGS, neighbours=5))
-        assert {len(exhibit.pictures) for exhibit in made.exhibits} == {1 + 1 + 3}
+        assert {len(example.pictures) for example in made.examples} == {1 + 1 + 3}
 
     def test_other_methods_show_the_nearest_of_another_patch(self, sampler: PatchSampler) -> None:
         embedder = Embedder(sampler, 6, "points")
@@ -106,7 +106,7 @@ class TestChoosing:
         z = directions(embeddings)
         similarity = (z @ z.T).masked_fill(torch.from_numpy(patch[:, None] == patch), -1)
         nearest = similarity.max(dim=1).values
-        assert {exhibit.similarities[1] for exhibit in made.exhibits} <= set(nearest.tolist())
+        assert {example.similarities[1] for example in made.examples} <= set(nearest.tolist())
 
     def test_the_same_seed_shows_the_same(self, sampler: PatchSampler) -> None:
         one, two = (draw_gallery(gallery(Embedder(sampler, 6))) for _ in range(2))
@@ -122,10 +122,10 @@ class TestChoosing:
 class TestPictures:
     def test_show_the_ground_in_the_middle_of_a_patch(self, sampler: PatchSampler) -> None:
         made = gallery(Embedder(sampler, 1), numbers=1)
-        (exhibit,) = made.exhibits
-        assert {picture.shape for picture in exhibit.pictures} == {(32, 32, 3)}
-        assert len(exhibit.pictures) == 3
-        assert all(picture.std() > 0 for picture in exhibit.pictures)
+        (example,) = made.examples
+        assert {picture.shape for picture in example.pictures} == {(32, 32, 3)}
+        assert len(example.pictures) == 3
+        assert all(picture.std() > 0 for picture in example.pictures)
 
     def test_of_points_have_the_point_in_the_middle(self, land: str, tmp_path: Path) -> None:
         # One bright spot on a dark plain; only points on the spot are shown, so all pictures are bright in the middle.
@@ -147,9 +147,9 @@ class TestPictures:
             return batch, {"points": torch.where(inside[:, None], on_spot, elsewhere)}
 
         (made,) = collect_galleries(look, range(3), SETTINGS, None, 0, Listener().feedback)
-        assert len(made.exhibits) > 2
-        for exhibit in made.exhibits:
-            for picture in exhibit.pictures:
+        assert len(made.examples) > 2
+        for example in made.examples:
+            for picture in example.pictures:
                 assert (picture[14:18, 14:18] > 200).all()
                 assert picture.min() < 50
 
@@ -160,16 +160,16 @@ class TestPictures:
             MeasuredRasters([source], [source.window_of(None)], plain), PatchDraw(PATCHES, 128, (0.8, 1.2), 0, 0), 10**7
         )
         made = gallery(Embedder(sampler, 6), dataclasses.replace(SETTINGS, crop_size=128), numbers=1)
-        assert {picture.shape for exhibit in made.exhibits for picture in exhibit.pictures} == {(96, 96, 3)}
+        assert {picture.shape for example in made.examples for picture in example.pictures} == {(96, 96, 3)}
 
     def test_say_whether_the_class_is_the_same(self, sampler: PatchSampler, land: str, tmp_path: Path) -> None:
         codes = np.ones((1, 120, 170), "uint8")
         one = gallery(Embedder(sampler, 6), truth=Truth(write_raster(tmp_path / "one.tif", codes), [RasterSource(land)]))
-        assert all(exhibit.same_class == (True, True) for exhibit in one.exhibits)
+        assert all(example.same_class == (True, True) for example in one.examples)
         assert "same class" in draw_gallery(one)
         unknown = write_raster(tmp_path / "none.tif", codes, nodata=1)
         other = gallery(Embedder(sampler, 6), truth=Truth(unknown, [RasterSource(land)]))
-        assert all(exhibit.same_class == (None, None) for exhibit in other.exhibits)
+        assert all(example.same_class == (None, None) for example in other.examples)
         assert " class" not in draw_gallery(other).replace("<svg", "")
 
 

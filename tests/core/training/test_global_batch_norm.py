@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from false_core.distributed import World
+from false_core.computing.distributed import World
 from false_core.training import global_batch_norm
 from false_core.training.global_batch_norm import with_global_batch_norms
 
@@ -98,16 +98,16 @@ def test_on_a_card_is_that_of_pytorch_for_one_process(shape: tuple[int, ...], wo
     plain = (nn.BatchNorm2d if len(shape) == 4 else nn.BatchNorm1d)(4)
     wanted = trained(plain, values)
 
-    class OnCard(nn.Module):
+    class OnSimulatedGpu(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.norm = (nn.BatchNorm2d if len(shape) == 4 else nn.BatchNorm1d)(4)
 
         def forward(self, values: Tensor) -> Tensor:
-            made: Tensor = global_batch_norm._NormaliseOnCard.apply(values, self.norm.weight, self.norm.bias, self.norm)
+            made: Tensor = global_batch_norm._NormaliseOnGpu.apply(values, self.norm.weight, self.norm.bias, self.norm)
             return made
 
-    found = trained(OnCard(), values)
+    found = trained(OnSimulatedGpu(), values)
     for one, other in zip(found[:-1], wanted[:-1], strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
     assert set(kernels) == {"stats", "gather_stats_with_counts", "elemt", "backward_reduce", "backward_elemt"}

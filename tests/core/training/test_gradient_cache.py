@@ -16,8 +16,8 @@ from small_world import FROM_NOTHING, Listener
 from torch import Tensor, nn
 
 from false_core import jobs
+from false_core.computing.distributed import World
 from false_core.dispatch import run
-from false_core.distributed import World
 from false_core.errors import OutOfMemoryError
 from false_core.events import Metric
 from false_core.jobs import Pretrain

@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from false_core.distributed import ALONE, Share, World
+from false_core.computing.distributed import ALONE, Share, World
 from false_core.training import gradient_sum
 from false_core.training.gradient_sum import GradientSum
 

@@ -28,7 +28,7 @@ TOO_LARGE = 2.0**60
 
 @pytest.fixture
 def in_half(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("false_core.precision.built_for", lambda device, use: torch.float16)
+    monkeypatch.setattr("false_core.computing.precision.built_for", lambda device, use: torch.float16)
 
 
 @pytest.fixture(params=[True, False], ids=["fused", "not fused"])
@@ -75,7 +75,7 @@ def test_gradients_are_those_of_float32_but_for_rounding(
 ) -> None:
     found = []  # By methods without a choice that a rounding could turn over.
     for dtype in (torch.float32, numbers):
-        monkeypatch.setattr("false_core.precision.built_for", lambda device, use, dtype=dtype: dtype)
+        monkeypatch.setattr("false_core.computing.precision.built_for", lambda device, use, dtype=dtype: dtype)
         one, views = training(name, land)
         assert one._scaler.is_enabled() == (dtype == torch.float16)
         one.patches_at_a_time = at_a_time

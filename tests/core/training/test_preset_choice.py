@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from false_core.cost import Speed, SpeedTest
-from false_core.distributed import World
+from false_core.computing.cost import Speed, SpeedTest
+from false_core.computing.distributed import World
 from false_core.events import Event, Message
 from false_core.feedback import Feedback
 from false_core.models.encoder import build_encoder

@@ -22,15 +22,15 @@ import safetensors.torch
 import torch
 from small_world import Listener, textured_land, write_raster
 
+from false_core.computing.distributed import ALONE, Share
 from false_core.dispatch import run
-from false_core.distributed import ALONE, Share
 from false_core.errors import Cancelled, DeviceError, FalseError, InputError, OutputError
 from false_core.events import Event, Progress
 from false_core.jobs import Classify, ClassifyMany, Job, to_json
 from false_core.mapping.classify.classify import Classification
 from false_core.mapping.classify.store import JobStart
 from false_core.mapping.classify.strip_task import FinishedStrips
-from false_core.publish import discard_unfinished
+from false_core.outputs.publish import discard_unfinished
 
 PATIENCE_S = 300
 SIDECARS = ["land_classified.qml", "land_classified.tif.aux.xml"]
@@ -301,7 +301,7 @@ class TestShortNumbers:
         self.built_for(torch.bfloat16, monkeypatch)
 
     def built_for(self, numbers: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("false_core.precision.built_for", lambda device, use: numbers)
+        monkeypatch.setattr("false_core.computing.precision.built_for", lambda device, use: numbers)
 
     def test_give_few_pixels_another_class(self, land: str, model: str, tmp_path: Path) -> None:
         maps = {}

@@ -19,6 +19,7 @@ from small_world import Listener, textured_land, write_raster
 from web_folder import bucket_path, served
 
 from false_core import __version__, cluster
+from false_core.computing.precision import numbers_with
 from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError, ProcessLostError
 from false_core.events import Event, Progress
@@ -27,7 +28,6 @@ from false_core.jobs import Classify, ClassifyMany, from_json, to_json
 from false_core.mapping.classify.plan import plan_of
 from false_core.mapping.classify.store import digest_of_values
 from false_core.mapping.classify.strip_task import StripTask
-from false_core.precision import numbers_with
 
 pytest.importorskip("distributed", reason="dask is missing: pip install -e '.[test]'.")
 strip_worker = pytest.importorskip("false_core.mapping.classify.strip_worker")

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from false_core.distributed import Share
+from false_core.computing.distributed import Share
 from false_core.inference.tiles import Blender, TilePlan
 from false_core.mapping.classify import plan as plan_module
 from false_core.mapping.classify.plan import Strip, cut_into_strips, own_share, runs_of

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from false_core.distributed import ALONE
+from false_core.computing.distributed import ALONE
 from false_core.feedback import Feedback
 from false_core.jobs import Classify
 from false_core.mapping.classify.classify import Classification

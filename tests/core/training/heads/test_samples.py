@@ -148,7 +148,7 @@ def test_pixels_without_data_are_left_out(raster: str) -> None:
 @pytest.mark.thorough
 def test_what_the_raster_is_like_comes_from_pixels_with_data_and_is_the_same_each_time(raster: str) -> None:
     names = (SPECTRUM, TEXTURE, "encoder 0 at 1", "encoder 0 at 2")
-    first, again = (sampler(raster, names).get_used_to_raster(3) for _ in range(2))
+    first, again = (sampler(raster, names).adapt_to_raster(3) for _ in range(2))
     assert set(first) == set(names)
     assert len({len(values) for values in first.values()}) == 1 and len(first[SPECTRUM]) > 1000
     assert (first[SPECTRUM][:, 0] < 200).all()
@@ -184,7 +184,7 @@ def test_many_bands_are_mixed_to_components_of_unit_variance(tmp_path: Path) -> 
     source = RasterSource(write_raster(tmp_path / "nine.tif", pixels))
     parts = FeatureParts([], [], 9).eval()
     plain = Normalisation((-500.0,) * 9, (500.0,) * 9, (0.0,) * 9, (1.0,) * 9)
-    FeatureSampler(parts, (TEXTURE,), source, plain, torch.device("cpu"), Listener().feedback).get_used_to_raster(0)
+    FeatureSampler(parts, (TEXTURE,), source, plain, torch.device("cpu"), Listener().feedback).adapt_to_raster(0)
     mixed = torch.einsum("cb,bhw->chw", parts.statistics.mixing, torch.from_numpy(pixels)).flatten(1)
     assert len(mixed) == 6
     torch.testing.assert_close(mixed.std(dim=1), torch.ones(6), atol=0.15, rtol=0)

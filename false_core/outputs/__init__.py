@@ -1,0 +1,1 @@
+"""Outputs that appear whole or not at all: their names until then, what belongs to them, and the locks."""

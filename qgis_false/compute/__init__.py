@@ -1,0 +1,1 @@
+"""The compute process: how it is started, here or elsewhere, what it is told, and what went wrong in it."""
