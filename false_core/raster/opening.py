@@ -44,7 +44,7 @@ UNREADABLE_REMEDY = (
     "there, with Raster > Conversion > Translate."
 )
 """The remedy for a raster of which GDAL knows the format, and which it cannot read."""
-PART_REMEDY = "Name the file alone: where it holds several rasters, their names are said."
+SUBDATASET_REMEDY = "Name the file alone: where it holds several rasters, their names are said."
 """The remedy for a part of a file that cannot be opened."""
 REMOTE_REMEDY = "Look at the address, the permission and the credentials. A folder on a server ends in a slash."
 """The remedy for a raster on a server that cannot be opened."""
@@ -163,7 +163,7 @@ def _remedy(path: str, reason: str, is_file: bool) -> str:
         return REMOTE_REMEDY
     if "supported file format" in reason:
         return ARCHIVE_REMEDY if is_archive(path) else FORMATS_REMEDY
-    return UNREADABLE_REMEDY if is_file else PART_REMEDY
+    return UNREADABLE_REMEDY if is_file else SUBDATASET_REMEDY
 
 
 def late_complaint(dataset: Any) -> str:

@@ -136,7 +136,7 @@ class TestWhatIsSetInQgis:
         assert "is switched off in QGIS. It counts all the same." in feedback.warnings[0]
 
     def test_options_that_do_not_count_are_warned_of(self, provider, feedback, tmp_path):
-        from qgis_false.layers import name_in_job
+        from qgis_false.layers.sources import name_in_job
 
         path = str(write_raster(tmp_path / "a.tif", bands=1))
         assert name_in_job(QgsRasterLayer(f"{path}|option:NUM_THREADS=2", "a"), feedback) == path
