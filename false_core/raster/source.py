@@ -35,7 +35,7 @@ FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[Any]
 
-STRIP_BYTES = 64_000_000
+STRIP_BYTES = 32_000_000
 """Bytes of pixels of the file that are averaged to a coarser grid at a time."""
 MAX_NAMES_LISTED = 5
 METRES_PER_DEGREE = 111_320.0

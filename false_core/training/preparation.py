@@ -123,11 +123,22 @@ class Pretraining:
         steps = max(method.fewest_steps, min(wanted, method.most_steps))
         return cls(preset, settings, steps, device, rasters, styles, encoder, origin, general, truth, made_by)
 
-    def trainer(self, settings: PretrainSettings, seed: int, feedback: Feedback, world: World = ALONE) -> Trainer:
-        """Return what trains the encoder, with settings that may differ in the size of a batch."""
+    def trainer(
+        self,
+        settings: PretrainSettings,
+        seed: int,
+        feedback: Feedback,
+        world: World = ALONE,
+        numbers: torch.dtype | None = None,
+    ) -> Trainer:
+        """Return what trains the encoder, with settings that may differ in the size of a batch.
+
+        Args:
+            numbers: Numbers to compute with, as ``Trainer`` has it.
+        """
         first = self.rasters.sources[0]
-        ends = BlackAndWhite.of(self.rasters.normalisation, first.dtype)
-        return Trainer(settings, self.steps, self.encoder, seed, self.device, len(first.bands), feedback, world, ends)
+        ends, bands = BlackAndWhite.of(self.rasters.normalisation, first.dtype), len(first.bands)
+        return Trainer(settings, self.steps, self.encoder, seed, self.device, bands, feedback, world, ends, numbers)
 
     def sampler(self, settings: PretrainSettings, seed: int) -> PatchSampler:
         """Return what draws the batches, likewise."""

@@ -48,7 +48,7 @@ from false_core.models.header import ENCODER
 from false_core.models.model_file import MADE_BY, ModelCard, read_card
 from false_core.outputs.publish import published
 from false_core.raster.imagery import with_rasters_found
-from false_core.settings import cache_folder
+from false_core.settings import cache_folder, preferred_precision
 from false_core.training.checkpoint import KEPT_DAYS, fingerprint
 from false_core.training.curves import Curves
 from false_core.training.pretrain import EarlierStage, pretrain_stage
@@ -222,7 +222,7 @@ def _place(stage: Pretrain, number: int, folder: Path, world: World) -> Path:
 
     def name() -> str:
         device = choose_device(stage.device, Feedback())
-        return fingerprint(replace(stage, encoder="", report=None), device.type)
+        return fingerprint(replace(stage, encoder="", report=None), device.type, preferred_precision())
 
     return folder / world.broadcast_object(name) / f"stage_{number}.safetensors"
 
