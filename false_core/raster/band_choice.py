@@ -10,6 +10,9 @@ from rasterio.enums import ColorInterp
 from false_core.errors import InputError
 from false_core.raster.opening import GDAL_ERRORS
 from false_core.raster.peculiarities import is_image
+from false_core.untrusted import on_one_line
+
+MOST_SUBDATASETS_NAMED = 5
 
 
 def choose_bands(dataset: Any, path: str, asked: Sequence[int]) -> tuple[tuple[int, ...], int | None, tuple[int, ...]]:
@@ -19,7 +22,11 @@ def choose_bands(dataset: Any, path: str, asked: Sequence[int]) -> tuple[tuple[i
         InputError: There are no such bands, or none that can be read as numbers.
     """
     if not dataset.count:
-        raise InputError(f"{path} holds no raster band.", "If it holds subdatasets, choose one of them.")
+        inside = [on_one_line(name) for name in dataset.subdatasets]
+        if not inside:
+            raise InputError(f"{path} holds no raster band.", "Choose another raster.")
+        listed = ", ".join(inside[:MOST_SUBDATASETS_NAMED]) + (", ..." if len(inside) > MOST_SUBDATASETS_NAMED else "")
+        raise InputError(f"{path} holds {len(inside)} rasters: {listed}.", "Name one of them.")
     alpha = [index for index, meaning in zip(dataset.indexes, dataset.colorinterp) if meaning == ColorInterp.alpha]
     # An alpha band that was asked for by number is data: near infrared is often marked as alpha by mistake.
     beside = len(alpha) < dataset.count
