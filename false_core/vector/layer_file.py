@@ -97,7 +97,7 @@ def not_written(name: str, scratch: Path, error: Exception) -> OutputError | Non
 
     Args:
         name: Name of the file.
-        scratch: What is written of it so far.
+        scratch: Path of the part of it that is written so far.
         error: Error of the driver.
 
     Returns:
