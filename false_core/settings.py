@@ -129,6 +129,18 @@ def preferred_device() -> str:
     return os.environ.get("FALSE_DEVICE", "").strip() or "auto"
 
 
+def preferred_precision() -> str:
+    """Return what ``auto`` stands for: ``FALSE_PRECISION``, or ``auto`` itself, what the device was built for.
+
+    Raises:
+        RequestError: The variable holds another word than ``auto`` and ``float32``.
+    """
+    named = os.environ.get("FALSE_PRECISION", "").strip() or "auto"
+    if named not in ("auto", "float32"):
+        raise RequestError(f"FALSE_PRECISION is {named!r}.", "It must be auto or float32.")
+    return named
+
+
 def scheduler_name() -> str:
     """Return what computes the parts of maps with Dask: ``FALSE_SCHEDULER``, or nothing where this process does."""
     return os.environ.get("FALSE_SCHEDULER", "").strip()

@@ -39,17 +39,16 @@ from false_core.checks.inputs import check_inputs
 from false_core.checks.protection import protect_inputs
 from false_core.computing.device import choose_device
 from false_core.computing.distributed import ALONE, World
-from false_core.computing.precision import resolved
 from false_core.errors import Cancelled, FalseError, InputError, ModelFileError, RequestError
 from false_core.feedback import Feedback
-from false_core.jobs import AUTO_PRECISION, Pretrain
+from false_core.jobs import Pretrain
 from false_core.models.components import pca
 from false_core.models.from_file import encoder_from
 from false_core.models.header import ENCODER
 from false_core.models.model_file import MADE_BY, ModelCard, read_card
 from false_core.outputs.publish import published
 from false_core.raster.imagery import with_rasters_found
-from false_core.settings import cache_folder
+from false_core.settings import cache_folder, preferred_precision
 from false_core.training.checkpoint import KEPT_DAYS, fingerprint
 from false_core.training.curves import Curves
 from false_core.training.pretrain import EarlierStage, pretrain_stage
@@ -223,7 +222,7 @@ def _place(stage: Pretrain, number: int, folder: Path, world: World) -> Path:
 
     def name() -> str:
         device = choose_device(stage.device, Feedback())
-        return fingerprint(replace(stage, encoder="", report=None), device.type, resolved(AUTO_PRECISION))
+        return fingerprint(replace(stage, encoder="", report=None), device.type, preferred_precision())
 
     return folder / world.broadcast_object(name) / f"stage_{number}.safetensors"
 
