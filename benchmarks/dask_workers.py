@@ -2,6 +2,7 @@
 
     python benchmarks/dask_workers.py                     8,192 x 8,192 pixels
     python benchmarks/dask_workers.py --side 4096 --workers 1 2 4 8
+    python benchmarks/dask_workers.py --quick       2,048 x 2,048 pixels, once: to see that all goes through
 
 Classifying counts, from the first task that is handed out to the last that is stored, with the seconds in which each worker
 loads torch; starting the workers and writing the file do not. Rounds go in turn, and the best counts, as other programs may
@@ -66,7 +67,10 @@ def main() -> int:
     parser.add_argument("--side", type=int, default=8192)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="few pixels and one round, for no figures but the same maps")
     chosen = parser.parse_args()
+    if chosen.quick:
+        chosen.side, chosen.rounds = 2048, 1
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         scene = write_scene(folder / "scene", 512)

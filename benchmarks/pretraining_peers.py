@@ -46,7 +46,7 @@ from torch import Tensor, nn
 
 from false_core.computing.device import choose_device
 from false_core.computing.memory import keep_memory
-from false_core.computing.precision import autocast
+from false_core.computing.precision import autocast, precisions_in_training
 from false_core.computing.threads import cores
 from false_core.feedback import Feedback
 from false_core.methods.simclr import nt_xent
@@ -103,7 +103,7 @@ class Plain(nn.Module):
 
     def forward(self, views: Tensor) -> Tensor:
         """Return embeddings."""
-        with autocast(self.device, SETTINGS.mixed_precision):
+        with autocast(self.device, precisions_in_training(self.device, SETTINGS.mixed_precision)[0]):
             embeddings: Tensor = self.projector(self.encoder(views.contiguous(memory_format=torch.channels_last)))
         return embeddings
 

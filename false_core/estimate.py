@@ -17,12 +17,13 @@ from false_core.jobs import Classify, Estimate, Finetune, Pretrain
 from false_core.mapping.classify.cost import mapping_cost
 from false_core.mapping.classify.plan import plan_of
 from false_core.raster.imagery import with_rasters_found
+from false_core.sampling.labelled import LabelledRaster
 from false_core.training.finetune import decoder_settings, labelled_raster
-from false_core.training.finetuning_cost import decoder_cost, fitting_cost
+from false_core.training.finetuning_cost import decoder_cost, decoder_precision, fitting_cost
 from false_core.training.preparation import Pretraining
-from false_core.training.pretraining_cost import pretraining_cost
+from false_core.training.pretraining_cost import pretraining_cost, pretraining_precision
 from false_core.training.stages import asks_network, read_stages
-from false_core.training.start import NETWORK_HEAD, begin, frozen_encoders
+from false_core.training.start import NETWORK_HEAD, Start, begin, frozen_encoders
 from false_core.untrusted.network import network_closed
 
 
@@ -60,7 +61,7 @@ def _prepared(job: jobs.Job, feedback: Feedback) -> Callable[[], Cost]:
         start = begin(job, feedback)
         raster = labelled_raster(start, feedback)
         if job.head == NETWORK_HEAD:
-            return lambda: decoder_cost(decoder_settings(start), raster, start.device, feedback)
+            return lambda: _cost_of_decoder(start, raster, feedback)
         encoders, _ = frozen_encoders(job, start.base, raster.source, feedback)
         return lambda: fitting_cost(job.head, encoders, raster, job.seed, start.device, feedback)
     raise RequestError(f"What {job.NAME} takes cannot be estimated.", "That is known of pretrain, finetune and classify.")
@@ -74,4 +75,14 @@ def _pretraining_prepared(job: Pretrain, feedback: Feedback) -> Callable[[], Cos
         made = with_rasters_found(stage, feedback)
         assert isinstance(made, Pretrain)
         found.append((Pretraining.of(made, feedback, follows=bool(found)), made))
-    return lambda: total_cost([pretraining_cost(start, 0, stage, feedback) for start, stage in found])
+    return lambda: total_cost([_cost_of_stage(start, stage, feedback) for start, stage in found])
+
+
+def _cost_of_stage(start: Pretraining, stage: Pretrain, feedback: Feedback) -> Cost:
+    return pretraining_cost(start, 0, stage, pretraining_precision(start, stage, feedback), feedback)
+
+
+def _cost_of_decoder(start: Start, raster: LabelledRaster, feedback: Feedback) -> Cost:
+    settings = decoder_settings(start)
+    numbers = decoder_precision(start.job, settings, raster, start.device, feedback)
+    return decoder_cost(settings, raster, start.device, numbers, feedback)

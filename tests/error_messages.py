@@ -94,7 +94,10 @@ def _message(call: ast.Call) -> str:
 
 @contextmanager
 def watched(config: pytest.Config, folder: str, *kinds: type[Exception]) -> Iterator[None]:
-    """Note the place of every error of some classes that is made in ``folder``."""
+    """Note the place of every error of some classes that is made in ``folder``, where that is asked for."""
+    if not config.getoption("--every-error"):
+        yield
+        return
     seen, in_english = config.stash.setdefault(PROVOKED, set()), config.stash.setdefault(IN_ENGLISH, set())
     config.stash[FOLDER] = folder
     places = {(site.file, line): str(site) for site in sites_in(folder) for line in range(site.lines[0], site.lines[1] + 1)}
@@ -180,7 +183,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def _in_english(config: pytest.Config) -> list[str]:
-    return sorted(config.stash.get(IN_ENGLISH, ())) if config.getoption("--every-error") else []
+    return sorted(config.stash.get(IN_ENGLISH, ()))
 
 
 def _left_out(config: pytest.Config) -> list[str]:

@@ -1,4 +1,4 @@
-"""The labels of a segmentation that draws are made of: given polygons, or what squares of the truth show of a class.
+"""The labels that draws are made of: given polygons, or what squares of the truth show of a class.
 
 What is scored never lies under what is learned from. With given labels it is the truth elsewhere, or where there is none,
 labels in other blocks of space. With truth alone, learning and scoring alternate like the fields of a chessboard.
@@ -48,16 +48,14 @@ Shapes = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True)
-class LabelPool:
-    """Labels to draw from, and pixels to score on.
+class DrawableLabels:
+    """Labels to draw from.
 
     Attributes:
         targets: Class of each label, of shape (n,).
         pixels: Pixels of the file that each covers, of shape (n,).
         known: Pixels of the raster whose class is known, of which shares are taken.
         outlines: Returns the shapes of some labels in pixels of the file, given their numbers.
-        scored: Pixels to score on, of the same raster or of another one.
-        scored_raster: Name of that raster.
     """
 
     classes: ClassTable
@@ -65,6 +63,17 @@ class LabelPool:
     pixels: npt.NDArray[np.float64]
     known: float
     outlines: Callable[[npt.NDArray[np.intp]], Shapes]
+
+
+@dataclass(frozen=True)
+class LabelPool(DrawableLabels):
+    """Labels to draw from, and pixels to score on.
+
+    Attributes:
+        scored: Pixels to score on, of the same raster or of another one.
+        scored_raster: Name of that raster.
+    """
+
     scored: ScoredPixels
     scored_raster: str
 
@@ -82,10 +91,29 @@ def pool_of(task: BenchmarkTask, scored_pixels: int, feedback: Feedback) -> Labe
     for truth, raster in ((task.truth, task.raster), (task.unseen_truth, task.unseen_raster)):
         if truth:
             _check_truth(task, truth, RasterSource(raster))
-    pool = _given(task, source, scored_pixels, feedback) if task.labels else _squares(task, source, scored_pixels)
+    pool = _given(task, source, scored_pixels, feedback) if task.labels else _squares_and_pixels(task, source, scored_pixels)
     if not len(pool.scored.targets):
         raise InputError(f"{task.name}: no pixel of a known class is left to score on.", "Give more truth or labels.")
     return pool
+
+
+def labels_before(task: BenchmarkTask, feedback: Feedback) -> DrawableLabels | None:
+    """Return the labels of the earlier date of a task of change; None where it has none.
+
+    Raises:
+        InputError: They cannot be read, do not lie on the raster, or hold fewer than two classes.
+    """
+    source = RasterSource(task.raster)
+    if task.labels:
+        annotation = read_annotation(task.labels, task.field, source, [], feedback)
+        known, shapes = float(source.width * source.height), annotation.shapes
+        return DrawableLabels(
+            annotation.classes, annotation.targets, annotation.pixels, known, lambda chosen: shapes[chosen]
+        )
+    if not task.land_cover:
+        return None
+    _check_truth(task, task.land_cover, source)
+    return _squares(task.name, task.land_cover, source)
 
 
 def _check_truth(task: BenchmarkTask, truth: str, source: RasterSource) -> None:
@@ -180,13 +208,21 @@ def _pixels_under(scored: Annotation, learned: Annotation, source: RasterSource,
 # --- squares of the truth --------------------------------------------------------------------------------------------------
 
 
-def _squares(task: BenchmarkTask, source: RasterSource, number: int) -> LabelPool:
-    by_code = _counts_of_codes(task.truth)
+def _squares_and_pixels(task: BenchmarkTask, source: RasterSource, number: int) -> LabelPool:
+    labels = _squares(task.name, task.truth, source)
+    if task.unseen_raster:
+        scored, raster = draw_pixels(task.unseen_truth, labels.classes, None, number), task.unseen_raster
+    else:
+        ground = as_ground(np.array(_fields_to_learn(source.width, source.height), dtype=object))
+        scored, raster = draw_pixels(task.truth, labels.classes, ground, number), task.raster
+    return LabelPool(**vars(labels), scored=scored, scored_raster=raster)
+
+
+def _squares(name: str, path: str, source: RasterSource) -> DrawableLabels:
+    by_code = _counts_of_codes(path)
     found = np.flatnonzero(by_code).tolist()
     if len(found) < 2:
-        raise InputError(
-            f"{task.name}: the truth holds fewer than two class codes from 1 to 254.", "Check which file it is."
-        )
+        raise InputError(f"{name}: the truth holds fewer than two class codes from 1 to 254.", "Check which file it is.")
     classes = ClassTable(tuple(classes_from_values(found, [])[1]))
     width, height = source.width, source.height
     widest = min(width, height) // FIELDS_ALONG_SIDE
@@ -194,7 +230,7 @@ def _squares(task: BenchmarkTask, source: RasterSource, number: int) -> LabelPoo
     to_learn = _chessboard(width, height)
     columns, rows = _squares_within(width, side), _squares_within(height, side)
     corners, targets, pixels = [], [], []
-    with rasterio.open(task.truth) as truth:
+    with rasterio.open(path) as truth:
         for row in rows:
             codes = read_codes(truth, Window(0, row, width, side))
             for column in columns:
@@ -207,21 +243,14 @@ def _squares(task: BenchmarkTask, source: RasterSource, number: int) -> LabelPoo
                         targets.append(target)
                         pixels.append(float(counts[c.code]))
     if len(set(targets)) < 2:
-        raise InputError(
-            f"{task.name}: there are too few places of two classes to draw labels from.", "Give label polygons."
-        )
+        raise InputError(f"{name}: there are too few places of two classes to draw labels from.", "Give label polygons.")
     target_of, corner_of = np.array(targets, np.int64), np.array(corners, np.int64)
     codes_of = np.array([c.code for c in classes])
 
     def outlines(chosen: npt.NDArray[np.intp]) -> Shapes:
-        return _outlined(task.truth, corner_of[chosen], side, codes_of[target_of[chosen]])
+        return _outlined(path, corner_of[chosen], side, codes_of[target_of[chosen]])
 
-    ground = as_ground(np.array(_fields_to_learn(width, height), dtype=object))
-    if task.unseen_raster:
-        scored, raster = draw_pixels(task.unseen_truth, classes, None, number), task.unseen_raster
-    else:
-        scored, raster = draw_pixels(task.truth, classes, ground, number), task.raster
-    return LabelPool(classes, target_of, np.array(pixels), float(by_code.sum()), outlines, scored, raster)
+    return DrawableLabels(classes, target_of, np.array(pixels), float(by_code.sum()), outlines)
 
 
 def _edges(side: int) -> npt.NDArray[np.int64]:

@@ -25,7 +25,8 @@ _KINDS = {
     "and on texture; without an encoder, on texture alone.",
     AREAS: "Areas are classified by the head of classifyareas on the encoder's features, pooled over each area.",
     LIKENESS: "Areas are found by examples of each class, as findsimilar does; it counts how many of the first are right.",
-    CHANGE: "Change is found as the job change does, without labels. A draw is another seed, and a fit is a whole run.",
+    CHANGE: "Change is found as the job change does, without labels and with some of the earlier date. Without, a draw is "
+    "another seed. A fit is a whole run.",
 }
 _PANELS_ACROSS = 3
 

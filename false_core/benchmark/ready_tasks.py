@@ -85,17 +85,18 @@ def _two_dates(folder: Path, is_quick: bool) -> BenchmarkTask:
     side = SIDE_OF_TWO_DATES_IN_SHORT if is_quick else SIDE_OF_TWO_DATES
     place = folder / f"generated-dates-{side}"
     place.mkdir(parents=True, exist_ok=True)
-    before, after, truth = (place / f"{name}.tif" for name in ("before", "after", "truth"))
-    if not truth.is_file():
+    before, after, truth, cover = (place / f"{name}.tif" for name in ("before", "after", "truth", "land_cover"))
+    if not cover.is_file():
         dates = generate_two_dates(side, side, seed=1)
-        with published(before, after, truth) as scratch:
+        with published(before, after, truth, cover) as scratch:
             write_image(scratch[0], dates.before)
             write_image(scratch[1], dates.after)
             with rasterio.open(scratch[0]) as image:
                 profile = {**image.profile, "count": 1, "dtype": "uint8", "nodata": None}
-            with rasterio.open(scratch[2], "w", **profile) as file:
-                file.write(dates.changed.astype(np.uint8), 1)
-    return BenchmarkTask("generated change", CHANGE, str(before), str(truth), after=str(after))
+            for path, codes in ((scratch[2], dates.changed), (scratch[3], dates.before.truth)):
+                with rasterio.open(path, "w", **profile) as file:
+                    file.write(codes.astype(np.uint8), 1)
+    return BenchmarkTask("generated change", CHANGE, str(before), str(truth), after=str(after), land_cover=str(cover))
 
 
 def _write_cells(truth: Path, target: Path) -> None:

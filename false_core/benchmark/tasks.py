@@ -20,7 +20,7 @@ TASK_KINDS = (SEGMENTATION, AREAS, LIKENESS, CHANGE)
 TASK_FILE = "task.toml"
 """A folder may say with a file of this name what its task is; otherwise the names of its files tell."""
 _RASTER_ENDINGS, _LAYER_ENDINGS = (".tif", ".tiff", ".vrt", ".jp2"), (".gpkg", ".geojson", ".shp")
-_TRUTH, _LABELS, _AREAS, _BEFORE, _AFTER = "truth", "labels", "areas", "before", "after"
+_TRUTH, _LABELS, _AREAS, _BEFORE, _AFTER, _LAND_COVER = "truth", "labels", "areas", "before", "after", "land_cover"
 _USUAL_FIELDS = ("class", "code", "land_cover", "scene", "label", "type")
 """Fields that hold the class, where a layer has several and nothing says which."""
 
@@ -35,12 +35,15 @@ class BenchmarkTask:
         raster: The raster that is learned from; of change, that of the earlier date.
         truth: Raster on the same pixels: the class codes of a segmentation, where empty means that labels alone are scored
             on; for change, a raster that is 0 where nothing changed.
-        labels: Label polygons; of areas and likeness, the areas with their classes. Empty: drawn from the truth.
+        labels: Label polygons; of areas and likeness, the areas with their classes. Empty: drawn from the truth. For change,
+            label polygons of the earlier date; empty where there are none.
         field: The field of these that holds the class.
         split: Field of areas and likeness that says ``train`` or ``test``; empty: blocks of space are kept to score in.
         unseen_raster, unseen_truth: Another raster of a segmentation that alone is scored, and its truth; empty: the same
             one.
         after: Raster of the later date, for change.
+        land_cover: Raster of the class codes at the earlier date, on its pixels: labels of change are drawn from it where
+            there are no polygons. Empty: change is found without labels alone.
     """
 
     name: str
@@ -53,6 +56,7 @@ class BenchmarkTask:
     unseen_raster: str = ""
     unseen_truth: str = ""
     after: str = ""
+    land_cover: str = ""
 
     @property
     def mark(self) -> str:
@@ -65,7 +69,7 @@ class BenchmarkTask:
     def files(self) -> tuple[str, ...]:
         """The paths of its files."""
         labels = LayerPath.parse(self.labels).file if self.labels else ""
-        paths = (self.raster, self.truth, labels, self.unseen_raster, self.unseen_truth, self.after)
+        paths = (self.raster, self.truth, labels, self.unseen_raster, self.unseen_truth, self.after, self.land_cover)
         return tuple(path for path in paths if path)
 
 
@@ -120,12 +124,13 @@ def _tasks_of(table: ConfigTable) -> list[BenchmarkTask]:
             kind,
             str(table.path("raster")),
             _path(table, "truth") if kind in (SEGMENTATION, CHANGE) else "",
-            table.label_path("labels") if kind != CHANGE else "",
-            table.text("field", "") if kind != CHANGE else "",
+            table.label_path("labels"),
+            table.text("field", ""),
             table.text("split", "") if kind in (AREAS, LIKENESS) else "",
             _path(table, "unseen_raster") if kind == SEGMENTATION else "",
             _path(table, "unseen_truth") if kind == SEGMENTATION else "",
             _path(table, "after") if kind == CHANGE else "",
+            _path(table, "land_cover") if kind == CHANGE else "",
         )
         for kind in kinds
     ]
@@ -163,12 +168,15 @@ def _in_folder(folder: Path) -> list[BenchmarkTask]:
         return _tasks_of(table)
     files = sorted(file for file in folder.iterdir() if file.is_file())
     rasters = [file for file in files if file.suffix.lower() in _RASTER_ENDINGS]
-    truth, before, after = (_called(rasters, stem) for stem in (_TRUTH, _BEFORE, _AFTER))
-    if before and after and truth:
-        return [BenchmarkTask(folder.resolve().name, CHANGE, str(before), str(truth), after=str(after))]
-    images = [file for file in rasters if file != truth]
     layers = [file for file in files if file.suffix.lower() in _LAYER_ENDINGS]
+    truth, before, after = (_called(rasters, stem) for stem in (_TRUTH, _BEFORE, _AFTER))
     labels, areas = _called(layers, _LABELS), _called(layers, _AREAS)
+    if before and after and truth:
+        cover = str(_called(rasters, _LAND_COVER) or "")
+        field = _class_field(labels) if labels else ""
+        name, given = folder.resolve().name, str(labels or "")
+        return [BenchmarkTask(name, CHANGE, str(before), str(truth), given, field, after=str(after), land_cover=cover)]
+    images = [file for file in rasters if file != truth]
     if len(images) != 1 or not (truth or labels or areas):
         raise InputError(
             f"{folder} is no task: it holds {len(images)} rasters beside the truth, and "

@@ -158,6 +158,12 @@ def _existing(job: CollectPlaces, guide: Guide | None, searched: SearchedRasters
     if not job.existing:
         return PlaceCandidates(np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.int64), ("",))
     places = read_places(job.existing, searched.sources, searched.areas, feedback)
+    if places.beyond:
+        every = len(places.rasters) + places.beyond
+        feedback.warn(
+            f"{places.beyond:,} of {every:,} places of {without_secrets(job.existing)} lie on no raster, or outside the "
+            "extent. They do not count, and the new layer lacks them."
+        )
     if guide:
         return with_classes_of(guide, searched, places, Feedback())
     return PlaceCandidates(places.rasters, places.centres, np.zeros(len(places.rasters), np.int64), ("",))

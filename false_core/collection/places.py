@@ -24,10 +24,12 @@ class PlacesOnRasters:
     Attributes:
         rasters: Number of the raster of each, of shape (n,). A place on several rasters is one of the first of them.
         bounds: The pixels that its box covers in the working grid: left, top, right, bottom, of shape (n, 4).
+        beyond: Number of other places in the layer, which lie on none of the rasters.
     """
 
     rasters: npt.NDArray[np.int64]
     bounds: npt.NDArray[np.float64]
+    beyond: int
 
     @property
     def centres(self) -> npt.NDArray[np.int64]:
@@ -42,7 +44,7 @@ def read_places(path: str, sources: Sequence[RasterSource], areas: Sequence[Wind
         path: Vector file, as for labels. Its shapes are taken for their boxes.
 
     Raises:
-        InputError: The file is missing or cannot be read, or no place lies within the areas.
+        InputError: The file is missing, cannot be read or holds no geometry.
     """
     table = read_table(path, None, feedback)
     table = table[~table.geometry.isna() & ~table.geometry.is_empty]
@@ -62,20 +64,26 @@ def read_places(path: str, sources: Sequence[RasterSource], areas: Sequence[Wind
         free &= ~here
         rasters.append(np.full(int(here.sum()), number, np.int64))
         bounds.append(boxes[here])
-    if free.all():
+    return PlacesOnRasters(np.concatenate(rasters), np.concatenate(bounds), int(free.sum()))
+
+
+def with_places_alone(
+    sources: Sequence[RasterSource], areas: Sequence[Window], path: str, feedback: Feedback
+) -> tuple[list[RasterSource], list[Window], list[tuple[int, Window]]]:
+    """Return the rasters that hold places of a layer, the part of each around its places, and each by raster and window.
+
+    Raises:
+        InputError: As ``read_places``, or no place lies on the rasters.
+    """
+    places = read_places(path, sources, areas, feedback)
+    if not len(places.rasters):
         raise InputError(
             f"No place of {path} lies on the rasters.",
             "Check that they have the right CRS, and that the extent, if there is one, holds places.",
         )
-    if free.any():
-        feedback.info(f"{int(free.sum()):,} of {len(table):,} places lie on no raster and are left out.")
-    return PlacesOnRasters(np.concatenate(rasters), np.concatenate(bounds))
-
-
-def with_places_alone(
-    sources: Sequence[RasterSource], areas: Sequence[Window], places: PlacesOnRasters
-) -> tuple[list[RasterSource], list[Window], list[tuple[int, Window]]]:
-    """Return the rasters that hold places, the part of each around its places, and each place by raster and window."""
+    if places.beyond:
+        every = len(places.rasters) + places.beyond
+        feedback.info(f"{places.beyond:,} of {every:,} places lie on no raster and are left out.")
     used = np.unique(places.rasters).tolist()
     number_of = {raster: number for number, raster in enumerate(used)}
     windows: list[tuple[int, Window]] = []

@@ -87,7 +87,7 @@ class SpeedTest:
     """
 
     def __init__(self, what: str, device: torch.device, *decisive: Any) -> None:
-        self._device = device
+        self.device = device
         self._time = DeviceLimit("nanoseconds", device, what, *decisive)
         self._memory = DeviceLimit("bytes", device, what, *decisive)
 
@@ -103,30 +103,58 @@ class SpeedTest:
             make: Returns what does some of it, and says how many. What random numbers that takes leave no trace.
             fixed: Bytes that it takes once, however many it does.
         """
-        known = self.known()
-        if known is not None:
-            return known
-        gpus = [self._device] if self._device.type == "cuda" else []
-        with torch.random.fork_rng(gpus):
-            before = most_memory()
-            do = make()
-            done = do()
-            self._wait()
-            began, taken = time.perf_counter(), 0
-            while not taken or time.perf_counter() - began < TEST_S:
-                feedback.stop_if_cancelled()
-                taken += do()
-                self._wait()
-            found = Speed((time.perf_counter() - began) / taken, max(1.0, (most_memory() - before - fixed) / done))
+        return run_by_turns([self], lambda: [make()], feedback, fixed)[0]
+
+    def timed(self, do: Callable[[], int]) -> tuple[int, float]:
+        """Do some of it, and return how many that were and the seconds they took."""
+        began = time.perf_counter()
+        done = do()
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        elif self.device.type == "mps":
+            torch.mps.synchronize()
+        return done, time.perf_counter() - began
+
+    def remember(self, found: Speed) -> None:
+        """Keep what was found."""
         self._time.remember(max(1, round(found.seconds * 1e9)))
         self._memory.remember(round(found.memory))
-        return found
 
-    def _wait(self) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        elif self._device.type == "mps":
-            torch.mps.synchronize()
+
+def run_by_turns(
+    tests: Sequence[SpeedTest],
+    make: Callable[[], Sequence[Callable[[], int]]],
+    feedback: Feedback,
+    fixed: float = 0.0,
+) -> list[Speed]:
+    """Return the speeds of several ways to do the same, which take turns: what else the computer does slows all of them.
+
+    Args:
+        tests: A test of each, on one device.
+        make: Returns what does each, as ``SpeedTest.run`` has it.
+        fixed: Bytes as there.
+    """
+    known = [test.known() for test in tests]
+    if None not in known:
+        return [speed for speed in known if speed is not None]
+    device = tests[0].device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        before = most_memory()
+        ways = make()
+        first = [test.timed(do)[0] for test, do in zip(tests, ways)]
+        began = time.perf_counter()
+        done, seconds = [0] * len(ways), [0.0] * len(ways)
+        while not done[0] or time.perf_counter() - began < TEST_S:
+            for number, (test, do) in enumerate(zip(tests, ways)):
+                feedback.stop_if_cancelled()
+                more, taken = test.timed(do)
+                done[number] += more
+                seconds[number] += taken
+        memory = most_memory() - before - fixed
+    found = [Speed(taken / many, max(1.0, memory / once)) for taken, many, once in zip(seconds, done, first)]
+    for test, speed in zip(tests, found):
+        test.remember(speed)
+    return found
 
 
 def most_memory() -> float:

@@ -2,12 +2,13 @@
 
 A network is trained, makes maps and is looked through in a session in bfloat16 on NVIDIA GPUs since Ampere (compute
 capability 8.0), in float16 on older ones with tensor cores (Volta, and of Turing RTX and T4), and in float32 elsewhere.
-CPUs with instructions for bfloat16 use it for networks with a decoder, except in training. The features of areas, similar
-places, places to learn from, two dates, embeddings and labels of a linear head are float32 everywhere. Older GPUs and CPUs
-only emulate bfloat16: convolutions fail, or take longer than in float32. Turing without tensor cores (GTX 16) is known for
-convolutions in float16 that give no numbers (github.com/pytorch/pytorch, issues 58123 and 77955).
-What a processor says of itself decides, and no test of speed: on a busy computer that would find another answer tomorrow,
-and the strips of a map, or a session and its map, would not fit together.
+CPUs with instructions for bfloat16 use it for networks with a decoder; whether in training too, a test of speed says, see
+``false_core.training.faster_precision``. The features of areas, similar places, places to learn from, two dates, embeddings
+and labels of a linear head are float32 everywhere. Older GPUs and CPUs only emulate bfloat16: convolutions fail, or take
+longer than in float32. Turing without tensor cores (GTX 16) is known for convolutions in float16 that give no numbers
+(github.com/pytorch/pytorch, issues 58123 and 77955).
+Of maps decides what a processor says of itself, and no test of speed: on a busy computer that would find another answer
+tomorrow, and the strips of a map, or a session and its map, would not fit together.
 What is computed in float32 is not rounded on the way: deviations and scores are what remains of numbers that nearly cancel.
 All who ask of a device get the same answer, so that a session shows what a map by the saved model holds.
 """
@@ -39,7 +40,7 @@ INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 
 
 class Use(Enum):
-    """Uses of networks. A CPU takes short numbers for the second alone.
+    """Uses of networks. A CPU can take short numbers for the first two.
 
     With a decoder bfloat16 is twice as fast there, and 0.1 to 0.5 % of the pixels get another class. A map by classifiers
     on features takes a sixth to a quarter less time, and 0.4 to 2 % of its pixels get another class.
@@ -66,7 +67,7 @@ def built_for(device: torch.device, use: Use) -> torch.dtype:
     """Return the shortest numbers that a device was built for, of those that do for a use of networks."""
     if device.type == "cpu":
         capabilities: Callable[[], Mapping[str, object]] = getattr(torch.cpu, "get_capabilities", dict)
-        able = capabilities() if use == Use.DECODER else {}
+        able = capabilities() if use != Use.FEATURES else {}
         return torch.bfloat16 if any(able.get(name) for name in INSTRUCTIONS) else torch.float32
     if device.type != "cuda":
         return torch.float32
@@ -83,13 +84,17 @@ def forbid_tf32() -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
-def precision_in_training(device: torch.device, mixed: bool) -> torch.dtype:
-    """Return the numbers that a training computes with.
+def precisions_in_training(device: torch.device, mixed: bool) -> tuple[torch.dtype, ...]:
+    """Return the numbers that a training may compute with: one, or on some CPUs long and short ones, in this order.
 
     Args:
-        mixed: True where it takes short numbers where a GPU was built for them.
+        mixed: True where it takes short numbers on devices built for them, unless ``FALSE_PRECISION`` says float32.
     """
-    return built_for(device, Use.TRAINING) if mixed else torch.float32
+    if not mixed or resolved(AUTO_PRECISION) == FLOAT32:
+        return (torch.float32,)
+    built = built_for(device, Use.TRAINING)
+    # There encoders differ in what they gain: one loses a tenth of its speed, another gains half of it.
+    return (torch.float32, built) if device.type == "cpu" and built != torch.float32 else (built,)
 
 
 def in_words(numbers: torch.dtype) -> str:
@@ -107,9 +112,8 @@ def numbers_with(digits: int) -> torch.dtype:
     return next(numbers for numbers in (torch.float32, torch.float16, torch.bfloat16) if digits_of(numbers) == digits)
 
 
-def of_training(device: torch.device, mixed: bool) -> str:
+def of_training(device: torch.device, numbers: torch.dtype) -> str:
     """Return the name of the numbers that a training computes with, which its checkpoint goes by."""
-    numbers = precision_in_training(device, mixed)
     if numbers != torch.float32:
         return in_words(numbers)
     tf32 = device.type == "cuda" and torch.cuda.get_device_capability(device) >= BFLOAT16_SINCE
@@ -122,11 +126,11 @@ def autocast(device: torch.device, numbers: torch.dtype) -> torch.autocast:
     return torch.autocast(device.type, numbers if short else torch.bfloat16, enabled=short)
 
 
-def loss_scaler(device: torch.device, enabled: bool) -> GradScaler:
+def loss_scaler(device: torch.device, numbers: torch.dtype) -> GradScaler:
     """Return what makes the loss of a training so large that float16, whose least number is 6e-8, holds its gradients.
 
-    A step whose gradients overflow changes nothing, and the next one is scaled by half as much. With other numbers, and
-    where it is not ``enabled``, nothing is scaled.
+    A step whose gradients overflow changes nothing, and the next one is scaled by half as much. With other numbers nothing
+    is scaled.
     """
-    short = precision_in_training(device, enabled) == torch.float16
+    short = numbers == torch.float16
     return GradScaler(device.type, FIRST_SCALE, growth_interval=STEPS_OF_A_SCALE, enabled=short)

@@ -10,6 +10,8 @@ from torch.nn.functional import interpolate
 
 MOST_PROBABILITIES = 16_000_000
 """Most probabilities at the pixels of the file that are held at once."""
+MOST_MIXED = 4_000_000
+"""The same on the CPU, where those of a large tile would otherwise be the most that a map takes in memory."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,13 @@ def _mixed_only(probabilities: Tensor, factor: int, codes: Tensor, with_percent:
     before = factor // 2  # Pixels of the file from the border of a working pixel to the first one after its middle.
     percent = None
     if with_percent:
-        fine = interpolate(best[None, None], scale_factor=factor, mode="bilinear")[0, 0]
-        fine = fine[before : before + (height - 1) * factor, before : before + (width - 1) * factor]
-        percent = _in_percent(fine).view(height - 1, factor, width - 1, factor)
+        inside = slice(before, before + (height - 1) * factor), slice(before, before + (width - 1) * factor)
+        # Without a name for what is in between, which would stay in memory.
+        percent = _in_percent(interpolate(best[None, None], scale_factor=factor, mode="bilinear")[0, 0][inside])
+        percent = percent.view(height - 1, factor, width - 1, factor)
     weights = _corner_weights(factor)
     rows, columns = mixed.nonzero(as_tuple=True)
-    step = max(1, MOST_PROBABILITIES // (classes * factor * factor))
+    step = max(1, MOST_MIXED // (classes * factor * factor))
     for y, x in zip(torch.split(rows, step), torch.split(columns, step)):
         corners = torch.stack(
             [probabilities[:, y + down, x + right].flatten() for down in (0, 1) for right in (0, 1)]
@@ -112,4 +115,5 @@ def _corner_weights(factor: int) -> Tensor:
 
 
 def _in_percent(probability: Tensor) -> Tensor:
-    return (probability * 100).round().clamp(0, 100).to(torch.uint8)
+    """Return probabilities in percent, in place of what is given: of a large tile, copies are too much memory."""
+    return probability.mul_(100).round_().clamp_(0, 100).to(torch.uint8)

@@ -11,7 +11,7 @@ import numpy as np
 from false_core import __version__
 from false_core.language.catalogue import localised
 from false_core.models.header import AREA_CLASSIFIER, ENCODER, SEGMENTER
-from false_core.models.model_file import MISSING_SHAPES, SHAPES, STAGES, ModelCard
+from false_core.models.model_file import MISSING_SHAPES, PRECISION, SHAPES, STAGES, ModelCard
 from false_core.models.weights import CHOSEN_BANDS, origin_in_words
 from false_core.raster.georeference import pixel_in_words
 from false_core.reports.page import page, percent
@@ -218,6 +218,7 @@ def _settings(method: Any) -> str:
     said = (
         ("name", "method {}"), ("head", "head {}"), ("preset", "preset {}"), ("steps", "{} steps"),
         ("batch_size", "batch size {}"), ("smoothing", "smoothing {}"), ("seed", "seed {}"),
+        (PRECISION, "computed in {}"),
     )  # fmt: skip
     return ", ".join(localised(text.format(_plain(method[key]))) for key, text in said if method.get(key) not in (None, ""))
 

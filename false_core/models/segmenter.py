@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from false_core.computing.backbone_libraries import smp
+from false_core.computing.backbone_libraries import NothingDrawnOnMeta, smp
 from false_core.computing.precision import Use, autocast, precision_of
 from false_core.errors import ModelFileError
 from false_core.models.deeplab import dilated_deeplab
@@ -47,9 +47,10 @@ def build_segmenter(encoder: str, decoder: str, bands: int, classes: int) -> Any
     if decoder not in _DECODERS:
         raise ModelFileError(f"There is no decoder called {decoder!r}.", f"Use one of {', '.join(_DECODERS)}.")
     try:
-        network: Any = _DECODERS[decoder](
-            encoder_name=f"tu-{encoder}", encoder_weights=None, in_channels=bands, classes=classes
-        )
+        with NothingDrawnOnMeta():  # The library builds the encoder there first.
+            network: Any = _DECODERS[decoder](
+                encoder_name=f"tu-{encoder}", encoder_weights=None, in_channels=bands, classes=classes
+            )
     except (RuntimeError, ValueError, KeyError, AssertionError) as error:
         raise ModelFileError(f"{encoder!r} with {decoder!r} cannot be built: {error}.") from error
     quick_on_small_maps(network.encoder)

@@ -47,7 +47,9 @@ class LocalStatistics(nn.Module):
     def __init__(self, bands: int) -> None:
         super().__init__()
         self.components = min(bands, MAX_TEXTURE_BANDS)
-        self.register_buffer("mixing", torch.eye(bands)[: self.components])
+        # Not ``torch.eye``: where a network is built without values, PyTorch would load its compiler for that.
+        self.register_buffer("mixing", torch.zeros(self.components, bands))
+        self.mixing.diagonal().fill_(1.0)
 
     @property
     def channels(self) -> int:

@@ -207,7 +207,17 @@ def _warning(
     ours, theirs = [band.colour for band in reference], [band.colour for band in bands]
     if ours != theirs and sorted(ours) == sorted(theirs):
         return f"the bands are drawn in {_listed(theirs)}, those of {whose} in {_listed(ours)}"
+    wanted, here = _said(reference, reference_numbers), _said(bands, in_order)
+    if len(there) > len(bands) and any(wanted) and not any(here):
+        return f"nothing tells which of the {len(there)} bands are those of {whose}, {_listed(wanted)}"
     return ""
+
+
+def _said(bands: Sequence[BandDescription], numbers: Sequence[int]) -> list[str]:
+    """Return what a file says of each band: a name that does not merely count it, a wavelength or a colour."""
+    counted = _only_count([band.name for band in bands], numbers)
+    names = ["" if counted else band.name for band in bands]
+    return [name or _micrometres(band.wavelength_um) or band.colour for name, band in zip(names, bands)]
 
 
 def _micrometres(length: float | None) -> str:

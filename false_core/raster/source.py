@@ -35,7 +35,7 @@ FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[Any]
 
-STRIP_BYTES = 64_000_000
+STRIP_BYTES = 32_000_000
 """Bytes of pixels of the file that are averaged to a coarser grid at a time."""
 MAX_NAMES_LISTED = 5
 METRES_PER_DEGREE = 111_320.0
@@ -408,7 +408,11 @@ def _chosen_bands(dataset: Any, path: str, asked: Sequence[int]) -> tuple[tuple[
         InputError: There are no such bands, or none that can be read as numbers.
     """
     if not dataset.count:
-        raise InputError(f"{path} holds no raster band.", "If it holds subdatasets, choose one of them.")
+        inside = [on_one_line(name) for name in dataset.subdatasets]
+        if not inside:
+            raise InputError(f"{path} holds no raster band.", "Choose another raster.")
+        listed = ", ".join(inside[:MAX_NAMES_LISTED]) + (", ..." if len(inside) > MAX_NAMES_LISTED else "")
+        raise InputError(f"{path} holds {len(inside)} rasters: {listed}.", "Name one of them.")
     alpha = [index for index, meaning in zip(dataset.indexes, dataset.colorinterp) if meaning == ColorInterp.alpha]
     # An alpha band that was asked for by number is data: near infrared is often marked as alpha by mistake.
     beside = len(alpha) < dataset.count

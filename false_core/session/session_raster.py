@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from false_core.computing.device import tell_precision
+from false_core.computing.precision import Use, in_words, precision_of
 from false_core.errors import ModelFileError
 from false_core.feedback import Feedback
 from false_core.inference.folding import parts_for_inference
@@ -117,6 +119,7 @@ def open_session_raster(request: Open, feedback: Feedback) -> SessionRaster:
     )
     with feedback.stage("Opening the raster", 0.3):
         start = begin(job, feedback, is_recorded=False)
+        tell_precision(in_words(precision_of(start.device, Use.FEATURES)), start.device, feedback)
         model = _model(request.model) if request.model else None
         if model:
             card, network = model

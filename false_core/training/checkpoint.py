@@ -42,7 +42,7 @@ class Checkpoint:
 
     Args:
         job: The job; its output paths do not matter, its rasters' sizes and dates and its other inputs' contents do.
-        device: Device that the job computes on. What decides is the numbers that it computes with.
+        device, numbers: Device that the job computes on, and numbers that it computes with. The latter decide.
         world: The processes that do the job. That of rank 0 writes and reads, for all.
 
     Attributes:
@@ -55,17 +55,23 @@ class Checkpoint:
         job: jobs.Job,
         settings: PretrainSettings | FinetuneSettings,
         device: torch.device,
+        numbers: torch.dtype,
         feedback: Feedback,
         world: World = ALONE,
     ) -> None:
         # The name is of the files as this process sees them.
-        numbers = of_training(device, settings.mixed_precision)
-        name = fingerprint(job, dataclasses.asdict(settings), numbers) if world.share.is_main else ""
+        decisive = dataclasses.asdict(settings), of_training(device, numbers)
+        name = fingerprint(job, *decisive) if world.share.is_main else ""
         self.path = cache_folder() / "checkpoints" / f"{name}.safetensors"
         self.path_before = self.path.with_suffix(f".before{self.path.suffix}")
         self.step: int | None = None
         self._feedback, self._world = feedback, world
         self._saved_at = time.monotonic()
+
+    @property
+    def is_there(self) -> bool:
+        """Return whether an interrupted run has left one."""
+        return self.path.is_file() or self.path_before.is_file()
 
     def load(self) -> dict[str, Any] | None:
         """Return the state saved last, or None. A damaged file is skipped with a warning, and the one before it is taken."""

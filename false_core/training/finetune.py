@@ -22,7 +22,7 @@ from false_core.labels.annotation import Annotation
 from false_core.labels.label_warnings import label_warnings
 from false_core.labels.reading import read_annotation
 from false_core.labels.split import split
-from false_core.models.model_file import SHAPES, ModelCard, save_model
+from false_core.models.model_file import PRECISION, SHAPES, ModelCard, save_model
 from false_core.models.model_report import accuracy_in_short
 from false_core.models.weights import NONE
 from false_core.presets import FINETUNE, FinetuneSettings, with_overrides
@@ -35,7 +35,7 @@ from false_core.sampling.labelled import LabelledRaster, on_valid_pixels
 from false_core.settings import memory_for_pixels
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
-from false_core.training.finetuning_cost import LABEL_TILE_PX, decoder_cost, fitting_cost, tiles_looked_at
+from false_core.training.finetuning_cost import LABEL_TILE_PX, decoder_cost, decoder_precision, fitting_cost, tiles_looked_at
 from false_core.training.finetuning_report import LEARNING_WAS_CHECKED, LEARNS_FROM_RASTER, finetuning_report
 from false_core.training.heads.fit import fit_head
 from false_core.training.labels_picture import draw_labels
@@ -112,11 +112,15 @@ def _train(start: Start, feedback: Feedback, world: World) -> _UnwrittenModel:
         training, held_out = split(annotation, job.validation, source.width, source.height, job.seed)
         _warn_of_labels(annotation, held_out, job.validation > 0, source, feedback)
     raster = LabelledRaster(source, normalisation, annotation)
-    tell_precision(of_training(start.device, settings.mixed_precision), start.device, feedback)
+    numbers = decoder_precision(job, settings, raster, start.device, feedback, world)
+    told = of_training(start.device, numbers)
+    tell_precision(told, start.device, feedback)
     if world is ALONE and is_worth_telling(settings.steps * settings.batch_size * settings.crop_size**2):
-        feedback.info(decoder_cost(settings, raster, start.device, feedback).told())
-    trained = train_segmenter(job, settings, base, raster, cache, (training, held_out), start.device, feedback, world)
+        feedback.info(decoder_cost(settings, raster, start.device, numbers, feedback).told())
+    parts = (training, held_out)
+    trained = train_segmenter(job, settings, base, raster, cache, parts, start.device, numbers, feedback, world)
     method = {"name": "finetune", "head": NETWORK_HEAD, "preset": start.preset, **asdict(settings), "seed": job.seed}
+    method[PRECISION] = told
     accuracy = None
     if held_out is not None and trained.confusion is not None:
         accuracy = accuracy_of_held_out(trained.confusion, held_out.pixels)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
 
-from false_core.computing.cost import Cost, SpeedTest, most_memory
-from false_core.computing.distributed import ALONE
+from false_core.computing.cost import Cost, Speed, SpeedTest, most_memory, run_by_turns
+from false_core.computing.distributed import ALONE, World
+from false_core.computing.precision import in_words, precisions_in_training
 from false_core.feedback import Feedback
 from false_core.inference.tiles import TilePlan
+from false_core.jobs import Finetune
 from false_core.models.fused import FeatureParts
 from false_core.presets import FinetuneSettings
 from false_core.raster.source import RasterSource
@@ -19,6 +22,8 @@ from false_core.sampling.cache import CHUNK_PX, chunk_bytes
 from false_core.sampling.labelled import LabelledRaster, RawCrops
 from false_core.sampling.spectral import QUIET, torch_generator
 from false_core.settings import memory_for_pixels
+from false_core.training.checkpoint import Checkpoint
+from false_core.training.faster_precision import choose_precision
 from false_core.training.heads.choice import candidates_for
 from false_core.training.heads.fit import SAMPLED_PIXELS_SEEN, FrozenEncoder
 from false_core.training.heads.fits import PENALTY
@@ -87,18 +92,52 @@ def fitting_cost(
     return Cost(seconds, memory, weights)
 
 
-def decoder_cost(settings: FinetuneSettings, raster: LabelledRaster, device: torch.device, feedback: Feedback) -> Cost:
+def decoder_precision(
+    job: Finetune,
+    settings: FinetuneSettings,
+    raster: LabelledRaster,
+    device: torch.device,
+    feedback: Feedback,
+    world: World = ALONE,
+) -> torch.dtype:
+    """Return the numbers that the training of a decoder computes with."""
+    possible = precisions_in_training(device, settings.mixed_precision)
+    crops = settings.batch_size / world.share.world_size * (settings.steps + settings.refit_steps)
+    return choose_precision(
+        possible,
+        crops / _crops_tested(settings, device),
+        lambda numbers: Checkpoint(job, settings, device, numbers, feedback, world).is_there,
+        lambda: _speeds(settings, raster, device, possible, feedback),
+        feedback,
+        world,
+    )
+
+
+def decoder_cost(
+    settings: FinetuneSettings, raster: LabelledRaster, device: torch.device, numbers: torch.dtype, feedback: Feedback
+) -> Cost:
     """Return what it costs to train a decoder, and the encoder with it where that is not frozen."""
     program = most_memory()
-    bands, classes = len(raster.source.bands), len(raster.annotation.classes)
-    crops = settings.batch_size
-    if device.type != "cuda":  # A GPU computes a few crops no faster than a batch.
-        crops = min(crops, max(2, TESTED_PIXELS // settings.crop_size**2))
+    (speed,) = _speeds(settings, raster, device, [numbers], feedback)
+    trained = (settings.steps + settings.refit_steps) * settings.batch_size
+    memory = program + _pixels(raster.source) + settings.batch_size * speed.memory
+    return Cost(trained * speed.seconds, memory, 2 * BYTES_OF_A_WEIGHT * 30e6)
+
+
+def _speeds(
+    settings: FinetuneSettings,
+    raster: LabelledRaster,
+    device: torch.device,
+    numbers: Sequence[torch.dtype],
+    feedback: Feedback,
+) -> list[Speed]:
+    """Return the speed of training, crop by crop, in each of some numbers."""
+    bands, classes, size = len(raster.source.bands), len(raster.annotation.classes), settings.crop_size
+    crops = _crops_tested(settings, device)
     tested = replace(settings, batch_size=crops, decoder_first=0.0)
 
-    def steps() -> Callable[[], int]:
-        trainer = SegmenterTrainer(tested, bands, classes, 0, device, ALONE)
-        size = settings.crop_size
+    def steps() -> list[Callable[[], int]]:
+        trainer = SegmenterTrainer(tested, bands, classes, 0, device, ALONE, numbers[0])
         batch = RawCrops(
             torch.randn(crops, bands, size, size, device=device).half(),
             torch.eye(2, 3, device=device).expand(crops, 1, 2, 3),
@@ -106,17 +145,22 @@ def decoder_cost(settings: FinetuneSettings, raster: LabelledRaster, device: tor
             torch.randint(0, classes, (crops, size, size), device=device),
         )
 
-        def step() -> int:
+        def step(numbers: torch.dtype) -> int:
+            trainer.numbers = numbers
             trainer.train_on(batch)
             return crops
 
-        return step
+        return [partial(step, one) for one in numbers]
 
-    decisive = (settings.encoder, settings.decoder, settings.crop_size, settings.freeze, settings.auxiliary, bands, classes)
-    speed = SpeedTest("crop of fine-tuning", device, *decisive).run(steps, feedback)
-    trained = (settings.steps + settings.refit_steps) * settings.batch_size
-    memory = program + _pixels(raster.source) + settings.batch_size * speed.memory
-    return Cost(trained * speed.seconds, memory, 2 * BYTES_OF_A_WEIGHT * 30e6)
+    decisive = (settings.encoder, settings.decoder, size, settings.freeze, settings.auxiliary, bands, classes)
+    tests = [SpeedTest("crop of fine-tuning", device, *decisive, in_words(one)) for one in numbers]
+    return run_by_turns(tests, steps, feedback)
+
+
+def _crops_tested(settings: FinetuneSettings, device: torch.device) -> int:
+    if device.type == "cuda":  # A GPU computes a few crops no faster than a batch.
+        return settings.batch_size
+    return min(settings.batch_size, max(2, TESTED_PIXELS // settings.crop_size**2))
 
 
 def _width(names: Sequence[str], parts: FeatureParts) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from false_core.accuracy.metrics import score
-from false_core.models.model_file import MISSING_SHAPES, ModelCard
+from false_core.models.model_file import MISSING_SHAPES, PRECISION, ModelCard
 from false_core.models.model_report import accuracy_in_words, accuracy_tiles, bands_shown, class_section, missing_in_words
 from false_core.reports.figures import bars_figure, confusion_figure
 from false_core.reports.page import page, percent
@@ -95,7 +95,8 @@ def finetuning_report(
     else:
         sections.append(class_section(card))
     if curves:
-        sections.append(Section("Training", "", draw_curves(curves, [("loss",)])))
+        told = f"The network computed in {card.method[PRECISION]}." if PRECISION in card.method else ""
+        sections.append(Section("Training", told, draw_curves(curves, [("loss",)])))
     sections += _comparison(card)
     if card.method.get(LEARNS_FROM_RASTER):
         said = LEARNED_TWICE if card.method.get(LEARNING_WAS_CHECKED) else LEARNED_UNCHECKED

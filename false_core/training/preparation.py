@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from false_core.collection.places import read_places, with_places_alone
+from false_core.collection.places import with_places_alone
 from false_core.computing.device import choose_device
 from false_core.computing.distributed import ALONE, World
 from false_core.errors import RequestError
@@ -100,7 +100,7 @@ class Pretraining:
             sources, areas = areas_within(sources, job.extent, feedback)
             places = None
             if job.places:
-                sources, areas, places = with_places_alone(sources, areas, read_places(job.places, sources, areas, feedback))
+                sources, areas, places = with_places_alone(sources, areas, job.places, feedback)
             truth = Truth(job.truth, sources) if job.truth else None
             torch.manual_seed(job.seed)
             # Also for given weights, and an encoder of ours with statistics of its own: measured anew, the bands have mean 0
@@ -123,11 +123,22 @@ class Pretraining:
         steps = max(method.fewest_steps, min(wanted, method.most_steps))
         return cls(preset, settings, steps, device, rasters, styles, encoder, origin, general, truth, made_by)
 
-    def trainer(self, settings: PretrainSettings, seed: int, feedback: Feedback, world: World = ALONE) -> Trainer:
-        """Return what trains the encoder, with settings that may differ in the size of a batch."""
+    def trainer(
+        self,
+        settings: PretrainSettings,
+        seed: int,
+        feedback: Feedback,
+        world: World = ALONE,
+        numbers: torch.dtype | None = None,
+    ) -> Trainer:
+        """Return what trains the encoder, with settings that may differ in the size of a batch.
+
+        Args:
+            numbers: Numbers to compute with, as ``Trainer`` has it.
+        """
         first = self.rasters.sources[0]
-        ends = BlackAndWhite.of(self.rasters.normalisation, first.dtype)
-        return Trainer(settings, self.steps, self.encoder, seed, self.device, len(first.bands), feedback, world, ends)
+        ends, bands = BlackAndWhite.of(self.rasters.normalisation, first.dtype), len(first.bands)
+        return Trainer(settings, self.steps, self.encoder, seed, self.device, bands, feedback, world, ends, numbers)
 
     def sampler(self, settings: PretrainSettings, seed: int) -> PatchSampler:
         """Return what draws the batches, likewise."""

@@ -15,7 +15,7 @@ from torch import nn
 from false_core.computing.cost import SpeedTest, time_in_words
 from false_core.computing.device import describe, is_out_of_memory, memory_of
 from false_core.computing.distributed import ALONE, World
-from false_core.computing.precision import autocast, precision_in_training
+from false_core.computing.precision import autocast, precisions_in_training
 from false_core.feedback import Feedback
 from false_core.presets import PRETRAIN
 
@@ -100,9 +100,10 @@ def _trained_block(device: torch.device) -> Callable[[], int]:
     block: nn.Module = nn.Sequential(*layers).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     views = torch.randn(_VIEWS, _WIDE, _SIDE, _SIDE, device=device).contiguous(memory_format=torch.channels_last)
     views.requires_grad_()
+    numbers = precisions_in_training(device, mixed=True)[0]
 
     def step() -> int:
-        with autocast(device, precision_in_training(device, mixed=True)):
+        with autocast(device, numbers):
             loss = block(views).float().mean()
         loss.backward()
         return round(_BLOCK_GFLOP)

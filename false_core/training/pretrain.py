@@ -18,7 +18,7 @@ from false_core.jobs import Pretrain
 from false_core.methods.method import Outcome, named_after_level
 from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.header import ENCODER
-from false_core.models.model_file import MADE_BY, STAGES, ModelCard, save_model
+from false_core.models.model_file import MADE_BY, PRECISION, STAGES, ModelCard, save_model
 from false_core.raster.georeference import ground_facts
 from false_core.raster.source import RasterSource, Window, first_names
 from false_core.reports.page import write_report
@@ -32,7 +32,7 @@ from false_core.training.gallery import collect_galleries
 from false_core.training.guard import TrainingGuard
 from false_core.training.method_pictures import Drawn, method_sections
 from false_core.training.preparation import Pretraining
-from false_core.training.pretraining_cost import pretraining_cost
+from false_core.training.pretraining_cost import pretraining_cost, pretraining_precision
 from false_core.training.pretraining_report import pretraining_report
 from false_core.training.purity import Truth
 from false_core.training.trainer import LocalBatch, Trainer
@@ -97,8 +97,9 @@ def pretrain_stage(
     """
     start = Pretraining.of(job, feedback, world, asked)
     settings, steps, rasters = start.settings, start.steps, start.rasters
-    trainer, sampler = start.trainer(settings, job.seed, feedback, world), start.sampler(settings, job.seed)
-    checkpoint = Checkpoint(job, settings, start.device, feedback, world)
+    numbers = pretraining_precision(start, job, feedback, world)
+    trainer, sampler = start.trainer(settings, job.seed, feedback, world, numbers), start.sampler(settings, job.seed)
+    checkpoint = Checkpoint(job, settings, start.device, numbers, feedback, world)
     curves = Curves(feedback, sum(stage.steps for stage in before))
     guard = TrainingGuard(
         checkpoint, lambda: {**trainer.state(), "curves": curves.state()}, rasters.sources, start.device, PRETRAIN_REMEDY
@@ -109,14 +110,14 @@ def pretrain_stage(
             if state:
                 trainer.restore(state)
                 curves.restore(state["curves"])
-            tell_precision(of_training(start.device, settings.mixed_precision), start.device, feedback)
+            tell_precision(of_training(start.device, numbers), start.device, feedback)
             if world is ALONE and is_worth_telling(2 * settings.crop_size**2 * settings.batch_size * (steps - trainer.step)):
-                feedback.info(pretraining_cost(start, trainer.step, job, feedback).told())
+                feedback.info(pretraining_cost(start, trainer.step, job, numbers, feedback).told())
             _train(trainer, sampler, start.truth, curves, guard, feedback, world)
         results = {"loss": curves.last("loss"), "steps": trainer.step}
         if not world.share.is_main:
             return Trained(results, curves)
-        card = _card(job, start, trainer.step, curves)
+        card = _card(job, start, trainer, curves)
         if title:
             card = _with_stages(card, before, title)
         backbone = settings.encoder if start.general else ""
@@ -240,7 +241,7 @@ def _report(
     return pretraining_report(card, curves, galleries, embedding, of_method, method.curve_captions, about, earlier)
 
 
-def _card(job: Pretrain, start: Pretraining, steps: int, curves: Curves) -> ModelCard:
+def _card(job: Pretrain, start: Pretraining, trainer: Trainer, curves: Curves) -> ModelCard:
     rasters, settings = start.rasters, start.settings
     first = rasters.sources[0]
     # Where the weights came from stands in the provenance; a path of this computer need not.
@@ -255,7 +256,14 @@ def _card(job: Pretrain, start: Pretraining, steps: int, curves: Curves) -> Mode
         pixel_size=first.working_pixel_size,
         ground_sample_distance=first.working_ground_distance,
         patch_size=settings.crop_size,
-        method={"name": settings.method, "preset": start.preset, **kept, "steps": steps, "seed": job.seed},
+        method={
+            "name": settings.method,
+            "preset": start.preset,
+            **kept,
+            "steps": trainer.step,
+            "seed": job.seed,
+            PRECISION: of_training(start.device, trainer.numbers),
+        },
         provenance={
             "rasters": first_names(rasters.sources, MAX_RASTER_NAMES),
             "extent": job.extent,

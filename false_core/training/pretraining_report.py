@@ -10,7 +10,7 @@ from false_core.feedback import Feedback
 from false_core.jobs import UNTRAINED
 from false_core.methods.false_negatives import ANCHOR, FOUND
 from false_core.methods.registry import METHOD_CLASSES
-from false_core.models.model_file import ModelCard
+from false_core.models.model_file import PRECISION, ModelCard
 from false_core.models.model_report import bands_shown, history_section
 from false_core.presets import IMAGE, PRETRAIN
 from false_core.raster.georeference import pixel_in_words
@@ -94,6 +94,8 @@ def _training(card: ModelCard, curves: Curves) -> list[Section]:
     steps, usual = _steps(card)
     if steps < usual and card.method.get("until_flat"):
         text += f" Training ended after {steps:,} of {usual:,} steps, as the loss hardly fell any more."
+    if PRECISION in card.method:
+        text += f" The network computed in {card.method[PRECISION]}."
     return [Section("Loss and learning rate", text, draw_curves(curves, [("loss",), ("learning rate",)]))]
 
 

@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from false_core.accuracy.metrics import IntArray
 from false_core.computing.distributed import World
-from false_core.computing.precision import autocast, loss_scaler, precision_in_training
+from false_core.computing.precision import autocast, loss_scaler, precisions_in_training
 from false_core.feedback import Feedback
 from false_core.jobs import Finetune
 from false_core.labels.annotation import IGNORE, Annotation
@@ -74,6 +74,7 @@ def train_segmenter(
     cache: ChunkCache,
     parts: tuple[Annotation, Annotation | None],
     device: torch.device,
+    numbers: torch.dtype,
     feedback: Feedback,
     world: World,
 ) -> TrainedSegmenter:
@@ -86,14 +87,14 @@ def train_segmenter(
         raster: The raster and all labels.
         cache: The raster, normalised.
         parts: The labels that train first, and those that score; None where there are none.
-        device: Device to compute on.
+        device, numbers: Device to compute on, and numbers to compute with.
         feedback: The listener that is told of progress.
         world: The processes that train together.
     """
     source, normalisation, annotation = raster.source, raster.normalisation, raster.annotation
     training, held_out = parts
     torch.manual_seed(job.seed)
-    trainer = SegmenterTrainer(settings, len(source.bands), len(annotation.classes), job.seed, device, world)
+    trainer = SegmenterTrainer(settings, len(source.bands), len(annotation.classes), job.seed, device, world, numbers)
     if base and job.encoder:
         load_weights(job.encoder, trainer.encoder)
         if base.decoder == settings.decoder:
@@ -108,7 +109,7 @@ def train_segmenter(
     if not base:
         origin = start_from(job.weights, trainer.encoder, settings.encoder, source.name, source.colours, feedback)
         world.broadcast([*trainer.encoder.parameters(), *trainer.encoder.buffers()])
-    checkpoint = Checkpoint(job, settings, device, feedback, world)
+    checkpoint = Checkpoint(job, settings, device, numbers, feedback, world)
     run = _Run(trainer, checkpoint, source, _jitter(settings, normalisation, source.dtype), feedback, world)
     with feedback.stage("Training on the labels", 0.65 if held_out else 0.89):
         sampler = _sampler(cache, training, settings, job.seed)
@@ -143,7 +144,11 @@ def _jitter(settings: FinetuneSettings, normalisation: Normalisation, dtype: str
 
 
 class SegmenterTrainer:
-    """The network, its optimiser, and one step of training, of all processes together."""
+    """The network, its optimiser, and one step of training, of all processes together.
+
+    Args:
+        numbers: Numbers to compute with; None: the first of those that the device could take.
+    """
 
     def __init__(
         self,
@@ -153,9 +158,11 @@ class SegmenterTrainer:
         seed: int,
         device: torch.device,
         world: World,
+        numbers: torch.dtype | None = None,
     ) -> None:
         world.share.check_divides(settings.batch_size, "crops")
         self.settings, self.seed, self.device, self._world = settings, seed, device, world
+        self.numbers = numbers or precisions_in_training(device, settings.mixed_precision)[0]
         self.step = 0
         network = build_segmenter(settings.encoder, settings.decoder, bands, classes)
         network = network.to(device, memory_format=torch.channels_last)
@@ -186,7 +193,7 @@ class SegmenterTrainer:
         else:
             self.optimiser = torch.optim.AdamW(shares, settings.learning_rate, fused=fused_on(device))
 
-        self._scaler = loss_scaler(device, settings.mixed_precision)
+        self._scaler = loss_scaler(device, self.numbers)
 
     @property
     def result(self) -> nn.Module:
@@ -212,7 +219,7 @@ class SegmenterTrainer:
         # a backward pass either. Its features cannot be kept for later: every crop lies, and is lit, as none before it.
         self.encoder.train(not self.encoder_is_fixed)
         self.encoder.requires_grad_(not self.encoder_is_fixed)
-        with autocast(self.device, precision_in_training(self.device, self.settings.mixed_precision)):
+        with autocast(self.device, self.numbers):
             scores = self._scores(crops)
         loss = self._loss(scores[0].float(), targets)
         for second in scores[1:]:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -38,7 +39,7 @@ from false_core.checks.inputs import check_inputs
 from false_core.checks.protection import protect_inputs
 from false_core.computing.device import choose_device
 from false_core.computing.distributed import ALONE, World
-from false_core.errors import InputError, ModelFileError, RequestError
+from false_core.errors import Cancelled, FalseError, InputError, ModelFileError, RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import Pretrain
 from false_core.models.components import pca
@@ -47,7 +48,7 @@ from false_core.models.header import ENCODER
 from false_core.models.model_file import MADE_BY, ModelCard, read_card
 from false_core.outputs.publish import published
 from false_core.raster.imagery import with_rasters_found
-from false_core.settings import cache_folder
+from false_core.settings import cache_folder, preferred_precision
 from false_core.training.checkpoint import KEPT_DAYS, fingerprint
 from false_core.training.curves import Curves
 from false_core.training.pretrain import EarlierStage, pretrain_stage
@@ -63,6 +64,8 @@ MOST_STAGES = 20
 OF_THE_WHOLE_JOB = ("encoder", "report", "stages", "weights", "preset", "backbone", "bands", "device", "seed", "truth")
 """Parameters that are the same in all stages. The first one starts from ``weights``."""
 TITLE = "title"
+_STAGE_FILE = re.compile(r"(?<![\\/])\bstage_(\d+)\.safetensors")
+"""The name of an encoder of a stage in the cache folder, where it stands without its folder."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,8 @@ def _all_of(stages: Sequence[Stage], job: Pretrain, folder: Path, feedback: Feed
         part = feedback.part(one.title, number / len(stages), 1 / len(stages))
         stage = replace(one.job, weights=weights)
         if number == len(stages) - 1:
-            told = pretrain_stage(stage, part, world, before, job, one.title)
+            with _errors_of(number + 1, job):
+                told = pretrain_stage(stage, part, world, before, job, one.title)
             if world.share.is_main:
                 for path in kept:
                     shutil.rmtree(path, ignore_errors=True)
@@ -195,9 +199,22 @@ def _all_of(stages: Sequence[Stage], job: Pretrain, folder: Path, feedback: Feed
         place = _place(stage, number + 1, folder, world)
         kept.append(place.parent)
         own = replace(one.job, encoder=str(place), report=None)
-        before.append(_earlier_stage(own, weights, one.title, before, part, world))
+        with _errors_of(number + 1, job):
+            before.append(_earlier_stage(own, weights, one.title, before, part, world))
         weights = str(place)
     raise AssertionError("there is a stage at least")
+
+
+@contextmanager
+def _errors_of(number: int, job: Pretrain) -> Iterator[None]:
+    """Say of an error in which stage it came up, and which stage a file in the cache is from: nobody knows such a file."""
+    try:
+        yield
+    except Cancelled:
+        raise
+    except FalseError as error:
+        what, remedy = (_STAGE_FILE.sub(r"Stage \1", said) for said in (error.what, error.remedy))
+        raise type(error)(f"Stage {number} of {Path(str(job.stages)).name}: {what}", remedy) from error
 
 
 def _place(stage: Pretrain, number: int, folder: Path, world: World) -> Path:
@@ -205,7 +222,7 @@ def _place(stage: Pretrain, number: int, folder: Path, world: World) -> Path:
 
     def name() -> str:
         device = choose_device(stage.device, Feedback())
-        return fingerprint(replace(stage, encoder="", report=None), device.type)
+        return fingerprint(replace(stage, encoder="", report=None), device.type, preferred_precision())
 
     return folder / world.broadcast_object(name) / f"stage_{number}.safetensors"
 

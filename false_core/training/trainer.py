@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from false_core.computing.device import describe, is_out_of_memory
 from false_core.computing.device_limits import DeviceLimit
 from false_core.computing.distributed import ALONE, World
-from false_core.computing.precision import autocast, loss_scaler, precision_in_training
+from false_core.computing.precision import autocast, in_words, loss_scaler, precisions_in_training
 from false_core.errors import OutOfMemoryError
 from false_core.feedback import Feedback
 from false_core.methods.method import Outcome, Views
@@ -44,7 +44,6 @@ from false_core.training.optimisers import (
 
 DECIDE_MEMORY = (
     "encoder", "level", "points", "crop_size", "batch_size", "hidden", "dimensions", "scales", "method", "optimiser",
-    "mixed_precision",
 )  # fmt: skip
 """Settings that decide how much memory a step takes."""
 MOMENTS = 2
@@ -61,6 +60,9 @@ class LocalBatch:
 
 class Trainer:
     """The networks, their optimiser, and one step of training.
+
+    Args:
+        numbers: Numbers to compute with; None: the first of those that the device could take.
 
     Attributes:
         patches_at_a_time: The number that may go through the networks together. Fewer than a batch if the memory is small.
@@ -80,13 +82,16 @@ class Trainer:
         feedback: Feedback,
         world: World = ALONE,
         ends: BlackAndWhite | None = None,
+        numbers: torch.dtype | None = None,
     ) -> None:
         self.settings, self.steps, self.seed, self.device = settings, steps, seed, device
+        self.numbers = numbers or precisions_in_training(device, settings.mixed_precision)[0]
         self.step = 0
         self._flat_at: int | None = None
         self._feedback, self._world = feedback, world
         world.share.check_divides(settings.batch_size, "patches")
-        self._limit = DeviceLimit("patches at a time", device, bands, [getattr(settings, name) for name in DECIDE_MEMORY])
+        decisive = [getattr(settings, name) for name in DECIDE_MEMORY]
+        self._limit = DeviceLimit("patches at a time", device, bands, decisive, in_words(self.numbers))
         # As many parts in every process: batch norms look at the same part of all.
         self.patches_at_a_time = world.smallest(min(self._limit.number() or settings.batch_size, settings.batch_size))
         if self.patches_at_a_time < math.ceil(settings.batch_size / world.share.world_size):
@@ -106,7 +111,7 @@ class Trainer:
         else:
             self.optimiser = torch.optim.AdamW(groups, settings.learning_rate, fused=fused_on(device))
         # What learns nothing has no gradients that it could look at.
-        self._scaler = loss_scaler(device, settings.mixed_precision and method.by_gradients)
+        self._scaler = loss_scaler(device, self.numbers if method.by_gradients else torch.float32)
         self.jitter = replace(_jitter(settings, ends), blur=settings.blur, radius=settings.blur_radius)
 
     @property
@@ -232,7 +237,7 @@ class Trainer:
         return math.ceil(min(self.patches_at_a_time, most) / 2)
 
     def _precision(self) -> torch.autocast:
-        return autocast(self.device, precision_in_training(self.device, self.settings.mixed_precision))
+        return autocast(self.device, self.numbers)
 
     def _in_parts(self) -> str:
         return (

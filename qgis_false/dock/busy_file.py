@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
+from typing import Iterator
 
 from osgeo import gdal
 from qgis.core import QgsProcessingException
@@ -38,21 +40,30 @@ def check_not_busy(source: str, patience_ms: int = PATIENCE_MS) -> None:
 
 
 def _is_free(path: str, patience_ms: int) -> bool:
+    file = None
+    with quiet_gdal():
+        try:
+            with gdal_option("SQLITE_BUSY_TIMEOUT", str(patience_ms)):
+                file = gdal.OpenEx(path, gdal.OF_VECTOR | gdal.OF_UPDATE, ["GPKG"])
+            file.ExecuteSQL(f"PRAGMA busy_timeout = {patience_ms}")
+            file.ExecuteSQL("BEGIN IMMEDIATE")
+            file.ExecuteSQL("ROLLBACK")
+        except RuntimeError as error:
+            return "locked" not in str(error)  # Whatever else is wrong with it, the edit itself will say.
+        finally:
+            file = None
+    return True
+
+
+@contextmanager
+def quiet_gdal() -> Iterator[None]:
+    """Have GDAL raise its errors, and print none, for a while."""
     used_exceptions = gdal.GetUseExceptions()
     gdal.UseExceptions()
     gdal.PushErrorHandler("CPLQuietErrorHandler")
-    file = None
     try:
-        with gdal_option("SQLITE_BUSY_TIMEOUT", str(patience_ms)):
-            file = gdal.OpenEx(path, gdal.OF_VECTOR | gdal.OF_UPDATE, ["GPKG"])
-        file.ExecuteSQL(f"PRAGMA busy_timeout = {patience_ms}")
-        file.ExecuteSQL("BEGIN IMMEDIATE")
-        file.ExecuteSQL("ROLLBACK")
-    except RuntimeError as error:
-        return "locked" not in str(error)  # Whatever else is wrong with it, the edit itself will say.
+        yield
     finally:
-        file = None
         gdal.PopErrorHandler()
         if not used_exceptions:
             gdal.DontUseExceptions()
-    return True

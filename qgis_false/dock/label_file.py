@@ -14,8 +14,9 @@ import shutil
 from contextlib import suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import List, Sequence
+from typing import Dict, List, Sequence, Tuple
 
+from osgeo import gdal
 from qgis.core import (
     QgsCategorizedSymbolRenderer,
     QgsCoordinateReferenceSystem,
@@ -35,7 +36,7 @@ from qgis.PyQt.QtGui import QColor
 
 from false_core.session_protocol import MAX_CODE
 from qgis_false.dialogs.destinations import documents, numbered
-from qgis_false.dock.busy_file import check_not_busy
+from qgis_false.dock.busy_file import check_not_busy, quiet_gdal
 from qgis_false.layers.sources import is_temporary, raster_path
 from qgis_false.layers.symbol_colour import colour_of
 from qgis_false.translation import failure
@@ -235,14 +236,45 @@ def classes_in_file(layer: QgsVectorLayer, taken_over: bool = False) -> List[Lab
         layer: The labels.
         taken_over: True where the layer takes over the style in the file, unless there is none.
     """
+    styles = _styles_in_file(layer.source())  # Before the classes: what is written in between is read another time.
+    if not taken_over and styles and _READ.get(layer.source(), ((), []))[0] == styles:
+        return list(_READ[layer.source()][1])
     stored = QgsVectorLayer(layer.source(), "", "ogr")
     classes = classes_of_labels(stored) if stored.isValid() else []
+    _READ.clear()
+    if classes:
+        _READ[layer.source()] = styles, list(classes)
     if classes and taken_over:
         field = layer.fields().lookupField(CLASS_FIELD)
         layer.setRenderer(stored.renderer().clone())
         layer.setEditorWidgetSetup(field, stored.editorWidgetSetup(field))
         _show_style(layer)
     return classes
+
+
+_READ: Dict[str, Tuple[Tuple[str, ...], List[LabelClass]]] = {}
+"""The source of the label layer whose file was read last, the styles that it held, and its classes.
+
+To open a layer takes five times as long as to ask whether the same styles are there.
+"""
+
+
+def _styles_in_file(source: str) -> Tuple[str, ...]:
+    """Return all that decides which style QGIS finds in a GeoPackage, or nothing where it cannot be told so quickly."""
+    path = source.split("|")[0]
+    if not path.lower().endswith(".gpkg"):
+        return ()
+    with quiet_gdal():
+        try:
+            file = gdal.OpenEx(path, gdal.OF_VECTOR, ["GPKG"])
+            found = []
+            for question in ("PRAGMA schema_version", "SELECT * FROM layer_styles"):
+                answer = file.ExecuteSQL(question)
+                found += [row.ExportToJson() for row in answer]
+                file.ReleaseResultSet(answer)
+        except RuntimeError:  # There is no such table, or the file is held by another program.
+            return ()
+    return tuple(found)
 
 
 def note_stored_classes(layer: QgsVectorLayer, classes: Sequence[LabelClass]) -> None:

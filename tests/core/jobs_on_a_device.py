@@ -13,6 +13,7 @@ from small_world import FROM_NOTHING, GRID, HEIGHT, WIDTH, on_map, pixel_box, te
 
 from false_core.benchmark.two_dates import generate_two_dates
 from false_core.dispatch import run
+from false_core.events import Message
 from false_core.jobs import Change, Classify, ClassifyAreas, CollectPlaces, FindSimilar, Pretrain
 from false_core.session_protocol import (
     Learned,
@@ -89,6 +90,8 @@ def labels_in_a_session(device: str, land: str, folder: Path) -> None:
         session.open(land, ((1, "field"), (2, "forest"), (3, "water")), device=device)
         session.label(*boxes)
         session.answer(Learned, labels=6)
+        told = [one.text for _, one in session.said if isinstance(one, Message)]
+        assert any(text.startswith("The network computes in ") for text in told)
         session.until_idle()
         picture = codes_of(session.picture(number=session.view(extent, WIDTH, HEIGHT)))
         session.picture(number=session.view(extent, WIDTH, HEIGHT, "confidence"))

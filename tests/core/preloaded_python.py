@@ -30,6 +30,8 @@ IMPORTED = (
     "false_core.labels.annotation", "geopandas", "pyogrio", "torch.distributed.run",
     # Optimisers of PyTorch import it when they are made. Dask is not here: it reads the variables as it is imported.
     "torch._dynamo",
+    # What tests compare with.
+    "sklearn.cluster", "sklearn.linear_model", "sklearn.metrics", "sklearn.neighbors",
 )  # fmt: skip
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) if os.name == "posix" else ()
 
@@ -111,6 +113,7 @@ def _become(streams: list[int], arguments: list[str], variables: dict[str, str],
     """Be the program from here on."""
     import runpy
     import traceback
+    import types
 
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
@@ -126,7 +129,12 @@ def _become(streams: list[int], arguments: list[str], variables: dict[str, str],
         del arguments[0]
     code: Any = 0
     try:
-        if arguments[0] == "-m":
+        if arguments[0] == "-c":
+            sys.argv[:] = ["-c", *arguments[2:]]
+            sys.path[0] = ""
+            sys.modules["__main__"] = types.ModuleType("__main__")
+            exec(arguments[1], vars(sys.modules["__main__"]))  # noqa: S102 - as Python does with -c.
+        elif arguments[0] == "-m":
             sys.argv[:] = arguments[1:]
             sys.path[0] = folder
             if not hasattr(sys.modules.get(arguments[1]), "__path__"):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -203,8 +204,10 @@ def draw_square(desk, x: float, y: float, key=Qt.Key.Key_Return) -> None:
 
 
 def two_classes(dock) -> None:
-    dock.work.label_classes.add("road")
-    dock.work.label_classes.add("roof")
+    from qgis_false.dock.label_file import CLASS_COLOURS, LabelClass
+
+    made = [LabelClass(code, name, CLASS_COLOURS[code - 1]) for code, name in ((1, "road"), (2, "roof"))]
+    dock.work.label_classes.change(lambda known: made)
 
 
 class TestDrawing:
@@ -501,6 +504,24 @@ class TestLabelLayer:
             assert [one.name for one in dock.work.classes] == ["road", "roof"]
         dock.work.label_classes.add("tree")
         assert [one.name for one in classes_in_file(dock.work.labels)] == ["road", "roof", "tree"]
+
+    def test_its_file_is_opened_again_only_where_its_styles_are_others(self, dock, monkeypatch):
+        from qgis_false.dock import label_file
+
+        two_classes(dock)
+        before = label_file.classes_in_file(dock.work.labels)
+        with monkeypatch.context() as patch:
+            patch.setattr(label_file, "QgsVectorLayer", None)  # What is opened fails.
+            assert label_file.classes_in_file(dock.work.labels) == before
+        for name in ("lane", "path"):  # Of the same length: file and time are the same to whoever looks at them alone.
+            other = QgsVectorLayer(dock.work.labels.source(), "of the other one", "ogr")
+            label_file.show_classes(other, [replace(before[0], name=name), before[1]])
+            label_file.store_classes(other)
+            assert [one.name for one in label_file.classes_in_file(dock.work.labels)] == [name, "roof"]
+        in_file = gdal.OpenEx(dock.work.labels.source().split("|")[0], gdal.OF_VECTOR | gdal.OF_UPDATE)
+        in_file.ExecuteSQL("DROP TABLE labels")
+        in_file = None
+        assert label_file.classes_in_file(dock.work.labels) == []
 
     def test_the_last_class_can_be_removed(self, dock):
         from qgis_false.dock.label_file import classes_in_file

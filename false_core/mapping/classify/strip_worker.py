@@ -15,9 +15,9 @@ from torch import nn
 
 from false_core import events, jobs
 from false_core.cluster import DroppedTask, check_version, put_if_absent, take_own_gpu
-from false_core.computing.device import choose_device
+from false_core.computing.device import choose_device, tell_precision
 from false_core.computing.native_libraries import set_up_gdal
-from false_core.computing.precision import digits_of, precision_of
+from false_core.computing.precision import digits_of, in_words, precision_of
 from false_core.errors import FalseError, InputError, failure_of_code
 from false_core.feedback import Feedback
 from false_core.mapping.classify.compute import agreed_precision, compute_strips, network_of
@@ -84,6 +84,7 @@ def _computed(task: StripTask, folder: Path) -> FinishedStrips:
         store.open()
         strips = [plan.strips[number] for number in task.strips]
         numbers = agreed_precision(store, device, precision_of(device, plan.use, job.precision), feedback)
+        tell_precision(in_words(numbers), device, feedback)
         compute_strips(plan, _network(job.model, device, numbers), device, strips, store, feedback)
         files = {strip.number: store.files(strip) for strip in strips}
         return FinishedStrips(files, store.agreed[TILES_AT_A_TIME], digits_of(numbers), tuple(said))

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+import rasterio.features
 import shapely
+from rasterio.features import geometry_mask
 from small_world import HEIGHT, LEFT, TOP, WIDTH, Listener, textured_land, write_raster
 
 from false_core import jobs
@@ -31,6 +34,7 @@ from false_core.computing.device import choose_device
 from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError, OutputError, RequestError
 from false_core.feedback import Feedback
+from false_core.raster.source import moved
 
 pytestmark = pytest.mark.thorough
 
@@ -246,8 +250,9 @@ class TestChange:
     def test_is_found_by_encoders_of_every_sort(
         self, two_dates: BenchmarkTask, settings: BenchmarkSettings, tmp_path: Path
     ) -> None:
+        alone = replace(two_dates, land_cover="")
         measured = {
-            name: measure_change(two_dates, encoder_called(name), settings, tmp_path, Feedback())
+            name: measure_change(alone, encoder_called(name), settings, tmp_path, Feedback())
             for name in ("general", "random", "general+random")
         }
         for name, found in measured.items():
@@ -260,13 +265,59 @@ class TestChange:
     def test_is_scored_as_the_map_of_the_job_is(
         self, two_dates: BenchmarkTask, settings: BenchmarkSettings, tmp_path: Path
     ) -> None:
-        measured = measure_change(two_dates, encoder_called("general"), settings, tmp_path / "scratch", Feedback())
+        few = replace(settings, draws=1, budgets=())
+        measured = measure_change(two_dates, encoder_called("general"), few, tmp_path / "scratch", Feedback())
         run(jobs.Change(two_dates.raster, two_dates.after, str(tmp_path / "change.tif"), device="cpu"))
         with rasterio.open(tmp_path / "change.tif") as file, rasterio.open(two_dates.truth) as truth:
             shown, changed = file.read(1), truth.read(1) > 0
         shown, changed = shown[shown > 0] == 2, changed[shown > 0]
         hits = (shown & changed).sum()
         assert measured.measurements[0].scores["f1"] == pytest.approx(2 * hits / (shown.sum() + changed.sum()))
+
+    @pytest.mark.parametrize("given", ["land cover", "polygons"])
+    def test_learns_from_draws_of_labels_of_the_earlier_date(
+        self,
+        two_dates: BenchmarkTask,
+        settings: BenchmarkSettings,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        given: str,
+    ) -> None:
+        with rasterio.open(two_dates.land_cover) as file:
+            cover, transform = file.read(1), file.transform
+        classes = np.flatnonzero(np.bincount(cover.ravel(), minlength=256)[1:]) + 1
+        task, drawn = two_dates, []
+        if given == "polygons":
+            pieces = [(shapely.geometry.shape(one), int(code)) for one, code in rasterio.features.shapes(cover, cover > 0)]
+            shapes = shapely.transform([shape for shape, _ in pieces], lambda xy: moved(transform, xy))
+            table = geopandas.GeoDataFrame({"kind": [code for _, code in pieces]}, geometry=shapes, crs=file.crs)
+            table.to_file(tmp_path / "labels.gpkg")
+            task = replace(two_dates, labels=str(tmp_path / "labels.gpkg"), field="kind", land_cover="")
+
+        def looked(job: jobs.Change, _: Feedback) -> None:
+            table = None
+            if job.labels:
+                table = geopandas.read_file(job.labels)
+                inside = geometry_mask(table.geometry, cover.shape, transform, invert=True)
+                assert set(np.unique(cover[inside])) <= set(table[job.field]) <= set(classes)
+            if len(drawn) == 7:
+                raise InputError("Not these.")
+            drawn.append(table)
+            with (
+                rasterio.open(job.before) as image,
+                rasterio.open(job.output, "w", **{**image.profile, "count": 1, "dtype": "uint8", "nodata": 0}) as target,
+            ):
+                target.write(1 + (cover == classes[0]).astype(np.uint8), 1)
+
+        monkeypatch.setattr("false_core.benchmark.change_detection.find_change", looked)
+        listener = Listener()
+        measured = measure_change(task, encoder_called("general"), settings, tmp_path, listener.feedback)
+        titles = [one.budget.title for one in measured.measurements]
+        assert titles == ["no labels"] * 2 + ["1 a class"] * 2 + ["3 a class"] * 2 + ["5 % of pixels"]
+        assert "5 % of pixels, draw 1 is left out: Not these." in listener.warnings
+        assert [one.labels for one in measured.measurements] == [0 if one is None else len(one) for one in drawn]
+        assert [table["code"].value_counts().max() for table in drawn[2:6]] == [1, 1, 3, 3]
+        assert measured.facts["labels"] > 0
 
     def test_takes_an_encoder_and_one_beside_the_general_one_at_most(
         self, two_dates: BenchmarkTask, settings: BenchmarkSettings, tmp_path: Path

@@ -91,6 +91,18 @@ class TestAFolder:
         files = [raster(tmp_path / "valley" / f"{name}.tif") for name in ("before", "after", "truth")]
         (task,) = read_tasks([str(tmp_path / "valley")])
         assert (task.kind, [task.raster, task.after, task.truth]) == (CHANGE, files)
+        assert (task.labels, task.land_cover) == ("", "")
+
+    def test_of_change_may_have_labels_of_the_earlier_date(self, tmp_path: Path) -> None:
+        for name in ("before", "after", "truth", "land_cover"):
+            raster(tmp_path / "valley" / f"{name}.tif")
+        layer(tmp_path / "valley" / "labels.gpkg", crop="corn")
+        (task,) = read_tasks([str(tmp_path / "valley")])
+        assert (task.kind, task.field) == (CHANGE, "crop")
+        assert (Path(task.labels).name, Path(task.land_cover).name) == ("labels.gpkg", "land_cover.tif")
+        table = SEGMENTATION_OF_LAND.replace("segmentation", "change") + 'truth = "t.tif"\nafter = "a.tif"\n'
+        (task,) = read_tasks([toml(tmp_path, table + 'labels = "l.gpkg"\nfield = "kind"\nland_cover = "c.tif"')])
+        assert (task.labels, task.field, task.land_cover) == (str(tmp_path / "l.gpkg"), "kind", str(tmp_path / "c.tif"))
 
     def test_may_say_in_a_file_what_it_is(self, tmp_path: Path) -> None:
         body = 'kind = "segmentation"\nraster = "a.tif"\ntruth = "b.tif"\n'

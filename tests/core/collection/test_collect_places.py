@@ -96,6 +96,16 @@ class TestWithMapData:
         assert set(before.geometry.to_wkt()) <= set(extended.geometry.to_wkt())
         assert extended["class"].value_counts().to_dict() == {"field": 10, "forest": 10, "mill": 1}
 
+    @pytest.mark.parametrize(("inside", "said"), [(0, "1 of 1 places of"), (1, "1 of 2 places of")])
+    def test_what_was_collected_elsewhere_does_not_count(self, ground: str, tmp_path: Path, inside: int, said: str) -> None:
+        here = [on_map(pixel_box(40, 40, 16, 16))] * inside
+        before = write_labels(tmp_path / "before.gpkg", ["a"] * (inside + 1), [*here, on_map(pixel_box(9_000, 0, 16, 16))])
+        job = CollectPlaces((ground,), str(tmp_path / "more.gpkg"), choice="chance", count=4, existing=before, device="cpu")
+        listener = Listener()
+        assert run(job, listener)["places"] == 4
+        assert f"{said} {before} lie on no raster" in listener.warnings
+        assert sum(where.contains(geopandas.read_file(job.output).centroid).any() for where in here) == inside
+
     def test_map_data_elsewhere_is_said(self, ground: str, tmp_path: Path) -> None:
         path = write_labels(tmp_path / "far.gpkg", ["a"], [shapely.Point(0, 0)])
         with pytest.raises(InputError, match="No shape of .* lies over the rasters"):
@@ -170,8 +180,7 @@ class TestPretraining:
         path, listener = write_labels(tmp_path / "places.gpkg", ["a", "b", "c"], places), Listener()
         source = RasterSource(ground)
         whole = [source.window_of(None)]
-        found = read_places(path, [source], whole, listener.feedback)
-        sources, areas, windows = with_places_alone([source], whole, found)
+        sources, areas, windows = with_places_alone([source], whole, path, listener.feedback)
         assert windows == [(0, Window(40, 40, 16, 16)), (0, Window(100, 190, 16, 16))]
         assert areas == [Window(40, 40, 76, 166)]
         assert "1 of 3 places lie on no raster" in listener.infos

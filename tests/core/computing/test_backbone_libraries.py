@@ -41,6 +41,21 @@ print(len(levels), "classifier.weight" in general_weights(), "torch._dynamo" in 
     assert run(code) == "6 True False"
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", ["model", "frozen_model"])
+def test_a_map_is_made_without_the_compiler_of_pytorch(
+    kind: str, land: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    code = f"""
+import sys
+from false_core.dispatch import run
+from false_core.jobs import Classify
+run(Classify({land!r}, {request.getfixturevalue(kind)!r}, {str(tmp_path / "map.tif")!r}, device="cpu"))
+print("torch._dynamo" in sys.modules)
+"""
+    assert run(code) == "False"
+
+
 def test_nothing_is_drawn_for_tensors_without_values_and_all_is_for_others() -> None:
     with NothingDrawnOnMeta():
         without_values = torch.nn.Conv2d(3, 8, 3, device="meta")

@@ -6,7 +6,15 @@ from small_world import Listener
 from two_cards import TwoCards
 
 from false_core.computing.device import choose_device, describe, tell_precision
-from false_core.computing.precision import Use, autocast, digits_of, loss_scaler, numbers_with, of_training, precision_of
+from false_core.computing.precision import (
+    Use,
+    autocast,
+    digits_of,
+    loss_scaler,
+    numbers_with,
+    precision_of,
+    precisions_in_training,
+)
 from false_core.errors import RequestError
 from false_core.feedback import Feedback
 
@@ -48,8 +56,11 @@ def test_a_loss_is_scaled_where_gradients_would_be_lost(card: str, monkeypatch: 
     capability, wanted = CARDS[card]
     TwoCards(monkeypatch, capability, card)
     device = torch.device("cuda", 1)
-    assert loss_scaler(device, True).is_enabled() == (wanted == torch.float16)
-    assert not loss_scaler(device, False).is_enabled()
+    assert precisions_in_training(device, mixed=True) == (wanted,)
+    assert loss_scaler(device, wanted).is_enabled() == (wanted == torch.float16)
+    assert precisions_in_training(device, mixed=False) == (torch.float32,)
+    monkeypatch.setenv("FALSE_PRECISION", "float32")
+    assert precisions_in_training(device, mixed=True) == (torch.float32,)
 
 
 @pytest.mark.parametrize(("numbers", "digits"), [(torch.float32, 24), (torch.float16, 11), (torch.bfloat16, 8)])
@@ -84,9 +95,13 @@ def test_a_processor_computes_with_what_it_was_built_for(
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions, raising=False)
     assert precision_of(cpu, Use.DECODER) == wanted
     assert precision_of(cpu, Use.DECODER, "float32") == precision_of(cpu, Use.FEATURES) == torch.float32
-    assert of_training(cpu, mixed=True) == "float32"
+    # A test of speed chooses.
+    both = (torch.float32,) if wanted == torch.float32 else (torch.float32, wanted)
+    assert precisions_in_training(cpu, mixed=True) == both
+    assert precisions_in_training(cpu, mixed=False) == (torch.float32,)
     monkeypatch.setenv("FALSE_PRECISION", "float32")
     assert precision_of(cpu, Use.DECODER) == torch.float32
+    assert precisions_in_training(cpu, mixed=True) == (torch.float32,)
 
 
 def test_the_log_names_the_numbers_that_a_job_computes_with(listener: Listener) -> None:

@@ -151,7 +151,8 @@ def test_what_is_computed_between_classes_only_is_what_is_computed_everywhere(
     codes = torch.tensor([3, 5, 9, 11, 20, 40], dtype=torch.uint8)
     whole = torch.nn.functional.interpolate(probabilities[None], scale_factor=factor, mode="bilinear")[0]
     best, index = whole[:, factor:-factor, factor:-factor].max(dim=0)
-    monkeypatch.setattr("false_core.inference.upsample.MOST_PROBABILITIES", 6 * factor * factor * 33 * 5)
+    for most in ("MOST_PROBABILITIES", "MOST_MIXED"):
+        monkeypatch.setattr(f"false_core.inference.upsample.{most}", 6 * factor * factor * 33 * 5)
     for way in (_mixed_only, _everywhere, upsample):
         mapped = way(probabilities, factor, codes, True)
         assert mapped.percent is not None

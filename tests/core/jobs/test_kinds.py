@@ -127,7 +127,7 @@ class TestAJobWithEveryKind:
 
     def test_goes_on_from_a_checkpoint_only_where_its_inputs_are_the_same(self, asked: jobs.Job, tmp_path: Path) -> None:
         def name() -> str:
-            return Checkpoint(asked, FINETUNE["quick"], torch.device("cpu"), Feedback()).path.name
+            return Checkpoint(asked, FINETUNE["quick"], torch.device("cpu"), torch.float32, Feedback()).path.name
 
         for name_of_kind, parameter in jobs.parameters(asked).items():
             for path in parameter.kind.paths(getattr(asked, name_of_kind)) if parameter.kind.is_input else []:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -47,19 +46,8 @@ def test_a_path_that_is_longer_than_any_is_not_looked_for() -> None:
         jobs.validate(jobs.Pretrain(("a.tif", "x" * 40_000), "e.safetensors"))
 
 
-def test_the_command_line_speaks_of_options(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "false_core",
-        "pretrain",
-        "--rasters",
-        "a.tif",
-        "--encoder",
-        str(tmp_path / "e"),
-        "--steps",
-        "0",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True)
+def test_the_command_line_speaks_of_options(warm: list[str], tmp_path: Path) -> None:
+    words = ["pretrain", "--rasters", "a.tif", "--encoder", str(tmp_path / "e"), "--steps", "0"]
+    done = subprocess.run([*warm, "-m", "false_core", *words], capture_output=True, text=True)
     assert done.returncode == 2
     assert "--steps must be at least 1" in " ".join(done.stderr.split())

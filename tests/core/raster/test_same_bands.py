@@ -13,11 +13,11 @@ from small_world import Listener, write_raster
 
 from false_core.errors import InputError
 from false_core.raster.band_descriptions import BandDescription
-from false_core.raster.same_bands import BandReference
+from false_core.raster.same_bands import BandReference, Remarks, ordered_as
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.working_grid import open_all
 
-FOUR = ["blue", "green", "red", "nir"]
+FOUR, RGB = ["blue", "green", "red", "nir"], ["red", "green", "blue"]
 
 
 def raster(
@@ -31,7 +31,7 @@ def raster(
     colours: Sequence[str] = (),
 ) -> str:
     """Write a raster of which band n holds 100 n."""
-    bands = len(names) or len(wavelengths) or bands
+    bands = len(names) or len(wavelengths) or len(colours) or bands
     pixels = 100 * np.arange(1, bands + 1)[:, None, None] * np.ones((1, 4, 5))
     write_raster(path, pixels.astype(dtype))
     with rasterio.open(path, "r+") as file:
@@ -100,8 +100,8 @@ class TestOrder:
             ({"names": FOUR}, {"names": ["blue", "green", "red", "red"]}, "the bands are called blue, green, red, red"),
             ({"wavelengths": [0.5, 0.6, 0.7, 0.8]}, {"wavelengths": [1.5, 1.6, 1.7, 1.8]}, "the bands lie at 1.5 µm"),
             (
-                {"bands": 3, "colours": ["red", "green", "blue"]},
-                {"bands": 3, "colours": ["blue", "green", "red"]},
+                {"colours": RGB},
+                {"colours": RGB[::-1]},
                 "the bands are drawn in blue, green, red, those of a.tif in red",
             ),
             (
@@ -128,6 +128,26 @@ class TestOrder:
         paths = [raster(tmp_path / "a.tif", ["B2", "B3", "B4", "B8"]), raster(tmp_path / "b.tif", **other)]
         assert open_all(paths, (), listener.feedback)[1].bands == (1, 2, 3, 4)
         assert not listener.warnings
+
+    @pytest.mark.parametrize(
+        ("first", "other", "said"),
+        [
+            ({"colours": RGB}, {"bands": 13}, "nothing tells which of the 13 bands are those of a.tif, red, green, blue."),
+            ({"names": FOUR}, {"bands": 5}, "nothing tells which of the 5 bands are those of a.tif, blue, green, red, nir."),
+            ({"colours": RGB}, {"colours": [*RGB, "undefined"]}, ""),
+            ({"bands": 3}, {"bands": 4}, ""),
+        ],
+        ids=["colours", "names", "the same colours", "nothing to tell"],
+    )
+    def test_the_first_of_more_bands_are_told_in_doubt(
+        self, tmp_path: Path, listener: Listener, first: dict, other: dict, said: str
+    ) -> None:
+        reference = BandReference.of(RasterSource(raster(tmp_path / "a.tif", **first)))
+        every, remarks = RasterSource(raster(tmp_path / "b.tif", **other)), Remarks()
+        found = ordered_as(reference, every, reference.numbers, remarks)
+        remarks.tell(listener.feedback)
+        assert found and found.bands == reference.numbers
+        assert bool(listener.warnings) == bool(said) and said in listener.warnings
 
     def test_bands_asked_for_by_number_stay(self, tmp_path: Path, listener: Listener) -> None:
         paths = [raster(tmp_path / "a.tif", FOUR), raster(tmp_path / "b.tif", FOUR[::-1])]

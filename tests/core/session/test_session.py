@@ -474,6 +474,7 @@ class TestPlaces:
         assert 1.0 not in drawn, "it is answered first"
         assert opened.picture(number=view).known == 1
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("refused", ["a model", "labels"])
     def test_what_is_refused_keeps_no_picture_from_being_finished(
         self, opened: SessionHere, monkeypatch: pytest.MonkeyPatch, refused: str

@@ -8,6 +8,7 @@ import pytest
 import torch
 from two_cards import TwoCards
 
+from false_core.computing.precision import precisions_in_training
 from false_core.feedback import Feedback
 from false_core.jobs import Pretrain
 from false_core.presets import PRETRAIN
@@ -19,7 +20,12 @@ ASKED = Pretrain(("land.tif",), "e.safetensors")
 
 def name(device: torch.device, mixed: bool) -> str:
     settings = replace(PRETRAIN["standard"], mixed_precision=mixed)
-    return Checkpoint(ASKED, settings, device, Feedback()).path.name
+    return Checkpoint(ASKED, settings, device, precisions_in_training(device, mixed)[0], Feedback()).path.name
+
+
+@pytest.fixture(autouse=True)
+def as_users_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FALSE_PRECISION")
 
 
 @pytest.mark.parametrize(

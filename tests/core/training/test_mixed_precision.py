@@ -26,9 +26,15 @@ CPU, PATCHES = torch.device("cpu"), 6
 TOO_LARGE = 2.0**60
 
 
+def compute_in(numbers: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have trainings compute in such numbers, as a GPU that was built for them."""
+    for module in ("trainer", "segmenter_training", "pretraining_cost", "finetuning_cost"):
+        monkeypatch.setattr(f"false_core.training.{module}.precisions_in_training", lambda device, mixed: (numbers,))
+
+
 @pytest.fixture
 def in_half(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("false_core.computing.precision.built_for", lambda device, use: torch.float16)
+    compute_in(torch.float16, monkeypatch)
 
 
 @pytest.fixture(params=[True, False], ids=["fused", "not fused"])
@@ -75,7 +81,7 @@ def test_gradients_are_those_of_float32_but_for_rounding(
 ) -> None:
     found = []  # By methods without a choice that a rounding could turn over.
     for dtype in (torch.float32, numbers):
-        monkeypatch.setattr("false_core.computing.precision.built_for", lambda device, use, dtype=dtype: dtype)
+        compute_in(dtype, monkeypatch)
         one, views = training(name, land)
         assert one._scaler.is_enabled() == (dtype == torch.float16)
         one.patches_at_a_time = at_a_time

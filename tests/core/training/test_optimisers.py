@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from timm.optim import Lars
 from torch import Tensor, nn
 
 from false_core.feedback import Feedback
@@ -82,7 +81,10 @@ class TestLARC:
             np.testing.assert_allclose(parameter.detach().numpy(), wanted, rtol=1e-10)
             assert np.abs(wanted - layer).max() > 1e-5
 
+    @pytest.mark.thorough
     def test_timm_s_gives_the_same_weights_as_long_as_every_layer_has_a_gradient(self) -> None:
+        from timm.optim import Lars  # Some seconds, which each run of the tests would wait for.
+
         torch.manual_seed(0)
         ours = nn.Sequential(nn.Linear(6, 5), nn.LayerNorm(5), nn.ReLU(), nn.Linear(5, 2)).double()
         theirs = copy.deepcopy(ours)
@@ -147,7 +149,8 @@ class TestAFusedOptimiser:
 
         whole, its = new()
         step(whole, its, 0)
-        checkpoint = Checkpoint(Pretrain(("land.tif",), "e"), PRETRAIN["quick"], torch.device("cpu"), Feedback())
+        asked, cpu = Pretrain(("land.tif",), "e"), torch.device("cpu")
+        checkpoint = Checkpoint(asked, PRETRAIN["quick"], cpu, torch.float32, Feedback())
         checkpoint.path = tmp_path / "c.safetensors"
         checkpoint.save({"step": 1, "network": whole.state_dict(), "optimiser": its.state_dict()})
         step(whole, its, 1)

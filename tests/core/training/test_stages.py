@@ -15,10 +15,10 @@ from torch import Tensor
 
 from false_core import jobs, rerun
 from false_core.dispatch import run
-from false_core.errors import Cancelled, InputError, OutputError, RequestError
+from false_core.errors import Cancelled, InputError, ModelFileError, OutputError, RequestError
 from false_core.events import Event, Metric, Progress
 from false_core.jobs import Estimate, Pretrain
-from false_core.models.model_file import read_card
+from false_core.models.model_file import read_card, wrong_bands
 from false_core.models.record import read_record
 from false_core.training import stages
 from false_core.training.stages import asks_network, read_stages
@@ -145,6 +145,20 @@ class TestTheFile:
         with pytest.raises(InputError, match=r"gone\.tif does not exist"):
             run(job, listener)
         assert not listener.all(Metric)
+
+    def test_that_does_not_fit_the_stage_before_says_which_stages_they_are(
+        self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refused(stage: Pretrain, *_: object) -> None:
+            raise wrong_bands(read_card(land_encoder), str(stage.weights), 3, "other.tif")
+
+        job = staged(land, tmp_path)
+        run(dataclasses.replace(job, stages=None, steps=1))
+        land_encoder = job.encoder
+        monkeypatch.setattr(stages, "_earlier_stage", lambda *_: None)
+        monkeypatch.setattr(stages, "pretrain_stage", refused)
+        with pytest.raises(ModelFileError, match=r"^Stage 2 of stages\.toml: Stage 1 was made for 4 bands .* 3 of other"):
+            run(job)
 
     def test_does_not_let_a_raster_of_a_stage_be_written_over(self, land: str, tmp_path: Path) -> None:
         job = staged(land, tmp_path)

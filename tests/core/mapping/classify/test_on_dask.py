@@ -319,3 +319,4 @@ def test_all_workers_compute_with_the_numbers_of_the_first(
     finished = strip_worker.computed(task)
     assert finished.digits == wanted
     assert made_with == [numbers_with(wanted)]
+    assert (("info", "The network computes in bfloat16.") in finished.said) == (wanted == 8), "the job passes it on"

@@ -1,0 +1,56 @@
+"""The numbers of a training on a CPU with instructions for bfloat16: those that a test of speed finds faster.
+
+Encoders of many small convolutions lose a tenth of their speed in bfloat16, a ResNet-50 gains half of it. The test is made
+once for whatever decides its outcome and then remembered, so that the same job gives the same result again, and a run that
+was interrupted goes on in what it began with. Several processes take the same: bfloat16 where all gain by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from false_core.computing.cost import Speed
+from false_core.computing.distributed import ALONE, World
+from false_core.computing.precision import in_words
+from false_core.feedback import Feedback
+
+LEAST_GAIN = 1.25
+"""The speed of short numbers, as a multiple of that of float32, from which on they are taken. A busy computer can make them
+look a tenth faster than they are."""
+FEWEST_BATCHES = 200
+"""Batches as large as those of the test from which on a training is tested: the test takes as long as four of them, or two
+seconds. Shorter ones compute in float32."""
+
+
+def choose_precision(
+    possible: Sequence[torch.dtype],
+    batches: float,
+    is_begun: Callable[[torch.dtype], bool],
+    speeds: Callable[[], Sequence[Speed]],
+    feedback: Feedback,
+    world: World = ALONE,
+) -> torch.dtype:
+    """Return the numbers that a training computes with, the same in all processes.
+
+    Args:
+        possible: Those that this process may compute with, as ``precisions_in_training`` returns them.
+        batches: The length of the training, in batches as large as those of the test.
+        is_begun: Says whether an interrupted run has left a checkpoint in such numbers.
+        speeds: Tests the speed in each of them.
+    """
+    if world.smallest(len(possible)) == 1:
+        return possible[0]
+    begun = world.broadcast_object(lambda: [is_begun(numbers) for numbers in possible])
+    if any(begun):
+        return possible[begun.index(True)]
+    if batches < FEWEST_BATCHES:
+        return possible[0]
+    long, short = speeds()
+    gain = world.smallest(round(100 * long.seconds / short.seconds)) / 100
+    feedback.info(
+        f"Training in {in_words(possible[1])} is {gain:.2f} times as fast here as in float32, by a test of speed. From "
+        f"{LEAST_GAIN:g} times on it is taken."
+    )
+    return possible[gain >= LEAST_GAIN]

@@ -1,0 +1,192 @@
+"""A CPU with instructions for bfloat16 trains in it where a test of speed finds that clearly faster, and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import torch
+from small_jobs import TRAININGS, SmallJobs, interrupt, output_of
+from small_world import Listener
+
+from false_core.computing import cost
+from false_core.computing.cost import Speed
+from false_core.computing.distributed import ALONE, Share, World
+from false_core.computing.precision import INSTRUCTIONS, Use, built_for
+from false_core.dispatch import run
+from false_core.feedback import Feedback
+from false_core.jobs import Estimate, Job, Pretrain, to_json
+from false_core.models.header import ENCODER, SEGMENTER
+from false_core.models.model_file import PRECISION, read_card
+from false_core.training import faster_precision, segmenter_training, trainer
+from false_core.training.faster_precision import FEWEST_BATCHES, LEAST_GAIN, choose_precision
+
+LONG, SHORT = torch.float32, torch.bfloat16
+BOTH = (LONG, SHORT)
+
+
+@dataclass
+class Others(World):
+    """A process of two, and what the other one says when both say a number."""
+
+    theirs: Sequence[int] = ()
+
+    def __post_init__(self) -> None:
+        self._left = iter(self.theirs)
+
+    def smallest(self, number: int) -> int:
+        return min(number, next(self._left))
+
+
+class TestTheChoice:
+    @staticmethod
+    def chosen(
+        gain: float,
+        possible: Sequence[torch.dtype] = BOTH,
+        batches: float = FEWEST_BATCHES,
+        begun: Sequence[torch.dtype] = (),
+        world: World = ALONE,
+        feedback: Feedback | None = None,
+    ) -> tuple[torch.dtype, int]:
+        """Return the numbers, and how often they were tested."""
+        tests: list[float] = []
+
+        def speeds() -> list[Speed]:
+            tests.append(gain)
+            return [Speed(gain, 1.0), Speed(1.0, 1.0)]
+
+        return choose_precision(possible, batches, lambda one: one in begun, speeds, feedback or Feedback(), world), len(
+            tests
+        )
+
+    @pytest.mark.parametrize(("gain", "numbers"), [(0.9, LONG), (1.24, LONG), (1.25, SHORT), (1.61, SHORT)])
+    def test_is_what_is_clearly_faster(self, gain: float, numbers: torch.dtype, listener: Listener) -> None:
+        assert self.chosen(gain, feedback=listener.feedback) == (numbers, 1)
+        assert f"in bfloat16 is {gain:.2f} times as fast here" in listener.infos
+
+    def test_is_not_tested_where_there_is_none_or_the_run_is_short(self) -> None:
+        assert self.chosen(9.0, possible=BOTH[:1]) == (LONG, 0)
+        assert self.chosen(9.0, possible=BOTH[1:]) == (SHORT, 0)
+        assert self.chosen(9.0, batches=FEWEST_BATCHES - 1) == (LONG, 0)
+
+    @pytest.mark.parametrize(("begun", "gain"), [(LONG, 9.0), (SHORT, 0.5)])
+    def test_stays_that_of_a_run_that_is_gone_on_with(self, begun: torch.dtype, gain: float) -> None:
+        assert self.chosen(gain, begun=[begun]) == (begun, 0)
+
+    def test_is_that_of_all_processes(self) -> None:
+        def together(gain: float, can: int, percent: int) -> tuple[torch.dtype, int]:
+            return self.chosen(gain, world=Others(Share(0, 2), theirs=[can, percent]))
+
+        assert together(1.5, 2, 150) == (SHORT, 1)
+        assert together(1.5, 2, 110) == (LONG, 1)
+        assert together(1.1, 2, 150) == (LONG, 1)
+        assert together(1.5, 1, 0) == (LONG, 0), "the other one has no such instructions"
+
+
+class Clock:
+    """A clock that only steps of a training move on: in bfloat16 by a second, in float32 by as many as it gains."""
+
+    def __init__(self, gain: float) -> None:
+        self.now, self.gain, self.steps = 0.0, gain, 0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def note(self, numbers: torch.dtype) -> None:
+        self.steps += 1
+        self.now += self.gain if numbers == LONG else 1.0
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Clock:
+    """A processor with the instructions, on which even the shortest training is tested."""
+    monkeypatch.delenv("FALSE_PRECISION")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {INSTRUCTIONS[0]: True}, raising=False)
+    monkeypatch.setattr(faster_precision, "FEWEST_BATCHES", 0)
+    monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
+    made = Clock(1.5)
+    monkeypatch.setattr(cost, "time", made)
+    for kind in (trainer.Trainer, segmenter_training.SegmenterTrainer):
+        step = kind.train_on
+
+        def timed(self: object, batch: object, step: object = step) -> object:
+            made.note(self.numbers)  # type: ignore[attr-defined]
+            return step(self, batch)  # type: ignore[operator]
+
+        monkeypatch.setattr(kind, "train_on", timed)
+    return made
+
+
+def precision_in_file(job: Job) -> str:
+    """Return the numbers that the file of a training names."""
+    kind = ENCODER if isinstance(job, Pretrain) else SEGMENTER
+    return str(read_card(str(output_of(job)), kind).method[PRECISION])
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", TRAININGS)
+class TestATraining:
+    def test_takes_it_and_says_so_in_log_file_and_report(
+        self, name: str, clock: Clock, small_jobs: SmallJobs, tmp_path: Path, listener: Listener
+    ) -> None:
+        job = replace(small_jobs.make(name, tmp_path), report=str(tmp_path / "r.html"))  # type: ignore[call-arg]
+        run(job, listener)
+        assert "in bfloat16 is 1.50 times as fast here" in listener.infos
+        assert "The network computes in bfloat16." in listener.infos
+        assert precision_in_file(job) == "bfloat16"
+        assert "The network computed in bfloat16." in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+    def test_in_float32_ends_as_if_it_had_not_been_tested(
+        self, name: str, clock: Clock, small_jobs: SmallJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "untested").mkdir()
+        job, untested = small_jobs.make(name, tmp_path), small_jobs.make(name, tmp_path / "untested")
+        clock.gain = LEAST_GAIN - 0.05
+        run(job)
+        tested = clock.steps
+        monkeypatch.setenv("FALSE_PRECISION", "float32")
+        run(untested)
+        assert clock.steps - tested < tested
+        assert precision_in_file(job) == "float32"
+        assert output_of(job).read_bytes() == output_of(untested).read_bytes()
+
+    def test_goes_on_in_what_it_began_with(
+        self, name: str, clock: Clock, often: None, small_jobs: SmallJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        job = small_jobs.make(name, tmp_path)
+        interrupt(job, 1)
+        # As on another computer, or after a year.
+        (tmp_path / "cache" / "device_limits.json").unlink()
+        clock.gain = 0.5
+        listener = Listener()
+        run(job, listener)
+        assert "Going on from step" in listener.infos
+        assert "times as fast" not in listener.infos
+        assert precision_in_file(job) == "bfloat16"
+
+    def test_is_estimated_in_what_it_would_take(
+        self, name: str, clock: Clock, small_jobs: SmallJobs, tmp_path: Path, listener: Listener
+    ) -> None:
+        job, file = small_jobs.make(name, tmp_path), tmp_path / "job.json"
+        file.write_text(to_json(job), encoding="utf-8")
+        run(Estimate(str(file)), listener)
+        tested = clock.steps
+        assert "1.50 times" in listener.infos
+        run(job)
+        assert clock.steps - tested == 4, "the estimate was not remembered"
+
+    @pytest.mark.skipif(built_for(torch.device("cpu"), Use.TRAINING) == LONG, reason="The CPU has no bfloat16.")
+    def test_goes_by_the_speed_of_this_processor(
+        self, name: str, small_jobs: SmallJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener
+    ) -> None:
+        monkeypatch.delenv("FALSE_PRECISION")
+        monkeypatch.setattr(faster_precision, "FEWEST_BATCHES", 0)
+        monkeypatch.setattr(cost, "TEST_S", 0.2)
+        monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
+        job = small_jobs.make(name, tmp_path)
+        run(job, listener)
+        gain = float(listener.infos.partition("in bfloat16 is ")[2].partition(" times")[0])
+        assert 0.05 < gain < 20
+        assert precision_in_file(job) == ("bfloat16" if gain >= LEAST_GAIN else "float32")
