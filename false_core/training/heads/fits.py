@@ -29,7 +29,7 @@ told nearly the same by all of them."""
 LEANING = 0.5
 """Share of the way from classes that are all alike to the shares that they seem to have on the raster. All of the way, and shares
 found by expectation and maximisation, lost rare classes where labels are few."""
-LEAST_SHARE = 0.2
+LEAST_SHARE_LEANT_TO = 0.2
 """Share, of what a class would have if all were alike, below which none is taken to lie."""
 PENALTY = 1 / 60
 """Penalty on the weights, against a mean cross entropy of about 0.5. A factor of 3 more or less hardly matters."""
@@ -181,5 +181,5 @@ def leaning_to_raster(
     said = answers_of(members, fitted, unlabelled)
     likely = np.exp(said - said.max(axis=1, keepdims=True)).astype(np.float64)
     shares = (likely / likely.sum(axis=1, keepdims=True)).mean(axis=0)
-    leaning = (LEANING * np.log((shares * len(shares)).clip(min=LEAST_SHARE))).astype(np.float32)
+    leaning = (LEANING * np.log((shares * len(shares)).clip(min=LEAST_SHARE_LEANT_TO))).astype(np.float32)
     return {parts: replace(linear, bias=linear.bias + leaning) for parts, linear in fitted.items()}

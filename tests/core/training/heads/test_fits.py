@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from false_core.models.fused import Member
-from false_core.training.heads.fits import LEANING, LEAST_SHARE, answers_of, counts_for, designs, fit_member, leaning_to_raster, learn_from_raster
+from false_core.training.heads.fits import (
+    LEANING,
+    LEAST_SHARE_LEANT_TO,
+    answers_of,
+    counts_for,
+    designs,
+    fit_member,
+    leaning_to_raster,
+    learn_from_raster,
+)
 from false_core.training.heads.regression import Linear
 from false_core.training.heads.samples import LabelledPoints
 from false_core.training.heads.spaces import plain_space
@@ -138,12 +147,17 @@ def test_a_class_that_the_raster_does_not_show_at_all_is_not_ruled_out() -> None
     seen = {member.parts: features[member.parts[0]] for member in MEMBERS}
     leaning = leaning_to_raster(MEMBERS, away, seen)
     for parts, own in leaning.items():
-        np.testing.assert_allclose(own.bias - away[parts].bias, LEANING * np.log([2.0, LEAST_SHARE]), rtol=1e-3)
+        np.testing.assert_allclose(own.bias - away[parts].bias, LEANING * np.log([2.0, LEAST_SHARE_LEANT_TO]), rtol=1e-3)
 
 
 def test_pixels_of_a_large_shape_count_for_more_where_nothing_but_pixels_is_seen() -> None:
     points = LabelledPoints(np.zeros((12, 2)), np.array([0] * 8 + [1] * 2 + [2] * 2), np.array([0] * 10 + [1] * 2))
-    for parts, share in ((("curves",), 0.8), (("spectrum",), 0.8), (("texture", "spectrum"), 0.5), (("encoder 0 at 1",), 0.5)):
+    for parts, share in (
+        (("curves",), 0.8),
+        (("spectrum",), 0.8),
+        (("texture", "spectrum"), 0.5),
+        (("encoder 0 at 1",), 0.5),
+    ):
         counts = counts_for(parts, points, classes=2)
         np.testing.assert_allclose(np.bincount(points.targets, counts), 1)
         np.testing.assert_allclose(np.bincount(points.owners, counts)[:2], [share, 1 - share])
