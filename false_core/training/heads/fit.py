@@ -63,8 +63,8 @@ class Classifiers:
         points: The labelled points.
         classes: Number of classes.
         sample: Features of random pixels of the raster, by part, from which classifiers learn too; None: from labels alone.
-        others: Features of other random pixels, by part, that say how much of the raster each class covers; None: classifiers
-            do not lean to it.
+        others: Features of other random pixels, by part, that say how much of the raster each class covers; None:
+            classifiers do not lean to it.
         alone: Those that learned from the labels alone, by the names of their parts.
         fitted: Those of each candidate that was asked for, by its name.
     """

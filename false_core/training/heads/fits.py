@@ -24,11 +24,11 @@ FloatArray = npt.NDArray[np.float32]
 SECOND_OPINION = (TEXTURE,)
 """Parts of the classifier that is asked apart about pixels without a label: it does not see what encoders agree on."""
 PIXEL_BY_PIXEL = {SPECTRUM, CURVES}
-"""Parts that see nothing but a pixel, so that each pixel of a shape tells them something. What sees its surroundings, too, is
-told nearly the same by all of them."""
+"""Parts that see nothing but a pixel, so that each pixel of a shape tells them something. What sees its surroundings, too,
+is told nearly the same by all of them."""
 LEANING = 0.5
-"""Share of the way from classes that are all alike to the shares that they seem to have on the raster. All of the way, and shares
-found by expectation and maximisation, lost rare classes where labels are few."""
+"""Share of the way from classes that are all alike to the shares that they seem to have on the raster. All of the way, and
+shares found by expectation and maximisation, lost rare classes where labels are few."""
 LEAST_SHARE_LEANT_TO = 0.2
 """Share, of what a class would have if all were alike, below which none is taken to lie."""
 PENALTY = 1 / 60
@@ -95,7 +95,7 @@ def fit_member(
     at_step: Callable[[], None] = lambda: None,
     tolerance: float = TOLERANCE,
 ) -> Linear:
-    """Fit the classifier of these parts, with points that count as ``counts_for`` says. The rest is as for ``fit_logistic``."""
+    """Fit the classifier of these parts, with points that count as ``counts_for`` says, else as ``fit_logistic`` does."""
     counts = counts_for(parts, points, classes)
     return fit_logistic(inputs, points.targets, counts, classes, PENALTY, start, at_step, tolerance)
 
@@ -103,8 +103,8 @@ def fit_member(
 def counts_for(parts: Sequence[str], points: LabelledPoints, classes: int) -> npt.NDArray[np.float64]:
     """Return how much each point counts for a classifier of these parts, where classes count alike.
 
-    Within a class shapes count alike; where nothing but pixels is seen, pixels do. So a field counts for more than a tree then,
-    as on the raster. Of a large shape no more pixels are drawn than its part of all.
+    Within a class shapes count alike; where nothing but pixels is seen, pixels do. So a field counts for more than a tree
+    then, as on the raster. Of a large shape no more pixels are drawn than its part of all.
     """
     if not PIXEL_BY_PIXEL.issuperset(parts):
         return balanced_counts(points, classes)
@@ -170,8 +170,8 @@ def leaning_to_raster(
 ) -> dict[tuple[str, ...], Linear]:
     """Return classifiers that find a class the likelier the more of the raster it seems to cover.
 
-    That is a first step of expectation and maximisation (Saerens et al., "Adjusting the Outputs of a Classifier to New a Priori
-    Probabilities: A Simple Procedure", Neural Computation 14(1), 2002, Eqs. 2.4 and 2.9), gone in part.
+    That is a first step of expectation and maximisation (Saerens et al., "Adjusting the Outputs of a Classifier to New
+    a Priori Probabilities: A Simple Procedure", Neural Computation 14(1), 2002, Eqs. 2.4 and 2.9), gone in part.
 
     Args:
         members: The members that the classifiers are of; their weights add up to 1.
