@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 LIST_ENDING = ".txt"
 STAC_ENDINGS = (".json", ".geojson")
-_AS_SAID = re.compile(r"(.+?)(?:\|crs=([^|]*))?(?:\|nodata=([^|]*))?", re.DOTALL)
+_AS_SAID = re.compile(r"(.+?)((?:\|(?:crs|nodata)=[^|]*)+)", re.DOTALL | re.IGNORECASE)
 
 
 class RasterName(NamedTuple):
@@ -34,9 +34,13 @@ class RasterName(NamedTuple):
 def raster_name(name: str) -> RasterName:
     """Return the parts of the name of a raster in a job. A file that is called like that is meant as it is."""
     match = _AS_SAID.fullmatch(name)
-    if "|" not in name or not match or os.path.exists(name):
+    if not match or os.path.exists(name):
         return RasterName(name)
-    return RasterName(match[1], match[2] or "", match[3] or "")
+    said = [(key.lower(), value) for key, _, value in (part.partition("=") for part in match[2][1:].split("|"))]
+    parts = dict(said)
+    if len(parts) < len(said):  # What is said twice is no such thing.
+        return RasterName(name)
+    return RasterName(match[1], parts.get("crs", ""), parts.get("nodata", ""))
 
 
 def is_address(name: str) -> bool:

@@ -22,9 +22,10 @@ from false_core.labels.encodings import guess_encoding
 from false_core.labels.layer_path import LayerPath
 from false_core.labels.layer_sources import check_sources, nothing_left_beside
 from false_core.labels.surfaces import shapes_from_wkb
+from false_core.raster.classes import LegendEntry
 from false_core.raster.ground import is_placeholder
 from false_core.untrusted import check_files_beside, check_is_file, check_unpacked
-from false_core.untrusted.databases import QUERY_TIMEOUT_S, check_view
+from false_core.untrusted.databases import QUERY_TIMEOUT_S, check_view, is_database
 from false_core.untrusted.drivers import allow_by_list, is_allowed_driver, without_stderr
 from false_core.untrusted.names import is_name_read_otherwise
 from false_core.untrusted.network import CLOSED, names_address
@@ -251,6 +252,28 @@ def _whole_numbers(asked: LayerPath, options: dict[str, Any], name: str, values:
         if len(known) == int(values.notna().sum()):
             found[values.notna()] = known
     return found
+
+
+def names_in_file(path: str, field: str) -> list[LegendEntry]:
+    """Return what the file itself calls the values of a field: a GeoPackage may hold a list of them, which QGIS shows too.
+
+    Read the layer first, which finds out whether its file may be read.
+    """
+    asked = LayerPath.parse(path)
+    if not os.path.isfile(asked.file) or not is_database(asked.file):
+        return []
+    try:
+        found = _ask_package(
+            asked.file,
+            "SELECT value, listed.description FROM gpkg_data_columns JOIN gpkg_data_column_constraints AS listed "
+            "USING (constraint_name) WHERE constraint_type = 'enum' AND lower(table_name) = lower(?) "
+            "AND lower(column_name) = lower(?)",
+            _layer(asked).name,
+            field,
+        )
+    except pyogrio.errors.GeometryError:  # There is no such list.
+        return []
+    return [LegendEntry(str(value), str(name), None) for value, name in found if value is not None and name]
 
 
 def _layers_of_package(file: str) -> list[tuple[str, str | None]]:

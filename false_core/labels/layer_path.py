@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 from false_core.errors import InputError
 
+_BEHIND_FILTER = re.compile(
+    r"'[^']*'|\"[^\"]*\"|\|((?:layername|layerid|geometrytype|uniquegeometrytype|subset|option:[^=|]*)=)", re.IGNORECASE
+)
+"""Texts and names in a filter, and what follows one."""
 _GEOMETRIES = {"point": 0, "linestring": 1, "polygon": 2}
 """Dimensions of kinds of geometries."""
 
@@ -36,9 +40,10 @@ class LayerPath:
         Raises:
             InputError: Something stands behind the file that is not understood, or that is not done.
         """
-        # The filter is the last part, and may hold the sign that divides the others.
+        # The filter may hold the sign that divides the others.
         rest, _, subset = _partition(path, r"\|subset=")
-        file, *options = rest.split("|")
+        subset, behind = _parted_filter(subset)
+        file, *options = [*rest.split("|"), *behind]
         given: dict[str, str] = {}
         for option in options:
             key, _, value = option.partition("=")
@@ -60,6 +65,14 @@ class LayerPath:
             )
         _check_filter(file, subset)
         return cls(file, layer or None, None if number is None else int(number), subset.strip() or None, dimension)
+
+
+def _parted_filter(text: str) -> tuple[str, list[str]]:
+    """Return a filter, and the options that stand behind it in place of before it."""
+    for part in _BEHIND_FILTER.finditer(text):
+        if part[1]:
+            return text[: part.start()], text[part.start() + 1 :].split("|")
+    return text, []
 
 
 def _partition(text: str, pattern: str) -> tuple[str, str, str]:

@@ -16,7 +16,7 @@ import shapely
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.annotation import Annotation, clipped_to_raster, simple_shapes
-from false_core.labels.label_file import read_table
+from false_core.labels.label_file import names_in_file, read_table
 from false_core.labels.layer_path import LayerPath
 from false_core.labels.placement import to_pixels
 from false_core.raster.classes import ClassTable, LandCoverClass, LegendEntry, classes_from_values
@@ -35,6 +35,7 @@ class Labels:
         all_values: Values of all features, also of those that do not lie over the raster.
         outside: Number of shapes that do not.
         empty: Number of features without a value.
+        named: Names of values that the file itself gives.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Labels:
     all_values: list[Any]
     outside: int
     empty: int
+    named: Sequence[LegendEntry] = ()
 
 
 def read_labels(path: str, field: str, source: RasterSource, feedback: Feedback) -> Labels:
@@ -68,7 +70,8 @@ def read_labels(path: str, field: str, source: RasterSource, feedback: Feedback)
     if outside:
         feedback.info(f"{outside} of {len(shapes)} label shapes lie outside the raster and are left out.")
     name = Path(LayerPath.parse(path).file).name
-    return Labels(name, parts, [values[owner] for owner in owners[inside]], values, outside, empty)
+    named = names_in_file(path, field)
+    return Labels(name, parts, [values[owner] for owner in owners[inside]], values, outside, empty, named)
 
 
 def read_class_values(path: str, field: str, feedback: Feedback) -> tuple[geopandas.GeoDataFrame, list[Any]]:
@@ -109,7 +112,7 @@ def read_annotation(
         InputError: The file or field is missing, nothing usable is in it, all is one class, or none touches the raster.
     """
     labels = read_labels(path, field, source, feedback)
-    codes, classes = classes_from_values(labels.all_values, legend)
+    codes, classes = classes_from_values(labels.all_values, [*labels.named, *legend])
     parts = labels.shapes
     code_of = np.array([codes[value] for value in labels.values])
     present = ClassTable(tuple(c for c in classes if c.code in set(code_of.tolist())))
@@ -169,5 +172,7 @@ def _clean_values(values: Any) -> Any:
             return int(value) if float(value).is_integer() else float(value)
         return str(value)
 
+    if values.dtype == np.float32:  # 0.1 and not 0.10000000149011612, as in a format that writes numbers out.
+        values = values.astype(str).astype(float)
     # Not with map, which makes real numbers of whole ones where some are missing.
     return pd.Series([clean(value) for value in values.astype(object)], values.index, dtype=object)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from false_core.untrusted.names import is_on_network
 from false_core.untrusted.stored import gdal_library
 
 FileSignature = list[tuple[str, int, int]]
@@ -59,7 +60,7 @@ def was_changed(files: Sequence[str], signature: FileSignature) -> bool:
 
 def is_remote(path: str) -> bool:
     """Return whether reading ``path`` goes over a network, as far as the path tells. A mounted share looks like a disk."""
-    return any(prefix in path for prefix in NETWORK) or path.startswith("\\\\") or "://" in path
+    return is_on_network(path)
 
 
 def states_of(files: Sequence[str]) -> list[str] | None:

@@ -39,6 +39,13 @@ ARCHIVE_REMEDY = (
     "name of the raster inside."
 )
 """The remedy for an archive in place of a raster."""
+UNREADABLE_REMEDY = (
+    "It may be damaged, or of a version of its format that is not known here. Where QGIS opens it, save it as a GeoTIFF "
+    "there, with Raster > Conversion > Translate."
+)
+"""The remedy for a raster of which GDAL knows the format, and which it cannot read."""
+SUBDATASET_REMEDY = "Name the file alone: where it holds several rasters, their names are said."
+"""The remedy for a part of a file that cannot be opened."""
 REMOTE_REMEDY = "Look at the address, the permission and the credentials. A folder on a server ends in a slash."
 """The remedy for a raster on a server that cannot be opened."""
 
@@ -124,8 +131,12 @@ def open_checked_raster(path: str) -> Any:
     """
     # A colon after a possible drive letter means a subdataset or an address, which only GDAL can look up.
     is_file = not path.startswith("/vsi") and ":" not in path[2:]
-    if is_file and not os.path.exists(path):
-        raise InputError(f"The raster {path} does not exist.")
+    is_said = "|" in path and os.path.exists(path.partition("|")[0])
+    if (is_file or is_said) and not os.path.exists(path):
+        raise InputError(
+            f"The raster {path} does not exist.",
+            "Behind the name of a raster may stand |crs= and |nodata=, each once, and nothing else." if is_said else "",
+        )
     check_is_file(path, "The raster")
     check_references(path)
     try:
@@ -141,15 +152,18 @@ def open_checked_raster(path: str) -> Any:
             dataset = WarpedVRT(dataset, src_crs=points_crs, add_alpha=unmarked)
     except (*GDAL_ERRORS, UnicodeError) as error:
         raise InputError(
-            f"The raster {path} cannot be opened: {str(error).rstrip('.')}.",
-            REMOTE_REMEDY if is_remote(path) else _remedy(path) if "supported file format" in str(error) else "",
+            f"The raster {path} cannot be opened: {str(error).rstrip('.')}.", _remedy(path, str(error), is_file)
         ) from error
     return dataset
 
 
-def _remedy(path: str) -> str:
-    """Return what to do about a file on the disk of which GDAL does not know the format."""
-    return ARCHIVE_REMEDY if is_archive(path) else FORMATS_REMEDY
+def _remedy(path: str, reason: str, is_file: bool) -> str:
+    """Return what to do about a raster that GDAL does not open."""
+    if is_remote(path):
+        return REMOTE_REMEDY
+    if "supported file format" in reason:
+        return ARCHIVE_REMEDY if is_archive(path) else FORMATS_REMEDY
+    return UNREADABLE_REMEDY if is_file else SUBDATASET_REMEDY
 
 
 def late_complaint(dataset: Any) -> str:

@@ -408,7 +408,11 @@ def _chosen_bands(dataset: Any, path: str, asked: Sequence[int]) -> tuple[tuple[
         InputError: There are no such bands, or none that can be read as numbers.
     """
     if not dataset.count:
-        raise InputError(f"{path} holds no raster band.", "If it holds subdatasets, choose one of them.")
+        inside = [on_one_line(name) for name in dataset.subdatasets]
+        if not inside:
+            raise InputError(f"{path} holds no raster band.", "Choose another raster.")
+        listed = ", ".join(inside[:MAX_NAMES_LISTED]) + (", ..." if len(inside) > MAX_NAMES_LISTED else "")
+        raise InputError(f"{path} holds {len(inside)} rasters: {listed}.", "Name one of them.")
     alpha = [index for index, meaning in zip(dataset.indexes, dataset.colorinterp) if meaning == ColorInterp.alpha]
     # An alpha band that was asked for by number is data: near infrared is often marked as alpha by mistake.
     beside = len(alpha) < dataset.count

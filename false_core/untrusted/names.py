@@ -11,6 +11,8 @@ from false_core.settings import allowed_drivers
 
 _NETWORK = re.compile(r"/vsi(?:curl|s3|gs|az|adls|oss|swift|hdfs|webhdfs)(?:_streaming)?(?=[/?]|$)", re.IGNORECASE)
 _VIRTUAL = re.compile(r"(?:^|(?<=[/\":{,]))/vsi([a-z0-9_]+)(?=[/?]|$)", re.IGNORECASE)
+_IN_HDF5 = re.compile(r"^(HDF5(?:Image)?:.*)(?<!http)(?<!https)(?<!ftp)://[^:]*$", re.IGNORECASE | re.DOTALL)
+"""The name of a variable of an HDF5 file, which begins with the letters of an address."""
 _ARCHIVES = {"zip", "tar", "gzip", "7z", "rar"}
 _SUBDATASET = re.compile(r"(\w[\w+.-]+):(.*)", re.DOTALL)
 _SCHEME = re.compile(r"(file|zip|tar|gzip)(?:\+file)?://(.*)", re.DOTALL | re.IGNORECASE)
@@ -23,7 +25,8 @@ _READ_OTHERWISE = re.compile(
 
 def is_on_network(name: str) -> bool:
     """Return whether what GDAL opens as ``name`` is asked of a server."""
-    return _NETWORK.search(name) is not None or "://" in name.replace("vrt://", "") or name.startswith("\\\\")
+    asked = _IN_HDF5.sub(r"\1", name.replace("vrt://", ""))
+    return _NETWORK.search(name) is not None or "://" in asked or name.startswith("\\\\")
 
 
 def is_name_read_otherwise(path: str) -> bool:

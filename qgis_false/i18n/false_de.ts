@@ -3244,6 +3244,10 @@
         <translation>Der Nodata-Wert von {layer} ist in QGIS ausgeschaltet. Er gilt trotzdem.</translation>
     </message>
     <message>
+        <source>QGIS opened {layer} with options that do not count: {options}.</source>
+        <translation>QGIS hat {layer} mit Optionen geöffnet, die hier nicht zählen: {options}.</translation>
+    </message>
+    <message>
         <source>Draw labels, and see the map that is made of them at once</source>
         <translation>Trainingsflächen zeichnen und die Karte, die daraus wird, sofort sehen</translation>
     </message>

@@ -76,6 +76,12 @@ def name_in_job(layer: QgsRasterLayer, feedback: QgsProcessingFeedback) -> str:
         feedback.pushWarning(
             tr("The nodata value of {layer} is switched off in QGIS. It counts all the same.", layer=layer.name())
         )
+    options = QgsProviderRegistry.instance().decodeUri("gdal", layer.source()).get("openOptions") or []
+    lost = [option for option in options if not option.upper().startswith("NUM_THREADS=")]
+    if lost:
+        feedback.pushWarning(
+            tr("QGIS opened {layer} with options that do not count: {options}.", layer=layer.name(), options=", ".join(lost))
+        )
     crs = layer.crs()
     code = _crs_text(crs) if crs.isValid() and crs != provider.crs() else ""
     return str(jobs.RasterName(path, code, more[0] if len(set(more)) == 1 else ""))

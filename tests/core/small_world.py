@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,23 @@ def write_labels(
     table = geopandas.GeoDataFrame({field: list(values)}, geometry=list(geometries), crs=crs)
     table.to_file(path, layer=layer, driver="GPKG", engine="pyogrio")
     return str(path)
+
+
+def name_values(path: str, field: str, names: dict[str, str], layer: str = "labels") -> None:
+    """Have a GeoPackage call the values of a field so, as GDAL and QGIS write it: by a coded domain."""
+    with closing(sqlite3.connect(path)) as database, database:
+        about = "table_name TEXT, column_name TEXT, name TEXT, title TEXT, description TEXT, mime_type TEXT"
+        database.execute(f"CREATE TABLE gpkg_data_columns ({about}, constraint_name TEXT)")
+        limits = "min NUMERIC, min_is_inclusive BOOLEAN, max NUMERIC, max_is_inclusive BOOLEAN"
+        database.execute(
+            "CREATE TABLE gpkg_data_column_constraints "
+            f"(constraint_name TEXT, constraint_type TEXT, value TEXT, {limits}, description TEXT)"
+        )
+        database.execute("INSERT INTO gpkg_data_columns VALUES (?, ?, NULL, NULL, 'about', NULL, 'd')", (layer, field))
+        for value, name in names.items():
+            database.execute(
+                "INSERT INTO gpkg_data_column_constraints VALUES ('d', 'enum', ?, 0, 0, 0, 0, ?)", (value, name)
+            )
 
 
 def on_map(geometry: shapely.Geometry, grid: Affine = GRID) -> shapely.Geometry:

@@ -17,7 +17,7 @@ import pytest
 import shapely
 import sklearn.metrics
 from affine import Affine
-from small_world import CRS, GRID, Listener, on_map, pixel_box, write_labels, write_raster
+from small_world import CRS, GRID, Listener, name_values, on_map, pixel_box, write_labels, write_raster
 
 from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError
@@ -287,6 +287,13 @@ class TestInTheWordsOfTheMap:
         (tmp_path / "legend.json").write_text(json.dumps(legend), encoding="utf-8")
         more = {"legend": str(tmp_path / "legend.json")}
         assert by_points(tmp_path, mapped, [3, 1], [(0.5, 0.5), (4.5, 0.5)], **more)["oa"] == 1
+
+    def test_labels_whose_file_names_its_codes(self, tmp_path: Path) -> None:
+        mapped = named_map(tmp_path, {1: "Acker", 2: "Wald", 3: "Wasser"})
+        shapes = [on_map(shapely.Point(x, 0.5)) for x in (0.5, 4.5)]
+        path = write_labels(tmp_path / "points.gpkg", [3, 1], shapes)
+        name_values(path, "cover", {"1": "Wasser", "3": "Acker"})
+        assert run(Assess(mapped, reference=path, field="cover"))["oa"] == 1
 
 
 class TestAgainstPoints:

@@ -78,6 +78,8 @@ NAMES: dict[str, Callable[[Path, str], str]] = {
     "as a folder of a TIFF": lambda folder, part: f"GTIFF_DIR:1:{part}",
     "as an offset of a TIFF": lambda folder, part: f"GTIFF_DIR:off:8:{part}",
     "as a subdataset": lambda folder, part: f'NETCDF:"{part}":band',
+    "as a subdataset of HDF5": lambda folder, part: f'HDF5:"{part}"://band',
+    "as a subdataset of HDF5 without quotes": lambda folder, part: f"HDF5:{part}://group/band",
     "as a part of a file": lambda folder, part: f"/vsisubfile/0,{part}",
     "as a part of a part": lambda folder, part: f"/vsisubfile/0_9999,/vsisubfile/0,{part}",
     "in an archive": lambda folder, part: f"/vsizip/{zipped(folder, part)}/inside.tif",

@@ -47,13 +47,25 @@ class TestThePath:
          ("|geometrytype=MultiPolygon25D|subset=cover like 'w%' or \"cover\" = 'select'", ["water"]),
          ("|layername=l|geometrytype=PointZ|uniqueGeometryType=yes", ["wood|land"]),
          ("|subset=", ["field", "wood|land", "water"]),
+         ("|subset=cover like 'w%'|layername=l|geometrytype=Polygon", ["water"]),
+         ("|geometrytype=Point|subset=cover = 'wood|land' or cover = '|layerid=3'|layerid=0", ["wood|land"]),
+         ("|layerid=9|layername=l|subset=\"cover\" = 'water'", ["water"]),
          ("|subset=cover = 'nothing'", [])],
     )  # fmt: skip
     def test_says_which_features_count(self, path: str, read: Any, behind: str, values: list[str]) -> None:
         assert read(path + behind) == values
 
     @pytest.mark.parametrize(
-        "behind", ["|option:LIST_ALL_TABLES=YES", "|authcfg=abc", "|layerid=x", "|geometrytype=Tube", "|x"]
+        "behind",
+        [
+            "|option:LIST_ALL_TABLES=YES",
+            "|authcfg=abc",
+            "|layerid=x",
+            "|geometrytype=Tube",
+            "|x",
+            "|subset=cover = 'x'|option:A=1",
+            "|subset=cover = 'x'|subset=fid = 1",
+        ],
     )
     def test_what_is_not_understood_is_refused(self, path: str, read: Any, behind: str) -> None:
         with pytest.raises(InputError, match="behind the label file .* is not understood"):

@@ -22,14 +22,21 @@ import pytest
 import rasterio.crs
 import shapely
 from affine import Affine
-from small_world import CRS, LEFT, TOP, Listener, on_map, pixel_box, write_labels, write_raster
+from small_world import CRS, LEFT, TOP, Listener, name_values, on_map, pixel_box, write_labels, write_raster
 
 from false_core.errors import InputError
 from false_core.labels.annotation import IGNORE, Annotation
 from false_core.labels.label_warnings import _of_one_place, label_warnings
 from false_core.labels.reading import read_annotation
 from false_core.labels.split import BLOCKS_ALONG_SIDE, split
-from false_core.raster.classes import ClassTable, LandCoverClass, classes_from_values, default_colour, read_legend
+from false_core.raster.classes import (
+    ClassTable,
+    LandCoverClass,
+    LegendEntry,
+    classes_from_values,
+    default_colour,
+    read_legend,
+)
 from false_core.raster.source import RasterSource
 
 WIDTH, HEIGHT = 100, 80
@@ -357,6 +364,14 @@ class TestTheClassField:
         assert counts(burnt(annotation)) == {20: 100, 7: 100, 254: 25}
         assert annotation.classes.nodata == 0
 
+    @pytest.mark.parametrize(
+        ("values", "names"), [([0.1, 2.5, 16.0], ["0.1", "2.5", "16"]), ([3.0, 4.0, 1e16], ["3", "4", "10000000000000000"])]
+    )
+    def test_numbers_of_half_the_digits_are_called_as_they_were_entered(
+        self, read: Any, values: list[float], names: list[str]
+    ) -> None:
+        assert [c.name for c in read(np.array(values, np.float32), [A, B, C]).classes] == names
+
     def test_where_0_is_a_class_255_is_nodata(self, read: Any) -> None:
         annotation = read([0, 1, 0], [A, B, C])
         assert counts(burnt(annotation)) == {0: 125, 1: 100}
@@ -539,6 +554,31 @@ class TestLabelFiles:
     def test_a_raster_is_none(self, tmp_path: Path, raster: RasterSource, listener: Listener) -> None:
         with pytest.raises(InputError, match="cannot be read"):
             read_annotation(raster.path, "cover", raster, (), listener.feedback)
+
+
+class TestNamesInTheFile:
+    """A GeoPackage may hold a list of the values of a field with their names, as QGIS shows them."""
+
+    def test_are_those_of_the_classes_unless_a_legend_has_others(
+        self, tmp_path: Path, raster: RasterSource, listener: Listener
+    ) -> None:
+        path = write_labels(tmp_path / "labels.gpkg", [1, 2, 3], [on_map(shape) for shape in (A, B, C)])
+        name_values(path, "cover", {"1": "water", "2": "forest", "9": "bog"})
+        for named in (path, f"{path}|layername=labels", f"{path}|layerid=0"):
+            found = read_annotation(named, "cover", raster, (), listener.feedback)
+            assert names_by_code(found) == {1: "water", 2: "forest", 3: "3"}
+        legend = [LegendEntry(2, "Wald", "#00aa00")]
+        assert names_by_code(read_annotation(path, "cover", raster, legend, listener.feedback))[2] == "Wald"
+
+    def test_of_another_field_or_in_a_broken_table_are_none(
+        self, tmp_path: Path, raster: RasterSource, listener: Listener
+    ) -> None:
+        path = write_labels(tmp_path / "labels.gpkg", [1, 2, 3], [on_map(shape) for shape in (A, B, C)])
+        name_values(path, "other", {"1": "water"})
+        assert names_by_code(read_annotation(path, "cover", raster, (), listener.feedback))[1] == "1"
+        with sqlite3.connect(path) as database:
+            database.execute("DROP TABLE gpkg_data_column_constraints")
+        assert names_by_code(read_annotation(path, "cover", raster, (), listener.feedback))[1] == "1"
 
 
 class TestTheLegend:

@@ -34,6 +34,18 @@ def test_a_name_is_taken_apart_and_put_together(name: str, parts: tuple[str, ...
     assert str(RasterName(*parts)) == name
 
 
+@pytest.mark.parametrize("name", ["land.tif|nodata=0|crs=EPSG:32633", "land.tif|CRS=EPSG:32633|NoData=0"])
+def test_its_parts_may_stand_in_any_order(name: str) -> None:
+    assert raster_name(name) == ("land.tif", "EPSG:32633", "0")
+
+
+@pytest.mark.parametrize("behind", ["|option:OVERVIEW_LEVEL=1", "|nodata=0|nodata=1", "|layername=x"])
+def test_anything_else_behind_a_name_is_refused(tmp_path: Path, behind: str) -> None:
+    path = write_raster(tmp_path / "land.tif", np.ones((1, 4, 4), "uint8"))
+    with pytest.raises(InputError, match=r"may stand \|crs= and \|nodata=, each once, and nothing else"):
+        RasterSource(path + behind)
+
+
 def test_a_file_that_is_called_like_that_is_meant_itself(tmp_path: Path) -> None:
     path = write_raster(tmp_path / "land.tif|crs=EPSG:1", np.ones((1, 4, 4), "uint8"))
     assert RasterSource(path).crs == rasterio.CRS.from_string(CRS)

@@ -135,6 +135,15 @@ class TestWhatIsSetInQgis:
         assert name_in_job(layer, feedback) == path
         assert "is switched off in QGIS. It counts all the same." in feedback.warnings[0]
 
+    def test_options_that_do_not_count_are_warned_of(self, provider, feedback, tmp_path):
+        from qgis_false.layers.sources import name_in_job
+
+        path = str(write_raster(tmp_path / "a.tif", bands=1))
+        assert name_in_job(QgsRasterLayer(f"{path}|option:NUM_THREADS=2", "a"), feedback) == path
+        assert not feedback.warnings
+        assert name_in_job(QgsRasterLayer(f"{path}|option:GEOREF_SOURCES=NONE", "a"), feedback) == path
+        assert feedback.warnings == ["QGIS opened a with options that do not count: GEOREF_SOURCES=NONE."]
+
     def test_a_job_says_it(self, algorithm, raster, feedback, context, tmp_path):
         from qgis_false.algorithms.kinds import Request, job_fields
 
