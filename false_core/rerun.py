@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 
 from false_core import jobs
 from false_core.computing.device import choose_device
@@ -21,6 +22,7 @@ from false_core.errors import InputError, OutputError, RequestError
 from false_core.events import Event
 from false_core.feedback import Feedback
 from false_core.models.header import AREA_CLASSIFIER, ENCODER, SEGMENTER
+from false_core.models.label_crops import CROPS_PREFIX
 from false_core.models.model_file import read_card
 from false_core.models.record import Record, file_fingerprint, here, made_with, read_by, read_record
 from false_core.raster.imagery import find_rasters
@@ -100,10 +102,16 @@ def rerun(
             raise OutputError(f"{path} is the model that is to be made again.", "Choose another file.")
     (output,) = (path for name, path in jobs.outputs(plan.job).items() if name in TARGET_OF_KIND.values())
     run(plan.job, on_event, cancel)
-    then, now = (safetensors.torch.load_file(path) for path in (model, output))
+    then, now = map(_weights, (model, output))
     if {name: tensor.shape for name, tensor in then.items()} != {name: tensor.shape for name, tensor in now.items()}:
         return float("inf")
     return max(float((then[name].double() - now[name].double()).abs().max()) for name in then if then[name].numel())
+
+
+def _weights(path: str) -> dict[str, torch.Tensor]:
+    """Return the weights in a model file. Those of earlier versions keep no crops beside them."""
+    tensors = safetensors.torch.load_file(path)
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(CROPS_PREFIX)}
 
 
 def _fields(record: Record, replaced: Mapping[str, str]) -> dict[str, Any]:

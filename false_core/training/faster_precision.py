@@ -20,7 +20,7 @@ LEAST_GAIN = 1.25
 """The speed of short numbers, as a multiple of that of float32, from which on they are taken. A busy computer can make them
 look a tenth faster than they are."""
 FEWEST_BATCHES = 200
-"""Batches as large as those of the test from which on a training is tested: the test takes as long as four of them, or two
+"""Batches as large as those of the test from which on a training is tested: the test takes as long as eight of them, or two
 seconds. Shorter ones compute in float32."""
 
 
