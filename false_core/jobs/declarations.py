@@ -570,9 +570,9 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
     unlabelled: bool = parameter(
         FLAG,
         "Learn from pixels without a label",
-        "Fit heads once more, to the labels and to those pixels of the raster that they are surest about. It makes better "
-        "maps of this raster where labels are few. Turn it off for a model that is to map other rasters, where classes are "
-        "common that this one hardly shows. Not for the head network.",
+        "Fit heads once more, to the labels and to those pixels of the raster that they are surest about, and let them lean "
+        "to classes that cover much of it. It makes better maps of this raster. Turn it off for a model that is to map "
+        "other rasters, where classes are common that this one hardly shows. Not for the head network.",
         True,
         advanced=True,
     )

@@ -476,8 +476,8 @@
         <translation>Auch von unmarkierten Pixeln lernen</translation>
     </message>
     <message>
-        <source>Fit heads once more, to the labels and to those pixels of the raster that they are surest about. It makes better maps of this raster where labels are few. Turn it off for a model that is to map other rasters, where classes are common that this one hardly shows. Not for the head network.</source>
-        <translation>Köpfe werden noch einmal angepasst: an die Trainingsflächen und an die Pixel des Rasters, bei denen sie sich am sichersten sind. Mit wenigen Trainingsflächen werden Karten dieses Rasters davon besser. Schalten Sie es aus für ein Modell, das andere Raster kartieren soll, auf denen Klassen häufig sind, die dieses kaum zeigt. Nicht für den Kopf network.</translation>
+        <source>Fit heads once more, to the labels and to those pixels of the raster that they are surest about, and let them lean to classes that cover much of it. It makes better maps of this raster. Turn it off for a model that is to map other rasters, where classes are common that this one hardly shows. Not for the head network.</source>
+        <translation>Köpfe werden noch einmal angepasst: an die Trainingsflächen und an die Pixel des Rasters, bei denen sie sich am sichersten sind. Außerdem neigen sie dann zu Klassen, die viel davon bedecken. Karten dieses Rasters werden davon besser. Schalten Sie es aus für ein Modell, das andere Raster kartieren soll, auf denen Klassen häufig sind, die dieses kaum zeigt. Nicht für den Kopf network.</translation>
     </message>
     <message>
         <source>Share of labels held out</source>
