@@ -246,9 +246,7 @@ def _squares(name: str, what: str, path: str, source: RasterSource) -> DrawableL
                         targets.append(target)
                         pixels.append(float(counts[c.code]))
     if len(set(targets)) < 2:
-        raise InputError(
-            f"{name}: {what} has too few places of two classes to draw labels from.", "Give label polygons."
-        )
+        raise InputError(f"{name}: {what} has too few places of two classes to draw labels from.", "Give label polygons.")
     target_of, corner_of = np.array(targets, np.int64), np.array(corners, np.int64)
     codes_of = np.array([c.code for c in classes])
 
