@@ -523,6 +523,23 @@ class TestLabelLayer:
         in_file = None
         assert label_file.classes_in_file(dock.work.labels) == []
 
+    def test_a_style_beside_its_file_counts_where_the_file_holds_none_of_its_table(self, dock):
+        from qgis_false.dock.label_file import classes_in_file
+
+        two_classes(dock)
+        layer, path = dock.work.labels, dock.work.labels.source().split("|")[0]
+        in_file = gdal.OpenEx(path, gdal.OF_VECTOR | gdal.OF_UPDATE)
+        in_file.ExecuteSQL("UPDATE layer_styles SET f_table_name = 'another'")
+        in_file = None
+        for name in ("lane", "path"):
+            renderer = layer.renderer().clone()
+            renderer.updateCategoryLabel(0, name)
+            beside = QgsVectorLayer(layer.source(), "beside", "ogr")
+            beside.setRenderer(renderer)
+            said, is_written = beside.saveNamedStyle(str(Path(path).with_suffix(".qml")))
+            assert is_written, said
+            assert [one.name for one in classes_in_file(layer)] == [name, "roof"]
+
     def test_the_last_class_can_be_removed(self, dock):
         from qgis_false.dock.label_file import classes_in_file
 
