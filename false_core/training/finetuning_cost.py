@@ -152,7 +152,7 @@ def _speeds(
 
         return [partial(step, one) for one in numbers]
 
-    decisive = (settings.encoder, settings.decoder, size, settings.freeze, settings.auxiliary, bands, classes)
+    decisive = (settings.encoder, settings.decoder, size, settings.freeze, settings.auxiliary, bands, classes, crops)
     tests = [SpeedTest("crop of fine-tuning", device, *decisive, in_words(one)) for one in numbers]
     return run_by_turns(tests, steps, feedback)
 
