@@ -105,7 +105,7 @@ def decoder_precision(
     crops = settings.batch_size / world.share.world_size * (settings.steps + settings.refit_steps)
     return choose_precision(
         possible,
-        crops / _crops_tested(settings, device),
+        settings.crop_size**2 * crops,
         lambda numbers: Checkpoint(job, settings, device, numbers, feedback, world).is_there,
         lambda: _speeds(settings, raster, device, possible, feedback),
         feedback,
