@@ -10,11 +10,11 @@ from typing import Any
 from false_core import jobs
 from false_core.computing.cost import Cost, total_cost
 from false_core.computing.device import choose_device
-from false_core.computing.precision import precision_of
 from false_core.errors import RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify, Estimate, Finetune, Pretrain
 from false_core.mapping.classify.cost import mapping_cost
+from false_core.mapping.classify.numbers import own_precision
 from false_core.mapping.classify.plan import plan_of
 from false_core.raster.imagery import with_rasters_found
 from false_core.sampling.labelled import LabelledRaster
@@ -55,7 +55,7 @@ def _prepared(job: jobs.Job, feedback: Feedback) -> Callable[[], Cost]:
         return _pretraining_prepared(job, feedback)
     if isinstance(job, Classify):
         plan, device = plan_of(job, feedback), choose_device(job.device, feedback)
-        numbers = precision_of(device, plan.use, job.precision)
+        numbers = own_precision(job, plan, device, feedback)
         return lambda: mapping_cost(plan, len(plan.tiles), job.model, device, numbers, feedback)
     if isinstance(job, Finetune):
         start = begin(job, feedback)

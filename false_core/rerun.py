@@ -23,6 +23,7 @@ from false_core.errors import InputError, OutputError, RequestError
 from false_core.events import Event
 from false_core.feedback import Feedback
 from false_core.models.header import AREA_CLASSIFIER, ENCODER, SEGMENTER
+from false_core.models.label_crops import CROPS_PREFIX
 from false_core.models.model_file import PRECISION, STAGES, ModelCard, read_card
 from false_core.models.record import Record, file_fingerprint, here, made_with, read_by, read_record
 from false_core.raster.imagery import find_rasters
@@ -108,7 +109,7 @@ def rerun(
     (output,) = (path for name, path in jobs.outputs(plan.job).items() if name in TARGET_OF_KIND.values())
     with trained_again_in(plan.numbers):
         run(plan.job, on_event, cancel)
-    then, now = (safetensors.torch.load_file(path) for path in (model, output))
+    then, now = map(_weights, (model, output))
     if {name: tensor.shape for name, tensor in then.items()} != {name: tensor.shape for name, tensor in now.items()}:
         return float("inf")
     return max(float((then[name].double() - now[name].double()).abs().max()) for name in then if then[name].numel())
@@ -125,6 +126,12 @@ def _numbers(card: ModelCard, device: torch.device) -> tuple[torch.dtype | None,
     with trained_again_in(numbers):
         now = [of_training(device, one) for one in precisions_in_training(device, mixed=True)]
     return numbers, () if numbers is not None and now == then else ((PRECISION, ", ".join(then), " or ".join(now)),)
+
+
+def _weights(path: str) -> dict[str, torch.Tensor]:
+    """Return the weights in a model file. Those of earlier versions keep no crops beside them."""
+    tensors = safetensors.torch.load_file(path)
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(CROPS_PREFIX)}
 
 
 def _fields(record: Record, replaced: Mapping[str, str]) -> dict[str, Any]:

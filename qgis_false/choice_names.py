@@ -14,6 +14,7 @@ def choice_name(choice: str) -> str:
         **jobs.METHODS,
         "auto": tr("Automatic"),
         jobs.FLOAT32: tr("Single precision"),
+        jobs.INT8: tr("Fast map, in 8 bits (CPU)"),
         "quick": tr("Quick"),
         "standard": tr("Standard"),
         "paper": tr("As published"),

@@ -29,8 +29,9 @@ from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.area_classifier import AreaEncoder
 from false_core.models.header import ENCODER
 from false_core.models.model_file import ModelCard, read_card
+from false_core.raster.grid import moved
 from false_core.raster.place_pictures import PlaceShown, window_within
-from false_core.raster.source import RasterSource, Window, moved, names_of
+from false_core.raster.source import RasterSource, Window, names_of
 from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import areas_within, open_all
 from false_core.redaction import without_secrets

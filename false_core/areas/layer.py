@@ -16,8 +16,9 @@ from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.label_file import read_layer
 from false_core.labels.placement import to_pixels
+from false_core.raster.grid import moved
 from false_core.raster.in_words import describe_crs, describe_extent
-from false_core.raster.source import RasterSource, moved
+from false_core.raster.source import RasterSource
 
 
 @dataclass(frozen=True)

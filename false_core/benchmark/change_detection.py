@@ -27,7 +27,8 @@ from false_core.models.general import GENERAL
 from false_core.models.header import ENCODER
 from false_core.models.model_file import ModelCard, save_model
 from false_core.models.weights import NONE
-from false_core.raster.source import RasterSource, moved
+from false_core.raster.grid import moved
+from false_core.raster.source import RasterSource
 from false_core.raster.working_grid import open_all
 from false_core.training.bands import measured_bands
 

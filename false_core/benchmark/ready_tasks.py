@@ -13,7 +13,7 @@ from false_core.benchmark.tasks import AREAS, CHANGE, LIKENESS, SEGMENTATION, Be
 from false_core.benchmark.two_dates import generate_two_dates
 from false_core.errors import InputError
 from false_core.outputs.publish import published
-from false_core.raster.source import moved
+from false_core.raster.grid import moved
 from false_core.synthetic.classes import CLASSES
 from false_core.synthetic.files import write_image, write_scene
 from false_core.synthetic.scene import SCENE_NODATA

@@ -17,8 +17,9 @@ from false_core.collection.places import PlacesOnRasters
 from false_core.feedback import Feedback
 from false_core.labels.annotation import clipped_to_raster, simple_shapes
 from false_core.labels.placement import to_pixels
+from false_core.raster.grid import moved
 from false_core.raster.opening import GDAL_ERRORS
-from false_core.raster.source import RasterSource, Window, moved
+from false_core.raster.source import RasterSource, Window
 
 Positions = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]

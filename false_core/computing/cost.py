@@ -6,6 +6,7 @@ kept in the cache folder, for this device and whatever decides it, so that the n
 
 from __future__ import annotations
 
+import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,8 @@ from false_core.feedback import Feedback
 
 TEST_S = 2.0
 """Seconds of a test, after a first time that does not count: it makes room and chooses how to compute."""
+FEWEST_TURNS = 3
+"""Turns of each of several ways that are compared: what another program takes of one of them does not count then."""
 
 
 WORTH_TELLING_PIXELS = 20e6
@@ -142,16 +145,15 @@ def run_by_turns(
         before = most_memory()
         ways = make()
         first = [test.timed(do)[0] for test, do in zip(tests, ways)]
-        began = time.perf_counter()
-        done, seconds = [0] * len(ways), [0.0] * len(ways)
-        while not done[0] or time.perf_counter() - began < TEST_S:
-            for number, (test, do) in enumerate(zip(tests, ways)):
+        began, fewest = time.perf_counter(), FEWEST_TURNS if len(ways) > 1 else 1
+        seconds: list[list[float]] = [[] for _ in ways]
+        while len(seconds[0]) < fewest or time.perf_counter() - began < TEST_S:
+            for test, do, own in zip(tests, ways, seconds):
                 feedback.stop_if_cancelled()
-                more, taken = test.timed(do)
-                done[number] += more
-                seconds[number] += taken
+                done, taken = test.timed(do)
+                own.append(taken / done)
         memory = most_memory() - before - fixed
-    found = [Speed(taken / many, max(1.0, memory / once)) for taken, many, once in zip(seconds, done, first)]
+    found = [Speed(statistics.median(own), max(1.0, memory / once)) for own, once in zip(seconds, first)]
     for test, speed in zip(tests, found):
         test.remember(speed)
     return found

@@ -8,7 +8,8 @@ and labels of a linear head are float32 everywhere. Older GPUs and CPUs only emu
 longer than in float32. Turing without tensor cores (GTX 16) is known for convolutions in float16 that give no numbers
 (github.com/pytorch/pytorch, issues 58123 and 77955).
 Of maps decides what a processor says of itself, and no test of speed: on a busy computer that would find another answer
-tomorrow, and the strips of a map, or a session and its map, would not fit together.
+tomorrow, and the strips of a map, or a session and its map, would not fit together. In int8 they are made where a user
+asks for that, see ``false_core.inference.int8``.
 What is computed in float32 is not rounded on the way: deviations and scores are what remains of numbers that nearly cancel.
 All who ask of a device get the same answer, so that a session shows what a map by the saved model holds.
 """
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import Enum
@@ -25,7 +26,7 @@ from enum import Enum
 import torch
 from torch.amp import GradScaler
 
-from false_core.jobs import AUTO_PRECISION, FLOAT32
+from false_core.jobs import AUTO_PRECISION, FLOAT32, INT8
 from false_core.settings import preferred_precision
 
 BFLOAT16_SINCE, FLOAT16_SINCE, TURING = (8, 0), (7, 0), (7, 5)
@@ -43,7 +44,7 @@ NAMES_IN_TRAINING = {
     "float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16,
 }  # fmt: skip
 """The numbers by the name that ``of_training`` gives them."""
-_AGAIN: ContextVar[torch.dtype | None] = ContextVar("numbers that trainings take again", default=None)
+_AGAIN: ContextVar[torch.dtype | None] = ContextVar("trained_again_in", default=None)
 
 
 class Use(Enum):
@@ -60,9 +61,11 @@ def precision_of(device: torch.device, use: Use, asked: str = AUTO_PRECISION) ->
     """Return the numbers that networks compute with on a device.
 
     Args:
-        asked: One of ``jobs.PRECISIONS``; ``auto`` stands for what ``FALSE_PRECISION`` names, if anything.
+        asked: One of ``jobs.PRECISIONS``; ``auto`` stands for what ``FALSE_PRECISION`` names, if anything. For ``int8``,
+            what is computed with where that cannot be, see ``false_core.inference.int8``.
     """
-    return torch.float32 if resolved(asked) == FLOAT32 else built_for(device, use)
+    exact = resolved(asked) == FLOAT32 or (resolved(asked) == INT8 and device.type == "cpu")
+    return torch.float32 if exact else built_for(device, use)
 
 
 def resolved(asked: str) -> str:
@@ -73,9 +76,7 @@ def resolved(asked: str) -> str:
 def built_for(device: torch.device, use: Use) -> torch.dtype:
     """Return the shortest numbers that a device was built for, of those that do for a use of networks."""
     if device.type == "cpu":
-        capabilities: Callable[[], Mapping[str, object]] = getattr(torch.cpu, "get_capabilities", dict)
-        able = capabilities() if use != Use.FEATURES else {}
-        return torch.bfloat16 if any(able.get(name) for name in INSTRUCTIONS) else torch.float32
+        return torch.bfloat16 if use != Use.FEATURES and has_instructions(INSTRUCTIONS) else torch.float32
     if device.type != "cuda":
         return torch.float32
     capability = torch.cuda.get_device_capability(device)
@@ -84,6 +85,13 @@ def built_for(device: torch.device, use: Use) -> torch.dtype:
         return torch.bfloat16
     built = capability != TURING or TENSOR_CORES_OF_TURING.search(torch.cuda.get_device_name(device))
     return torch.float16 if capability >= FLOAT16_SINCE and built else torch.float32
+
+
+def has_instructions(names: Sequence[str]) -> bool:
+    """Return whether the CPU has some of these instructions, as PyTorch calls them. Old versions of it cannot tell."""
+    capabilities: Callable[[], Mapping[str, object]] = getattr(torch.cpu, "get_capabilities", dict)
+    able = capabilities()
+    return any(able.get(name) for name in names)
 
 
 def forbid_tf32() -> None:
@@ -98,7 +106,7 @@ def precisions_in_training(device: torch.device, mixed: bool) -> tuple[torch.dty
         mixed: True where it takes short numbers on devices built for them, unless ``FALSE_PRECISION`` says float32.
     """
     again = _AGAIN.get()
-    if not mixed or FLOAT32 in (resolved(AUTO_PRECISION), again and in_words(again)):
+    if not mixed or resolved(AUTO_PRECISION) == FLOAT32 or again == torch.float32:
         return (torch.float32,)
     built = built_for(device, Use.TRAINING)
     if again == built:
@@ -123,13 +131,16 @@ def in_words(numbers: torch.dtype) -> str:
 
 
 def digits_of(numbers: torch.dtype) -> int:
-    """Return how many binary digits numbers have: float32 24, float16 11, bfloat16 8."""
+    """Return how many binary digits numbers have: float32 24, float16 11, bfloat16 8, int8 7."""
+    if numbers == torch.int8:
+        return 7
     return round(1 - math.log2(torch.finfo(numbers).eps))
 
 
 def numbers_with(digits: int) -> torch.dtype:
     """Return the numbers that have so many binary digits."""
-    return next(numbers for numbers in (torch.float32, torch.float16, torch.bfloat16) if digits_of(numbers) == digits)
+    known = torch.float32, torch.float16, torch.bfloat16, torch.int8
+    return next(numbers for numbers in known if digits_of(numbers) == digits)
 
 
 def of_training(device: torch.device, numbers: torch.dtype) -> str:
@@ -141,8 +152,8 @@ def of_training(device: torch.device, numbers: torch.dtype) -> str:
 
 
 def autocast(device: torch.device, numbers: torch.dtype) -> torch.autocast:
-    """Return a context in which networks compute with such numbers."""
-    short = numbers != torch.float32
+    """Return a context in which networks compute with such numbers. In int8 only those do that were made so."""
+    short = numbers in (torch.float16, torch.bfloat16)
     return torch.autocast(device.type, numbers if short else torch.bfloat16, enabled=short)
 
 

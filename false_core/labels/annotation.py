@@ -13,7 +13,7 @@ from affine import Affine
 
 from false_core.feedback import Feedback
 from false_core.raster.classes import ClassTable
-from false_core.raster.source import moved
+from false_core.raster.grid import moved
 
 IGNORE = 255
 """Target of a pixel without a label."""

@@ -18,9 +18,10 @@ from pyproj.transformer import AreaOfInterest, TransformerGroup
 
 from false_core.errors import InputError
 from false_core.feedback import Feedback
+from false_core.raster.grid import moved
 from false_core.raster.ground import turns_to
 from false_core.raster.in_words import describe_crs
-from false_core.raster.source import RasterSource, moved
+from false_core.raster.source import RasterSource
 
 
 def to_pixels(

@@ -27,8 +27,9 @@ from false_core.mapping.selection import ChosenSquare, choose_squares
 from false_core.models.from_file import segmenter_from
 from false_core.models.header import SEGMENTER
 from false_core.models.model_file import ModelCard, read_card
+from false_core.raster.grid import moved
 from false_core.raster.in_words import length_in_words
-from false_core.raster.source import RasterSource, moved
+from false_core.raster.source import RasterSource
 from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style, style_of_places
 

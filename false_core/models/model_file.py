@@ -37,6 +37,7 @@ from false_core.models.header import (
     read_header,
     texts_of_header,
 )
+from false_core.models.label_crops import CROPS_PREFIX, LabelCrops, crops_of
 from false_core.outputs.publish import published
 from false_core.raster.band_descriptions import BandDescription
 from false_core.raster.classes import ClassTable
@@ -44,10 +45,10 @@ from false_core.raster.same_bands import BandReference
 from false_core.raster.statistics import MAX_FLOAT32, Normalisation
 from false_core.untrusted import on_one_line, parse_json
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """2: an encoder may bring a decoder along. 3: a segmenter may have a head on frozen features, and an encoder the general one
-that it was pretrained from. 4: a classifier of areas. Files without these are written as 1, which older versions read
-too."""
+that it was pretrained from. 4: a classifier of areas. 5: a segmenter keeps crops around its labels. Files without these are
+written as 1, which older versions read too."""
 DECODER_PREFIX = "decoder."
 """The prefix of the weights of a decoder, in a file of an encoder as in that of a segmenter."""
 GENERAL_PREFIX = "general."
@@ -132,18 +133,24 @@ class ModelCard:
 
 
 def save_model(
-    path: str, card: ModelCard, network: nn.Module, decoder: nn.Module | None = None, general: nn.Module | None = None
+    path: str,
+    card: ModelCard,
+    network: nn.Module,
+    decoder: nn.Module | None = None,
+    general: nn.Module | None = None,
+    crops: LabelCrops | None = None,
 ) -> None:
     """Write a model file, whole or not at all.
 
     Args:
         decoder: Decoder that was pretrained with an encoder, beside it; ``card.decoder`` is its name.
         general: General encoder that the pretraining of an encoder began with, beside it; ``card.general`` is its name.
+        crops: Crops around the labels that a segmenter learned from.
 
     Raises:
         OutputError: It cannot be written, for example because the disk is full.
     """
-    version = 4 if card.areas else 3 if card.head or general else 2 if decoder else 1
+    version = 5 if crops else 4 if card.areas else 3 if card.head or general else 2 if decoder else 1
     body = {"format_version": version, **{f.name: getattr(card, f.name) for f in dataclasses.fields(card)}}
     body["head"] = card.head.to_dict() if card.head else None
     if card.areas:
@@ -165,6 +172,8 @@ def save_model(
     for prefix, beside in ((DECODER_PREFIX, decoder), (GENERAL_PREFIX, general)):
         if beside:
             state |= {f"{prefix}{name}": tensor for name, tensor in beside.state_dict().items()}
+    if crops:
+        state |= crops.tensors()
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     with published(path) as (partial,):
         try:
@@ -251,6 +260,22 @@ def load_weights(path: str, network: nn.Module, prefix: str = "") -> None:
     network.load_state_dict({name: weights[stored] for stored, name in chosen.items()})
 
 
+def read_crops(path: str, card: ModelCard) -> LabelCrops | None:
+    """Return the crops around its labels that a model keeps; None where it keeps none.
+
+    Raises:
+        ModelFileError: They are damaged.
+    """
+    named = [name for name in read_header(path) if name.startswith(CROPS_PREFIX)]
+    if not named:
+        return None
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            return crops_of({name: file.get_tensor(name) for name in named}, len(card.bands), len(card.classes))
+    except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
+        raise ModelFileError(f"{path} is damaged: the crops around its labels cannot be read ({error!r}).") from error
+
+
 def _completed(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a file holds, by name, with what it holds in the place of later weights."""
     later = {name: stored[before] for name, before in LATER_WEIGHTS.items() if before in stored}
@@ -261,7 +286,7 @@ def _names_for(own: Mapping[str, Tensor], stored: Sequence[str], prefix: str) ->
     """Return those of the names in a file that should be the network's: with a prefix, or all but what is beside it."""
     if prefix:
         return {name for name in stored if name.startswith(prefix)}
-    beside = tuple(p for p in (DECODER_PREFIX, GENERAL_PREFIX) if not any(name.startswith(p) for name in own))
+    beside = tuple(p for p in (DECODER_PREFIX, GENERAL_PREFIX, CROPS_PREFIX) if not any(name.startswith(p) for name in own))
     return {name for name in stored if not name.startswith(beside)}
 
 

@@ -11,6 +11,7 @@ import safetensors
 from false_core.errors import ModelFileError
 from false_core.feedback import Feedback
 from false_core.jobs import ModelInfo
+from false_core.models.label_crops import CROPS_PREFIX
 from false_core.models.model_file import read_card
 from false_core.models.model_report import model_report
 from false_core.reports.page import write_report
@@ -26,9 +27,10 @@ def model_info(job: ModelInfo, feedback: Feedback) -> dict[str, Any]:
 
 
 def _count_weights(path: str) -> int:
-    """Return how many numbers a model file holds. Its header says it; the numbers themselves are not read."""
+    """Return how many weights a model file holds. Its header says it; the numbers themselves are not read."""
     try:
         with safetensors.safe_open(path, "pt") as file:
-            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 - it is no dict
+            names = [name for name in file.keys() if not name.startswith(CROPS_PREFIX)]  # noqa: SIM118 - it is no dict
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in names)
     except (safetensors.SafetensorError, OSError) as error:
         raise ModelFileError(f"{path} is damaged or cut off: {error}.", "Copy it again.") from error

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -47,7 +48,7 @@ def export_onnx(job: ExportOnnx, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Reading the model", 0.2):
         if not job.output.lower().endswith(".onnx"):
             raise OutputError(f"{job.output} is not an ONNX file.", "Choose a name that ends in .onnx.")
-        onnx = _onnx()
+        onnx = onnx_package()
         card = read_card(job.model, SEGMENTER)
         stride = card.head.stride if card.head else STRIDE
         if job.tile % stride:
@@ -60,7 +61,7 @@ def export_onnx(job: ExportOnnx, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Exporting", 0.8), published(job.output) as (partial,):
         network = DeepnessNetwork(segmenter, card.normalisation, job.nodata).eval()
         try:
-            _export(network, torch.zeros(1, len(card.bands), job.tile, job.tile), str(partial))
+            export_network(network, torch.zeros(1, len(card.bands), job.tile, job.tile), str(partial))
             model = onnx.load(str(partial))
             for key, value in deepness_metadata(card, job.tile).items():
                 model.metadata_props.add(key=key, value=json.dumps(value))
@@ -145,8 +146,12 @@ def _say_what_to_know(card: ModelCard, feedback: Feedback) -> None:
         feedback.warn("How large a pixel is in metres is not known, as the raster had no CRS. A unit is taken for a metre.")
 
 
-def _onnx() -> Any:
-    """Return the module ``onnx``, which writing such a file takes and nothing else here does."""
+def onnx_package() -> Any:
+    """Return the module ``onnx``, which writing such a file takes.
+
+    Raises:
+        FalseError: It is missing.
+    """
     try:
         import onnx
         import onnx.checker
@@ -158,8 +163,21 @@ def _onnx() -> Any:
     return onnx
 
 
-def _export(network: nn.Module, example: Tensor, path: str) -> None:
-    batch = {0: "batch"}
+def export_network(
+    network: nn.Module, example: Tensor, path: str, outputs: Sequence[str] = ("output",), of_any_size: bool = False
+) -> None:
+    """Write a network as an ONNX file that takes batches of any size.
+
+    Args:
+        network: Network in evaluation mode.
+        example: An input of it.
+        outputs: The names of its results, as many as it returns.
+        of_any_size: True where its input, and so its results, may have any height and width.
+    """
+
+    def axes(name: str) -> dict[int, str]:
+        return {0: "batch", **({2: f"height_{name}", 3: f"width_{name}"} if of_any_size else {})}
+
     with warnings.catch_warnings(), torch.no_grad():
         # Of two kinds. The exporter that replaces this one takes two packages more, and writes operators that Deepness's
         # runtime lacks. And that the sizes of the features are fixed is meant: so is the size of a tile.
@@ -171,6 +189,6 @@ def _export(network: nn.Module, example: Tensor, path: str) -> None:
             dynamo=False,
             opset_version=OPSET,
             input_names=["input"],
-            output_names=["output"],
-            dynamic_axes={"input": batch, "output": batch},
+            output_names=list(outputs),
+            dynamic_axes={"input": axes("input"), **{name: axes(name) for name in outputs}},
         )

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from false_core.raster.grid import moved
 from false_core.raster.ground import (
     TRUE_TO_SCALE,
     ellipsoid_of,
@@ -16,7 +17,7 @@ from false_core.raster.ground import (
     ring_on_ground,
     square_metres_per_unit,
 )
-from false_core.raster.source import RasterSource, Window, moved
+from false_core.raster.source import RasterSource, Window
 
 DoubleArray = npt.NDArray[np.float64]
 PIXELS, HECTARES, SQUARE_METRES, SQUARE_UNITS = "pixels", "ha", "m²", "square map units"

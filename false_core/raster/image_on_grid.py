@@ -14,9 +14,10 @@ from rasterio.enums import Resampling
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.raster.aligned import turns_between
+from false_core.raster.grid import moved
 from false_core.raster.in_words import describe_crs
 from false_core.raster.opening import GDAL_ERRORS
-from false_core.raster.source import FloatArray, RasterSource, Window, moved
+from false_core.raster.source import FloatArray, RasterSource, Window
 from false_core.raster.working_grid import LARGEST_FACTOR
 
 POINTS_ALONG = 9

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio.warp
-from affine import Affine
-from rasterio.crs import CRS
-from rasterio.enums import ColorInterp
 from rasterio.windows import Window as RasterioWindow
 
-from false_core.errors import InputError
 from false_core.jobs import Extent, raster_name
+from false_core.raster.band_choice import choose_bands
 from false_core.raster.band_colours import BandColours, colours_of
 from false_core.raster.band_descriptions import BandDescription, bad_bands, describe_bands
 from false_core.raster.coarsening import write_block_means
-from false_core.raster.ground import is_placeholder, is_true_to_scale, scale_at, turns_to
-from false_core.raster.in_words import describe_crs, describe_extent
-from false_core.raster.opening import GDAL_ERRORS, OpenedRaster
+from false_core.raster.grid import RasterGrid
+from false_core.raster.opening import OpenedRaster
 from false_core.raster.overrides import crs_override, is_override_nodata, nodata_override
-from false_core.raster.peculiarities import is_image, peculiarities
+from false_core.raster.peculiarities import peculiarities
 from false_core.raster.stored_bands import StoredBands
-from false_core.redaction import without_secrets
-from false_core.untrusted import on_one_line
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -38,8 +29,6 @@ Pixels = npt.NDArray[Any]
 STRIP_BYTES = 32_000_000
 """Bytes of pixels of the file that are averaged to a coarser grid at a time."""
 MAX_NAMES_LISTED = 5
-METRES_PER_DEGREE = 111_320.0
-"""The length of a degree of latitude, and of longitude at the equator, in metres."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +71,7 @@ class StoredPixels:
         return self.valid
 
 
-class RasterSource:
+class RasterSource(RasterGrid):
     """A raster file, read only, on its own grid or on one that is ``factor`` times coarser.
 
     All widths, heights, windows and transforms are those of the working grid. On a coarser grid each pixel is the mean of
@@ -110,32 +99,20 @@ class RasterSource:
 
     def __init__(self, path: str, bands: Sequence[int] = (), factor: int = 1) -> None:
         self._name = raster_name(path)
-        self.path = path = self._name.path
+        path = self._name.path
         self._more_nodata = nodata_override(self._name)
         file = OpenedRaster(path)
         dataset = file.dataset()
-        self.bands, alpha, images = _chosen_bands(dataset, path, bands)
+        self.bands, alpha, images = choose_bands(dataset, path, bands)
         self.dtype = str(dataset.dtypes[self.bands[0] - 1])
         self.descriptions: tuple[BandDescription, ...] = describe_bands(dataset, self.bands)
         self.bad_bands: tuple[int, ...] = tuple(band for band in bad_bands(dataset) if band in self.bands)
         self.peculiarities: tuple[str, ...] = peculiarities(dataset, self.bands, images, file.complaint)
         self._change: tuple[FloatArray, FloatArray] | None = None
-        # One object for all rasters with the same CRS: it is large.
         crs = crs_override(self._name) or dataset.crs
-        if crs and is_placeholder(crs.to_wkt()):
-            crs = None
-        self.crs: CRS | None = crs and _crs.setdefault(crs.to_wkt(), crs)
-        self.georeferenced = not dataset.transform.is_identity
-        self.source_width, self.source_height = int(dataset.width), int(dataset.height)
-        # A raster without georeferencing lies below the x axis in QGIS, with pixels of size 1; labels are digitised there.
-        self.source_transform = dataset.transform if self.georeferenced else Affine(1, 0, 0, 0, -1, 0)
-        if not np.isfinite([self.source_transform.determinant, *self.bounds]).all():
-            raise InputError(f"{path} has a georeferencing that holds no usable numbers.", "Georeference it again.")
-        if self.source_transform.is_degenerate:
-            raise InputError(f"{path} has a georeferencing that puts all its pixels on one line.", "Georeference it again.")
+        super().__init__(path, crs, dataset.transform, int(dataset.width), int(dataset.height), factor)
         self._stored = StoredBands(file, self.bands, alpha, self._more_nodata)
         self.files: tuple[str, ...] = self._stored.files
-        self._coarsen(factor)
 
     def at_factor(self, factor: int) -> RasterSource:
         """Return the same raster on a working grid ``factor`` times coarser than the file's."""
@@ -173,16 +150,6 @@ class RasterSource:
             other.dtype = dtype
         return other
 
-    def _coarsen(self, factor: int) -> None:
-        self.factor = factor
-        self.width, self.height = math.ceil(self.source_width / factor), math.ceil(self.source_height / factor)
-        self.transform = self.source_transform * Affine.scale(factor)
-
-    @property
-    def name(self) -> str:
-        """The file's name, for messages."""
-        return on_one_line(Path(path := without_secrets(self.path)).name or path)
-
     @property
     def band_names(self) -> tuple[str, ...]:
         """The names of the bands; where the file gives none, their numbers."""
@@ -201,47 +168,6 @@ class RasterSource:
     def colours(self) -> BandColours:
         """The bands that are red, green and blue."""
         return colours_of(self._stored.dataset(), self.bands)
-
-    @property
-    def pixel_size(self) -> float:
-        """Side of a pixel of the file, in CRS units."""
-        return math.sqrt(abs(self.source_transform.determinant))
-
-    @property
-    def ground_sample_distance(self) -> float | None:
-        """Side of a pixel of the file in metres of ground in the middle of the raster, or None where it cannot be known."""
-        if self.crs is None:
-            return None
-        middle = moved(self.source_transform, np.array([(self.source_width / 2, self.source_height / 2)]))
-        if self.crs.is_geographic:
-            radians = float(self.crs.units_factor[1])
-            latitude = float(middle[0, 1]) * radians
-            if abs(latitude) >= math.pi / 2:  # The CRS is a wrong one: these are no degrees.
-                return None
-            return self.pixel_size * math.degrees(radians) * METRES_PER_DEGREE * math.sqrt(math.cos(latitude))
-        # A local CRS, of a building site for example, need not say what its unit is.
-        if not self.crs.is_projected:
-            return None
-        metres = self.pixel_size * float(self.crs.linear_units_factor[1])
-        return metres if is_true_to_scale(middle, self.crs) else metres * float(scale_at(middle, self.crs)[0])
-
-    @property
-    def working_pixel_size(self) -> float:
-        """Side of a working pixel in CRS units."""
-        return self.pixel_size * self.factor
-
-    @property
-    def working_ground_distance(self) -> float | None:
-        """Side of a working pixel in metres of ground in the middle of the raster, or None where it cannot be known."""
-        distance = self.ground_sample_distance
-        return None if distance is None else distance * self.factor
-
-    @property
-    def bounds(self) -> tuple[float, float, float, float]:
-        """Outer rectangle as (xmin, xmax, ymin, ymax) in map units, also of a rotated raster."""
-        corners = [self.source_transform * (x, y) for x in (0, self.source_width) for y in (0, self.source_height)]
-        xs, ys = zip(*corners)
-        return min(xs), max(xs), min(ys), max(ys)
 
     def read(self, window: Window) -> FloatArray:
         """Return the pixels of ``window`` as float32 of shape (bands, height, width), NaN where invalid.
@@ -362,81 +288,12 @@ class RasterSource:
         return RasterioWindow(window.column * f, window.row * f, width, height)
 
     def window_of(self, extent: Extent | None) -> Window:
-        """Return the window of the working grid that covers ``extent``, clipped to the raster.
+        """Return the window of the working grid that covers ``extent``, clipped to the raster; None is all of it.
 
         Raises:
             InputError: They do not overlap, or the extent's CRS cannot be used.
         """
-        whole = Window(0, 0, self.width, self.height)
-        if extent is None:
-            return whole
-        xmin, xmax, ymin, ymax = extent.xmin, extent.xmax, extent.ymin, extent.ymax
-        if extent.crs and self.crs is not None:
-            try:
-                xmin, ymin, xmax, ymax = rasterio.warp.transform_bounds(extent.crs, self.crs, xmin, ymin, xmax, ymax)
-            except (*GDAL_ERRORS, ValueError) as error:
-                raise InputError(f"The extent cannot be brought to the CRS of {self.name}: {error}.") from error
-        if xmax < self.bounds[0] or xmin > self.bounds[1]:
-            # The same longitudes, as they are counted in this raster.
-            turns = turns_to(self.crs, sum(self.bounds[:2]) / 2, np.array([(xmin + xmax) / 2]))
-            xmin, xmax = xmin + float(turns[0]), xmax + float(turns[0])
-        corners = [~self.transform * (x, y) for x in (xmin, xmax) for y in (ymin, ymax)]
-        # Clipped before rounding, as what lies too far away to be projected comes back infinite, or as no number at all.
-        columns, rows = (
-            [min(max(0.0, value), float(size)) for value in values]
-            for values, size in zip(zip(*corners), (self.width, self.height))
-        )
-        tolerance = 1e-6  # An extent typed from the layer's own corners must not gain a row by rounding.
-        left, top = math.floor(min(columns) + tolerance), math.floor(min(rows) + tolerance)
-        right, bottom = math.ceil(max(columns) - tolerance), math.ceil(max(rows) - tolerance)
-        if right <= left or bottom <= top:
-            raise InputError(
-                f"The extent {describe_extent((xmin, xmax, ymin, ymax))} does not overlap {self.name}, which covers "
-                f"{describe_extent(self.bounds)} [{describe_crs(self.crs)}].",
-                "Extents are xmin, xmax, ymin, ymax.",
-            )
-        return Window(left, top, right - left, bottom - top)
-
-
-_crs: dict[str, CRS] = {}
-
-
-def _chosen_bands(dataset: Any, path: str, asked: Sequence[int]) -> tuple[tuple[int, ...], int | None, tuple[int, ...]]:
-    """Return the bands to read, the one that says where they are transparent, and those marked as alpha that are images.
-
-    Raises:
-        InputError: There are no such bands, or none that can be read as numbers.
-    """
-    if not dataset.count:
-        inside = [on_one_line(name) for name in dataset.subdatasets]
-        if not inside:
-            raise InputError(f"{path} holds no raster band.", "Choose another raster.")
-        listed = ", ".join(inside[:MAX_NAMES_LISTED]) + (", ..." if len(inside) > MAX_NAMES_LISTED else "")
-        raise InputError(f"{path} holds {len(inside)} rasters: {listed}.", "Name one of them.")
-    alpha = [index for index, meaning in zip(dataset.indexes, dataset.colorinterp) if meaning == ColorInterp.alpha]
-    # An alpha band that was asked for by number is data: near infrared is often marked as alpha by mistake.
-    beside = len(alpha) < dataset.count
-    images = tuple(index for index in alpha if beside and index not in asked and _is_image(dataset, index))
-    alpha = [index for index in alpha if index not in images]
-    bands = tuple(asked) or tuple(index for index in dataset.indexes if index not in alpha)
-    if not bands:
-        raise InputError(f"{path} holds nothing but an alpha band.", "Name the band to use it all the same.")
-    absent = [band for band in bands if band not in dataset.indexes]
-    if absent:
-        raise InputError(
-            f"{path} has {dataset.count} band(s); there is no band {', '.join(map(str, absent))}.",
-            "Correct the list of bands.",
-        )
-    if any("complex" in dataset.dtypes[band - 1] for band in bands):
-        raise InputError(f"{path} holds complex numbers.", "Convert it to amplitude or intensity first.")
-    return bands, next((index for index in alpha if index not in bands), None), images
-
-
-def _is_image(dataset: Any, band: int) -> bool:
-    try:
-        return is_image(dataset, band)
-    except GDAL_ERRORS:
-        return False  # What cannot be read is told when it is needed.
+        return Window(0, 0, self.width, self.height) if extent is None else Window(*self.pixels_of(extent))
 
 
 def first_names(rasters: Sequence[RasterSource], most: int) -> list[str]:
@@ -448,9 +305,3 @@ def first_names(rasters: Sequence[RasterSource], most: int) -> list[str]:
 def names_of(rasters: Sequence[RasterSource]) -> str:
     """Return the names of rasters for messages: the first few of many."""
     return ", ".join(first_names(rasters, MAX_NAMES_LISTED))
-
-
-def moved(transform: Affine, positions: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Return where ``transform`` takes positions (n, 2), x first."""
-    a, b, c, d, e, f = transform[:6]
-    return np.asarray(positions @ np.array([[a, d], [b, e]]) + (c, f), np.float64)

@@ -8,7 +8,8 @@ import shapely
 from affine import Affine
 
 from false_core.labels.annotation import IGNORE, SMALL_POLYGON, Annotation
-from false_core.raster.source import RasterSource, moved
+from false_core.raster.grid import moved
+from false_core.raster.source import RasterSource
 from false_core.sampling.cache import ChunkGrid, Chunks, ChunkSlices, WholeNumbers
 from false_core.sampling.geometry import Placement
 

@@ -10,8 +10,9 @@ import numpy.typing as npt
 import rasterio.warp
 from rasterio.crs import CRS
 
+from false_core.raster.grid import moved
 from false_core.raster.opening import GDAL_ERRORS
-from false_core.raster.source import RasterSource, moved
+from false_core.raster.source import RasterSource
 
 Positions = npt.NDArray[np.float64]
 

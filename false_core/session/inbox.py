@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 from false_core.session_protocol import ChangeLabels, Close, SessionRequest, SetClasses, Withdraw
 
-ADDING_UP = (ChangeLabels, SetClasses, Withdraw)
+CHANGES = (ChangeLabels, SetClasses)
+"""Requests that change what is learned from."""
+ADDING_UP = (*CHANGES, Withdraw)
 """Requests of which every one counts. Of all others the latest of its kind takes the place of those before it."""
 
 

@@ -56,7 +56,7 @@ def fit_live(
     fitted = {}
     for parts in dict.fromkeys(member.parts for member in raster.candidate.members):
         start = _start(before, parts, classes) if before else None
-        fitted[parts] = fit_member(design(parts, spaces, seen), points, len(classes), start, at_step, LIVE_TOLERANCE)
+        fitted[parts] = fit_member(parts, design(parts, spaces, seen), points, len(classes), start, at_step, LIVE_TOLERANCE)
     segmenter = FusedSegmenter(raster.spec, len(raster.source.bands), len(classes), raster.quick)
     put_in(segmenter, fitted, raster.spaces)
     segmenter.to(raster.device)

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from false_core.inference.tiles import TilePlan
-from false_core.raster.source import moved
+from false_core.raster.grid import moved
 from false_core.session.kept_tiles import KeptTiles, TileWindow
 from false_core.session.session_labels import tiles_of
 from false_core.session.session_raster import SessionRaster

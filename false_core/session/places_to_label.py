@@ -10,7 +10,7 @@ import shapely
 
 from false_core.inference.tiles import Tile, TilePlan
 from false_core.mapping.selection import choose_squares
-from false_core.raster.source import moved
+from false_core.raster.grid import moved
 from false_core.session.kept_tiles import EncodedTile, KeptTiles
 from false_core.session.live_head import LiveHead
 from false_core.session.session_labels import SessionLabels

@@ -10,6 +10,8 @@ from false_core.models.fused import FusedSegmenter
 from false_core.models.model_file import MADE_BY, ModelCard, save_model
 from false_core.models.record import record_of
 from false_core.outputs.publish import check_destinations, locked_outputs
+from false_core.sampling.label_crops import label_crops
+from false_core.sampling.labelled import LabelledRaster
 from false_core.session.live_head import LiveHead
 from false_core.session.session_raster import HEAD, SessionRaster
 from false_core.session.session_scores import HeldOut
@@ -58,8 +60,9 @@ def save_live(request: Save, raster: SessionRaster, head: LiveHead, annotation: 
         raster.backbones[-1] if raster.backbones else "",
         method,
     )
+    crops = label_crops(LabelledRaster(raster.source, raster.normalisation, annotation), job.seed)
     with locked_outputs(job):
-        save_model(request.path, _whole(card, raster, bool(request.labels)), network.eval())
+        save_model(request.path, _whole(card, raster, bool(request.labels)), network.eval(), crops=crops)
 
 
 def _whole(card: ModelCard, raster: SessionRaster, is_recorded: bool) -> ModelCard:

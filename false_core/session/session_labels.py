@@ -14,7 +14,8 @@ from false_core.feedback import Feedback
 from false_core.inference.tiles import TilePlan
 from false_core.labels.annotation import SMALL_POLYGON, Annotation, clipped_to_raster, simple_shapes
 from false_core.raster.classes import ClassTable, LandCoverClass
-from false_core.raster.source import RasterSource, moved
+from false_core.raster.grid import moved
+from false_core.raster.source import RasterSource
 from false_core.session_protocol import MAX_CODE, Label
 from false_core.training.heads.samples import MAX_POINTS, FloatArray, IntArray, LabelledPoints, pixels_of_shape
 

@@ -31,6 +31,7 @@ from false_core.raster.georeference import ground_facts
 from false_core.raster.source import RasterSource
 from false_core.reports.page import write_report
 from false_core.sampling.cache import ChunkCache
+from false_core.sampling.label_crops import label_crops
 from false_core.sampling.labelled import LabelledRaster, on_valid_pixels
 from false_core.settings import memory_for_pixels
 from false_core.training.checkpoint import Checkpoint
@@ -73,7 +74,8 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
         return scores
     with feedback.stage("Writing", 0.03):
         report = _report(made, feedback.warnings) if job.report else ""
-        save_model(job.model, made.card, made.network)
+        assert made.learned_from is not None  # The first process knows it.
+        save_model(job.model, made.card, made.network, crops=label_crops(made.learned_from, job.seed))
         if job.report:
             write_report(job.report, report)
     if made.checkpoint:

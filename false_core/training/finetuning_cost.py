@@ -106,6 +106,7 @@ def decoder_precision(
     return choose_precision(
         possible,
         settings.crop_size**2 * crops,
+        settings.crop_size**2 * _crops_tested(settings, device),
         lambda numbers: Checkpoint(job, settings, device, numbers, feedback, world).is_there,
         lambda: _speeds(settings, raster, device, possible, feedback),
         feedback,

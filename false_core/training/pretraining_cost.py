@@ -44,6 +44,7 @@ def pretraining_precision(start: Pretraining, job: Pretrain, feedback: Feedback,
     return choose_precision(
         possible,
         2 * settings.crop_size**2 * patches,
+        2 * settings.crop_size**2 * _patches_tested(start),
         lambda numbers: Checkpoint(job, settings, start.device, numbers, feedback, world).is_there,
         lambda: _speeds(start, possible, job.seed, feedback),
         feedback,

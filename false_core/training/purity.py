@@ -12,7 +12,8 @@ import rasterio.warp
 from false_core.errors import InputError
 from false_core.jobs import Extent
 from false_core.methods.false_negatives import FalseNegatives
-from false_core.raster.source import FloatArray, RasterSource, Window, moved, names_of
+from false_core.raster.grid import moved
+from false_core.raster.source import FloatArray, RasterSource, Window, names_of
 from false_core.sampling.views import EmbeddingPositions, Positions
 
 TRUTH_TILE_PX = 256

@@ -67,11 +67,6 @@ def is_allowed_driver(name: str) -> bool:
     return name.lower() in {allowed.lower() for allowed in (*DRIVERS, *allowed_drivers())}
 
 
-def is_known_driver(name: str) -> bool:
-    """Return whether there is a decision about the driver called ``name``."""
-    return name in DRIVERS or name in _OTHERS
-
-
 def allow_by_list() -> None:
     """Have every GDAL that is loaded from now on in this process, and those it starts, leave out what is not allowed."""
     named = {name.lower() for name in allowed_drivers()}

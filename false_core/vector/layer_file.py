@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +40,9 @@ _SMALL_ENDINGS = (SHAPEFILE, "MapInfo File")
 _TABLES = ("CSV", "XLSX", "ODS", "VDV")
 _ALSO = {".json": "GeoJSON", ".kml": "LIBKML"}
 """Extensions that pyogrio leaves open because several drivers write such files."""
+LITTLE_ROOM = 1_000_000
+"""Bytes left on a disk where a file that could not be written is said to have found no room."""
+_FULL = re.compile("disk is full|No space left", re.IGNORECASE)
 _NO_START = "`~!@#$%^&*()+-={}|[]\\:\";'<>?,./"
 WRITING_ERRORS = (
     pyogrio.errors.DataSourceError,
@@ -79,10 +84,28 @@ def write_vector(
             # Some drivers leave a file without a layer where they found nothing to write.
             keeps_geometries = any(geometry is not None for _, geometry in pyogrio.list_layers(scratch))
         except WRITING_ERRORS as error:
-            raise OutputError(f"{name} cannot be written as {driver}: {error}.", REMEDY) from error
+            raise not_written(name, scratch, error) or OutputError(
+                f"{name} cannot be written as {driver}: {error}.", REMEDY
+            ) from error
         if not keeps_geometries:
             raise OutputError(f"{name}: {driver} keeps no geometries.", REMEDY)
         finish(scratch)
+
+
+def not_written(name: str, scratch: Path, error: Exception) -> OutputError | None:
+    """Return the error for a file that the disk has no room for, in place of the words of its driver, which seldom say so.
+
+    Args:
+        name: Name of the file.
+        scratch: Path of the part of it that is written so far.
+        error: Error of the driver.
+
+    Returns:
+        None where the reason is another one.
+    """
+    if _FULL.search(str(error)) is None and shutil.disk_usage(scratch.parent).free > LITTLE_ROOM:
+        return None
+    return OutputError(f"{name} cannot be written: the disk is full.", "Make room, and run this again.")
 
 
 def _columns_apart(driver: str, table: geopandas.GeoDataFrame) -> dict[str, str]:

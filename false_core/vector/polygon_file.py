@@ -18,7 +18,7 @@ from rasterio.crs import CRS
 from false_core.errors import OutputError
 from false_core.outputs.publish import published
 from false_core.raster.classes import LandCoverClass
-from false_core.vector.layer_file import DRIVER_OPTIONS, GEOPACKAGE, SHAPEFILE, driver_of, layer_name
+from false_core.vector.layer_file import DRIVER_OPTIONS, GEOPACKAGE, SHAPEFILE, driver_of, layer_name, not_written
 from false_core.vector.layer_style import keep_style, style_of_classes
 
 CODE_FIELD, NAME_FIELD, COLOR_FIELD, AREA_FIELD = "code", "name", "color", "area"
@@ -103,5 +103,8 @@ class PolygonFile:
                     **options,
                 )
         except (RuntimeError, OSError) as error:
-            raise OutputError(f"{self._path.name} cannot be written: {error}.", "Is the disk full?") from error
+            name = self._path.name
+            raise not_written(name, self._path, error) or OutputError(
+                f"{name} cannot be written: {error}.", "Is the disk full?"
+            ) from error
         self._begun = True

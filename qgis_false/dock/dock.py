@@ -129,7 +129,7 @@ class LabelDock(QgsDockWidget):
         layout.addWidget(self.status)
         self.again = QPushButton(tr("Start again"))
         self.again.setToolTip(tr("Ends the session and begins another one. No label is lost."))
-        self.again.clicked.connect(lambda: self.work and self.work.restart())
+        self.again.clicked.connect(lambda: self.work and self.work.session.restart())
         self.again.hide()
         layout.addWidget(self.again)
         layout.addWidget(box(tr("Classes"), self.classes))
@@ -242,7 +242,7 @@ class LabelDock(QgsDockWidget):
             return
         self.status.setText(text)
         self.status.setStyleSheet("color: #b00020;" if attention else "")
-        self.again.setVisible(self.work is not None and self.work.needs_restart)
+        self.again.setVisible(self.work is not None and self.work.session.needs_restart)
 
 
 class PageScrolls(QObject):

@@ -36,7 +36,7 @@ REQUIRED_PACKAGES = (
     "scipy",
 )
 """Packages that a compute environment must have before a job is worth starting."""
-INSTALLED_PACKAGES = (*REQUIRED_PACKAGES, "onnx")
+INSTALLED_PACKAGES = (*REQUIRED_PACKAGES, "onnx", "onnxruntime")
 """Packages that the set-up installs. Without the last ones most jobs run, as in a Python of the user's own."""
 OLDEST, NEWEST = (3, 10), (3, 14)
 """Versions of Python that the packages are built for."""

@@ -476,8 +476,8 @@
         <translation>Auch von unmarkierten Pixeln lernen</translation>
     </message>
     <message>
-        <source>Fit heads once more, to the labels and to those pixels of the raster that they are surest about. It makes better maps of this raster where labels are few. Turn it off for a model that is to map other rasters, where classes are common that this one hardly shows. Not for the head network.</source>
-        <translation>Köpfe werden noch einmal angepasst: an die Trainingsflächen und an die Pixel des Rasters, bei denen sie sich am sichersten sind. Mit wenigen Trainingsflächen werden Karten dieses Rasters davon besser. Schalten Sie es aus für ein Modell, das andere Raster kartieren soll, auf denen Klassen häufig sind, die dieses kaum zeigt. Nicht für den Kopf network.</translation>
+        <source>Fit heads once more, to the labels and to those pixels of the raster that they are surest about, and let them lean to classes that cover much of it. It makes better maps of this raster. Turn it off for a model that is to map other rasters, where classes are common that this one hardly shows. Not for the head network.</source>
+        <translation>Köpfe werden noch einmal angepasst: an die Trainingsflächen und an die Pixel des Rasters, bei denen sie sich am sichersten sind. Außerdem neigen sie dann zu Klassen, die viel davon bedecken. Karten dieses Rasters werden davon besser. Schalten Sie es aus für ein Modell, das andere Raster kartieren soll, auf denen Klassen häufig sind, die dieses kaum zeigt. Nicht für den Kopf network.</translation>
     </message>
     <message>
         <source>Share of labels held out</source>
@@ -564,8 +564,8 @@
         <translation>Genauigkeit</translation>
     </message>
     <message>
-        <source>The numbers that the network computes with. auto: short ones where a GPU was built for them, or a CPU and the head is network, unless FALSE_PRECISION says float32. They are faster, and few pixels get another class. float32: long ones, with which all computers make the same map but for rounding.</source>
-        <translation>Die Zahlen, mit denen das Netz rechnet. auto: kurze, wenn eine GPU dafür gebaut ist, oder eine CPU und der Kopf network ist, außer FALSE_PRECISION sagt float32. Sie sind schneller, und wenige Pixel bekommen eine andere Klasse. float32: lange, mit denen alle Computer bis auf Rundung dieselbe Karte machen.</translation>
+        <source>The numbers that the network computes with. auto: short ones where a GPU was built for them, or a CPU and the head is network, unless FALSE_PRECISION says float32. They are faster, and few pixels get another class. float32: long ones, with which all computers make the same map but for rounding. int8: a fast map on a CPU. The network of the model takes about a third of the time, and 1 to 3 % of the pixels get another class. The report says how many labelled pixels are right in int8 and in float32.</source>
+        <translation>Die Zahlen, mit denen das Netz rechnet. auto: kurze, wenn eine GPU dafür gebaut ist, oder eine CPU und der Kopf network ist, außer FALSE_PRECISION sagt float32. Sie sind schneller, und wenige Pixel bekommen eine andere Klasse. float32: lange, mit denen alle Rechner bis auf Rundung dieselbe Karte machen. int8: eine schnelle Karte auf einer CPU. Das Netz des Modells braucht etwa ein Drittel der Zeit, und 1 bis 3 % der Pixel bekommen eine andere Klasse. Der Bericht sagt, wie viele beschriftete Pixel in int8 und in float32 richtig sind.</translation>
     </message>
     <message>
         <source>Pixels classified</source>
@@ -1736,6 +1736,10 @@
         <translation>Einfache Genauigkeit</translation>
     </message>
     <message>
+        <source>Fast map, in 8 bits (CPU)</source>
+        <translation>Schnelle Karte, in 8 Bit (CPU)</translation>
+    </message>
+    <message>
         <source>Quick</source>
         <translation>Schnell</translation>
     </message>
@@ -2404,12 +2408,28 @@
         <translation>{path} enthält keine Trainingsflächen von FALSE: keinen Layer {layer} mit einem Feld {field}. Wählen Sie eine andere Datei.</translation>
     </message>
     <message>
+        <source>The library of the compute environment speaks another version. Set the environment up again.</source>
+        <translation>Die Bibliothek der Rechenumgebung spricht eine andere Version. Richten Sie die Rechenumgebung neu ein.</translation>
+    </message>
+    <message>
+        <source>The computing process said something that is no answer: {error}.</source>
+        <translation>Der Rechenprozess hat etwas gesagt, das keine Antwort ist: {error}.</translation>
+    </message>
+    <message>
         <source>The session starts...</source>
         <translation>Die Sitzung beginnt...</translation>
     </message>
     <message>
         <source>{how} No label is lost; it starts again.</source>
         <translation>{how} Keine Trainingsfläche ist verloren; sie beginnt neu.</translation>
+    </message>
+    <message>
+        <source>The session has not answered for a minute. Wait, or press Start again.</source>
+        <translation>Die Sitzung hat seit einer Minute nicht geantwortet. Warten Sie, oder drücken Sie auf Neu starten.</translation>
+    </message>
+    <message>
+        <source>The session has ended several times. Press Start again.</source>
+        <translation>Die Sitzung ist mehrmals abgebrochen. Drücken Sie auf Neu starten.</translation>
     </message>
     <message>
         <source>The raster is open. Add a class for each land cover, with Add... or From...</source>
@@ -2422,18 +2442,6 @@
     <message>
         <source>The labels are being looked at.</source>
         <translation>Die Trainingsflächen werden angesehen.</translation>
-    </message>
-    <message>
-        <source>The library of the compute environment speaks another version. Set the environment up again.</source>
-        <translation>Die Bibliothek der Rechenumgebung spricht eine andere Version. Richten Sie die Rechenumgebung neu ein.</translation>
-    </message>
-    <message>
-        <source>The session has not answered for a minute. Wait, or press Start again.</source>
-        <translation>Die Sitzung hat seit einer Minute nicht geantwortet. Warten Sie, oder drücken Sie auf Neu starten.</translation>
-    </message>
-    <message>
-        <source>{number} labels wait until another program lets go of {file}: a second QGIS that edits it, a database browser or a synchronised folder. Save or end the editing there.</source>
-        <translation>{number} Trainingsflächen warten, bis ein anderes Programm {file} freigibt: ein zweites QGIS, das sie bearbeitet, ein Datenbank-Browser oder ein synchronisierter Ordner. Speichern oder beenden Sie die Bearbeitung dort.</translation>
     </message>
     <message>
         <source>Learned from {number} labels.</source>
@@ -2450,18 +2458,6 @@
     <message>
         <source>{percent} % of the view is computed.</source>
         <translation>{percent} % des Ausschnitts sind berechnet.</translation>
-    </message>
-    <message>
-        <source>The computing process said something that is no answer: {error}.</source>
-        <translation>Der Rechenprozess hat etwas gesagt, das keine Antwort ist: {error}.</translation>
-    </message>
-    <message>
-        <source>The session has ended several times. Press Start again.</source>
-        <translation>Die Sitzung ist mehrmals abgebrochen. Drücken Sie auf Neu starten.</translation>
-    </message>
-    <message>
-        <source>The classes are not in {file} yet. It is tried again.</source>
-        <translation>Die Klassen sind noch nicht in {file}. Es wird erneut versucht.</translation>
     </message>
     <message>
         <source>Take its {number} shapes as labels too?</source>
@@ -2774,6 +2770,14 @@
     <message>
         <source>The computing process of the session is gone: {how}.</source>
         <translation>Der Rechenprozess der Sitzung ist weg: {how}.</translation>
+    </message>
+    <message>
+        <source>{number} labels wait until another program lets go of {file}: a second QGIS that edits it, a database browser or a synchronised folder. Save or end the editing there.</source>
+        <translation>{number} Trainingsflächen warten, bis ein anderes Programm {file} freigibt: ein zweites QGIS, das sie bearbeitet, ein Datenbank-Browser oder ein synchronisierter Ordner. Speichern oder beenden Sie die Bearbeitung dort.</translation>
+    </message>
+    <message>
+        <source>The classes are not in {file} yet. It is tried again.</source>
+        <translation>Die Klassen sind noch nicht in {file}. Es wird erneut versucht.</translation>
     </message>
     <message>
         <source>FALSE has no compute environment yet. It is a Python of its own, with PyTorch.</source>
@@ -3870,6 +3874,10 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
     <message>
         <source>The map to write: one Byte band with a code for no change and one for change.</source>
         <translation type="vanished">Die Karte, die geschrieben wird: ein Byte-Kanal mit einem Code für keine Veränderung und einem für Veränderung.</translation>
+    </message>
+    <message>
+        <source>The numbers that the network computes with. auto: short ones where a GPU was built for them, or a CPU and the head is network, unless FALSE_PRECISION says float32. They are faster, and few pixels get another class. float32: long ones, with which all computers make the same map but for rounding.</source>
+        <translation type="vanished">Die Zahlen, mit denen das Netz rechnet. auto: kurze, wenn eine GPU dafür gebaut ist, oder eine CPU und der Kopf network ist, außer FALSE_PRECISION sagt float32. Sie sind schneller, und wenige Pixel bekommen eine andere Klasse. float32: lange, mit denen alle Computer bis auf Rundung dieselbe Karte machen.</translation>
     </message>
     <message>
         <source>The packages cannot be installed; the reason stands above. Behind a proxy or with an index of your own, pip and uv need to know of it, by their configuration files or variables. What was downloaded is kept: run this again to go on.</source>

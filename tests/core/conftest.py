@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from preloaded_python import preloaded_python
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from error_messages import (  # noqa: F401 - it lies beside the folders of tests.
@@ -19,6 +18,7 @@ from error_messages import (  # noqa: F401 - it lies beside the folders of tests
     pytest_terminal_summary,
     pytest_testnodedown,
 )
+from preloaded_python import preloaded_python
 
 PRELOADED = pytest.StashKey[list[str]]()
 """The words that start a Python which has imported everything already."""

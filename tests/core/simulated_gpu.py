@@ -215,9 +215,7 @@ def jobs_use_it(numbers: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> Iterat
     """
     device = torch.device(NAME, 0)
     monkeypatch.delenv("FALSE_PRECISION", raising=False)
-    monkeypatch.setattr(
-        "false_core.computing.device._parse", lambda asked: device if asked == "mps" else torch.device(asked)
-    )
+    monkeypatch.setattr("false_core.computing.device._parse", lambda name: device if name == "mps" else torch.device(name))
     monkeypatch.setattr(
         "false_core.computing.precision.built_for", lambda device, use: numbers if device.type == NAME else torch.float32
     )

@@ -173,14 +173,14 @@ def kill_the_session() -> dict[str, Any]:
     dock().drawing.buttons["polygon"].click()
     code, ring = beside_polygon(0)
     press(Qt.Key.Key_0 + code)
-    before = dock().work.process_id
+    before = dock().work.session.process_id
     click(*ring[0])
     os.kill(before, signal.SIGKILL)
     for x, y in ring[1:]:
         click(x, y)
     press(Qt.Key.Key_Return)
     count = dock().work.labels.featureCount()
-    wait_for(lambda: dock().work.process_id not in (0, before) and dock().work.learned is not None, "a new session")
+    wait_for(lambda: dock().work.session.process_id not in (0, before) and dock().work.learned is not None, "a new session")
     wait_for(lambda: dock().work.learned.labels == count, "all labels")
     return {"count": count}
 
@@ -194,7 +194,7 @@ def kill_qgis() -> dict[str, Any]:
         click(x, y)
     press(Qt.Key.Key_Return)
     click(*draw_one[0])
-    return {"count": dock().work.labels.featureCount(), "session": dock().work.process_id}
+    return {"count": dock().work.labels.featureCount(), "session": dock().work.session.process_id}
 
 
 def find_again() -> dict[str, Any]:

@@ -110,7 +110,7 @@ def dock(desk, image, record, mode, monkeypatch):
     from qgis_false.dock.dock import LabelDock
 
     monkeypatch.setattr("qgis_false.dock.labelling.SCORE_AFTER_MS", 50)
-    monkeypatch.setattr("qgis_false.dock.labelling.RESTART_AFTER_MS", (50, 50, 50))
+    monkeypatch.setattr("qgis_false.dock.lasting_session.RESTART_AFTER_MS", (50, 50, 50))
     made = LabelDock(desk, lambda name: None, lambda: [sys.executable, "-u", str(FAKE), mode, str(record)])
     desk.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, made)
     made.start(image)
@@ -684,7 +684,7 @@ class TestAFileThatAnotherProgramHolds:
         draw_square(desk, 0.6, 0.4)
         assert time.monotonic() - began < IN_A_MOMENT_S
         assert "2 labels wait until another program" in dock.status.text() and "image_labels.gpkg" in dock.status.text()
-        assert dock.work._waiting.numberOfVertices() > 4, "they are shown"
+        assert dock.work._waiting.shapes.numberOfVertices() > 4, "they are shown"
         press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         assert in_file(dock) == {} and len(dock.work.edits.waiting()) == 1
         other.stdin.write("x")
@@ -747,7 +747,7 @@ class TestAFileThatAnotherProgramHolds:
         assert [(one["class"], one["by"]) for one in kept.getFeatures()] == [(1, by)] * 2 and kept.extent().width() > 1
         assert "2 labels are not in image_labels.gpkg, but in" in desk.bar.currentItem().text()
         assert kept.source() in desk.bar.currentItem().text() and not taken.stat().st_size
-        assert dock.work is None and work.process_id == 0 and not work._silence.isActive()
+        assert dock.work is None and work.session.process_id == 0 and not work.session._silence.isActive()
 
     @pytest.mark.parametrize("end", ["closed", "layer removed", "layer of an opened project removed"])
     def test_at_the_end_of_the_work_they_are_written_where_it_let_go(self, dock, desk, hold, tmp_path, end):
@@ -866,7 +866,7 @@ class TestAFileThatAnotherProgramHolds:
         two_classes(dock)
         dock.drawing.use("polygon")
         hold(dock.work.labels.source())
-        dock.work._give_up("The raster cannot be read.")
+        dock.work.session.give_up("The raster cannot be read.")
         draw_square(desk, 0.3, 0.4)
         assert "1 labels wait until" in dock.status.text() and "The raster cannot be read." in dock.status.text()
         assert "The raster is open" not in dock.status.text()
@@ -916,7 +916,7 @@ class TestSession:
         two_classes(dock)
         dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
-        os.kill(dock.work.process_id, signal.SIGKILL)
+        os.kill(dock.work.session.process_id, signal.SIGKILL)
         draw_square(desk, 0.6, 0.4)
         until(lambda: len(requests(record, "open")) == 2 and told(record) == {1: 1, 2: 1}, "the next one is told")
 
@@ -937,8 +937,8 @@ class TestSession:
         dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
         until(lambda: told(record) == {1: 1}, "it hears of the label, and hangs")
-        monkeypatch.setattr("qgis_false.dock.labelling.SILENCE_S", 0.0)
-        dock.work._look_for_silence()
+        monkeypatch.setattr("qgis_false.dock.lasting_session.SILENCE_S", 0.0)
+        dock.work.session._look_for_silence()
         assert "has not answered" in dock.status.text()
         draw_square(desk, 0.6, 0.4)
         assert in_file(dock) == {1: 1, 2: 1}
@@ -1015,8 +1015,8 @@ class TestSession:
         two_classes(dock)
         dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
-        until(lambda: 0 < dock.work._told_by == dock.work.learned.number, "it has learned")
-        before = dock.work._told_by - 1
+        until(lambda: 0 < dock.work._state.sent_by == dock.work.learned.number, "it has learned")
+        before = dock.work._state.sent_by - 1
         dock.work._hear(Learned(before, 0, 0, 0, "There is no label yet. Draw one of each of two classes."))
         assert dock.status.text() == "The labels are being looked at."
 
@@ -1031,16 +1031,18 @@ class TestSession:
         until(lambda: dock.work.watch.counts() == {1: 1}, "one waits")
         dock.work.watch.reset()
         until(lambda: dock.work.watch.counts() == {1: 1}, "all are told anew but that one")
-        until(lambda: dock.work.learned is not None and dock.work._told_by <= dock.work.learned.number, "it has learned")
+        until(
+            lambda: dock.work.learned is not None and dock.work._state.sent_by <= dock.work.learned.number, "it has learned"
+        )
         assert "code" not in dock.status.text()
 
     def test_that_labels_are_refused_is_said_until_the_next_ones(self, dock, desk, monkeypatch):
         two_classes(dock)
         dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
-        until(lambda: 0 < dock.work._told_by == dock.work.learned.number, "it has learned")
-        ask, numbers = dock.work._process.ask, iter((1000, 1001, 1002))
-        monkeypatch.setattr(dock.work._process, "ask", lambda kind, **values: next(numbers))
+        until(lambda: 0 < dock.work._state.sent_by == dock.work.learned.number, "it has learned")
+        ask, numbers = dock.work.session._process.ask, iter((1000, 1001, 1002))
+        monkeypatch.setattr(dock.work.session._process, "ask", lambda kind, **values: next(numbers))
         known, problem = dock.work.learned, dock.work.learned.problem
         dock.work.edits.reclassify([1], 2)
         assert dock.status.text() == "The labels are being looked at."
@@ -1055,13 +1057,13 @@ class TestSession:
         dock.work.edits.reclassify([1], 2)
         dock.work._hear(Learned(1002, 1, 0, 0, problem))
         assert dock.status.text() == "Label 1 has the class code 0."
-        monkeypatch.setattr(dock.work._process, "ask", ask)
+        monkeypatch.setattr(dock.work.session._process, "ask", ask)
         dock.work.edits.reclassify([1], 1)
         dock.work._hear(Learned(2000, 1, 0, 0, problem))
         assert dock.status.text() == problem
 
     def test_it_ends_with_the_dock(self, dock):
-        process = dock.work._process._child
+        process = dock.work.session._process._child
         dock.close()
         until(lambda: process.poll() is not None, "it ends")
         assert process.returncode == 0
@@ -1590,12 +1592,12 @@ class TestWholeMaps:
 
     def test_it_is_begun_once_and_shown_while_the_model_is_saved(self, dock, monkeypatch):
         runs, panel, asked = Started(monkeypatch), dock.whole_maps, []
-        monkeypatch.setattr(dock.work, "save_model", asked.append)
+        monkeypatch.setattr(dock.work.model_saving, "ask", asked.append)
         panel.make_map.click()
         panel._save_model()
         assert len(asked) == 1 and not panel.make_map.isEnabled() and not panel.improve.isEnabled()
         assert not panel._progress.isHidden() and not panel._cancel.isHidden()
-        dock.work.saved.emit(str(asked[0]))
+        dock.work.model_saving.saved.emit(str(asked[0]))
         assert len(runs.started) == 1 and not panel._cancel.isHidden()
         runs.started[0].ended.emit(False, {}, "")
         assert panel.make_map.isEnabled() and panel._progress.isHidden()
@@ -1603,7 +1605,7 @@ class TestWholeMaps:
     @pytest.mark.parametrize("why", ["refused", "cancelled", "session ends", "dock is closed"])
     def test_one_can_begin_again_where_the_model_is_not_saved(self, dock, monkeypatch, why):
         runs, panel, work = Started(monkeypatch), dock.whole_maps, dock.work
-        monkeypatch.setattr(work._process, "ask", lambda kind, **values: 77)
+        monkeypatch.setattr(work.session._process, "ask", lambda kind, **values: 77)
         panel.said.emit("The map is in old.tif.", False)
         panel.make_map.click()
         assert not panel.make_map.isEnabled() and panel.line.isHidden(), "what was said of another run is gone"
@@ -1617,7 +1619,7 @@ class TestWholeMaps:
             work._hear(Saved(77, "model.safetensors"))
         elif why == "session ends":
             said = "The computing process"
-            os.kill(work.process_id, signal.SIGKILL)
+            os.kill(work.session.process_id, signal.SIGKILL)
         else:
             dock.stop()
         until(panel.make_map.isEnabled, "one can begin again")
@@ -1632,7 +1634,7 @@ class TestWholeMaps:
         until(lambda: requests(record, "withdraw"), "it is told")
         assert requests(record, "withdraw")[0]["asked"] == requests(record, "save")[0]["number"]
         assert dock.whole_maps.make_map.isEnabled() and dock.whole_maps.line.text() == "Cancelled."
-        until(lambda: not dock.work._owed, "it has answered")
+        until(lambda: not dock.work.session._owes_answer, "it has answered")
 
     def test_the_live_map_gives_way_to_a_new_one_until_the_next_label(self, dock, desk, image, monkeypatch, tmp_path):
         runs, live = Started(monkeypatch), dock.live_map._visible

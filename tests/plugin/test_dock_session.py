@@ -58,7 +58,7 @@ def test_the_map_follows_the_labels(provider, image, compute_python, tmp_path, m
     assert set(middle[: len(middle) // 3]) == {1}
     assert set(middle[-(len(middle) // 3) :]) == {2}
     until(lambda: work.scores is not None, "scores", 60)
-    work.save_model(tmp_path / "model.safetensors")
+    work.model_saving.ask(tmp_path / "model.safetensors")
     until((tmp_path / "model.safetensors").exists, "a model", 60)
     dock.shut()
     desk.window.close()

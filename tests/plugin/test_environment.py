@@ -98,8 +98,8 @@ def test_all_that_the_library_depends_on_is_installed_and_looked_for_before_a_jo
     names = {name.replace("-", "_") for name in re.findall(r'"([A-Za-z0-9-]+)', dependencies.group(1))}
     for_the_command_line = {"rich", "tomli", "tyro"}
     assert set(INSTALLED_PACKAGES) == names - for_the_command_line
-    only_for_an_export = {"onnx"}
-    assert set(REQUIRED_PACKAGES) == set(INSTALLED_PACKAGES) - only_for_an_export
+    only_for_exports_and_fast_maps = {"onnx", "onnxruntime"}
+    assert set(REQUIRED_PACKAGES) == set(INSTALLED_PACKAGES) - only_for_exports_and_fast_maps
 
 
 @pytest.fixture

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 import shutil
 import signal
 import subprocess
+import sys
+from collections.abc import Iterator
 
 import pytest
 from qgis_profile import ROOT, SHORT_PRETRAINING, SHORT_RUN, Outcome, Profile, link_checkout, make_profile
+
+sys.path.insert(0, str(ROOT / "tests"))
+from preloaded_python import preloaded_python
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -37,8 +43,23 @@ def compute_python() -> str:
 
 
 @pytest.fixture(scope="session")
-def profile(tmp_path_factory, qgis_process, compute_python) -> Profile:
+def plain_profile(tmp_path_factory, qgis_process, compute_python) -> Profile:
+    """The profile where it matters how the processes of jobs start, run and end: files that look at that make it theirs."""
     return make_profile(tmp_path_factory.mktemp("profile"), qgis_process, compute_python, link_checkout)
+
+
+@pytest.fixture(scope="session")
+def profile(plain_profile, compute_python, tmp_path_factory) -> Iterator[Profile]:
+    """A profile whose jobs begin at once, where they would import for seconds."""
+    with preloaded_python(compute_python, {**os.environ, "PYTHONPATH": str(ROOT)}) as words:
+        program = tmp_path_factory.mktemp("preloaded") / "python"
+        program.write_text(
+            f'#!/bin/sh\ncase $* in *false_core.worker*) exec {shlex.join(words)} "$@";; esac\n'
+            f'exec {shlex.quote(compute_python)} "$@"\n'
+        )
+        program.chmod(0o755)
+        variables = {**plain_profile.variables, "FALSE_CORE_PYTHON": str(program)}
+        yield Profile(plain_profile.program, plain_profile.folder, variables)
 
 
 @dataclasses.dataclass(frozen=True)

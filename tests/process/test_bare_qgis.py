@@ -29,6 +29,12 @@ sys.meta_path.insert(0, Blocker())
 """
 
 
+@pytest.fixture(scope="session")
+def profile(plain_profile):
+    """The processes themselves are looked at here."""
+    return plain_profile
+
+
 @pytest.fixture
 def bare(tmp_path) -> dict[str, str]:
     """Variables under which none of the libraries can be imported by QGIS."""

@@ -9,6 +9,12 @@ import pytest
 from qgis_profile import LIMIT_S, SHORT_PRETRAINING, interrupt, wait_until
 
 
+@pytest.fixture(scope="session")
+def profile(plain_profile):
+    """The processes themselves are looked at here."""
+    return plain_profile
+
+
 def children_of(process_id: int) -> list[int]:
     """Return the direct children of a process."""
     found = []

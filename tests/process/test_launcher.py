@@ -14,6 +14,12 @@ from qgis_profile import LIMIT_S, ROOT, SHORT_PRETRAINING, Outcome, Profile, int
 from test_cancel import children_of, lives, started_for_the_job
 
 
+@pytest.fixture(scope="session")
+def profile(plain_profile):
+    """The processes themselves are looked at here."""
+    return plain_profile
+
+
 @pytest.fixture(scope="module")
 def torchrun(compute_python) -> str:
     program = Path(compute_python).with_name("torchrun")

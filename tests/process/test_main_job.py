@@ -29,8 +29,8 @@ def test_help_names_every_parameter_and_output(profile):
         assert name in shown
 
 
-def test_check_environment_computes_something_and_says_on_what(profile):
-    results = profile.run("false:checkenvironment", DEVICE="cpu").results
+def test_check_environment_computes_something_and_says_on_what(plain_profile):
+    results = plain_profile.run("false:checkenvironment", DEVICE="cpu").results
     assert results["DEVICE"] == "cpu"
     assert results["GFLOPS"] > 0
     assert results["TORCH"] and results["PYTHON"] and results["VERSION"]

@@ -22,6 +22,12 @@ ENDLESS = {**SHORT_PRETRAINING, "STEPS": 1_000_000}
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc"), reason="reads /proc")
 
 
+@pytest.fixture(scope="session")
+def profile(plain_profile):
+    """The processes themselves are looked at here."""
+    return plain_profile
+
+
 def tree(process_id: int) -> list[int]:
     """Return a process and all below it."""
     return [process_id, *(below for child in children_of(process_id) for below in tree(child))]

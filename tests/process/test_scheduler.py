@@ -13,6 +13,12 @@ from test_nothing_left import SOON_S, seconds_until_gone, tree
 LOCAL = {"FALSE_SCHEDULER": "local:2", "OMP_NUM_THREADS": "1"}
 
 
+@pytest.fixture(scope="session")
+def profile(plain_profile):
+    """The processes themselves are looked at here."""
+    return plain_profile
+
+
 def called(profile: Profile, variables: dict[str, str]) -> Profile:
     return Profile(profile.program, profile.folder, {**profile.variables, **variables})
 

@@ -105,10 +105,10 @@ SCRIPT = "land_cover.slurm"
 
 class TestRunOnCluster:
     @pytest.fixture
-    def prepared(self, profile, labelled, tmp_path) -> Path:
+    def prepared(self, profile, compute_python, labelled, tmp_path) -> Path:
         folder = tmp_path / "a job"
         # In a Slurm script this would be: module load python, source .../activate
-        activate = f'PATH="{Path(profile.variables["FALSE_CORE_PYTHON"]).parent}:$PATH"; export PYTHONPATH="{ROOT}"'
+        activate = f'PATH="{Path(compute_python).parent}:$PATH"; export PYTHONPATH="{ROOT}"'
         outcome = profile.run(
             "script:run_on_cluster", **labelled, **SHORT, ACTIVATE=activate, OPTIONS="--partition=gpu --account=me",
             HOURS=3, OUTPUT=folder,

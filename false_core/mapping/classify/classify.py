@@ -24,8 +24,9 @@ from false_core.errors import Cancelled, InputError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify
 from false_core.mapping.classify.assemble import Assembly, layers_of
-from false_core.mapping.classify.compute import agreed_precision, compute_strips, network_of, other_numbers
+from false_core.mapping.classify.compute import compute_strips, network_of
 from false_core.mapping.classify.cost import disk_needed, mapping_cost
+from false_core.mapping.classify.numbers import about_int8, agreed_precision, other_numbers
 from false_core.mapping.classify.on_dask import MapsOnDask
 from false_core.mapping.classify.plan import Strip, own_share, plan_of, runs_of
 from false_core.mapping.classify.store import DIGITS, MAP_LAYER, TILES_AT_A_TIME, JobStart, StripStore, digest_of
@@ -164,10 +165,11 @@ class Classification:
         missing = self.missing()
         network = None
         if missing:
-            own = precision_of(self._device, self.plan.use, self.job.precision)
-            numbers = agreed_precision(self._store, self._device, own, self._feedback)
+            numbers = agreed_precision(self._store, self.job, self.plan, self._device, self._feedback)
             if self.is_first:
                 tell_precision(in_words(numbers), self._device, self._feedback)
+                if numbers == torch.int8:
+                    self._feedback.info(about_int8(self.plan, self.job.model, self._feedback))
                 self._tell_cost(missing, self._device, numbers)
             network = network_of(self.job.model, self._card, self._device, numbers)
         with self._feedback.stage("Classifying", 0.9):
@@ -208,9 +210,7 @@ class Classification:
                 without = 1 - overview.classified / overview.total
                 if without > MUCH_NODATA:
                     feedback.warn(f"{100 * without:.0f} % of the map has no class, as {source.name} is nodata there.")
-                report = (
-                    classification_report(card, overview, source, feedback.warnings, self._numbers()) if job.report else ""
-                )
+                report = self._report(overview) if job.report else ""
             if job.report:
                 write_report(job.report, report)
             self._is_done = True
@@ -278,9 +278,17 @@ class Classification:
                 f"{VRT_ENDING} the map becomes tiles."
             )
 
-    def _numbers(self) -> str:
-        """Return the name of the numbers that the strips were computed with, or nothing where it is not known any more."""
-        return in_words(numbers_with(self.digits)) if self.digits else ""
+    def _report(self, overview: MapOverview) -> str:
+        """Return the report of the map. Which numbers the strips were computed with may not be known any more."""
+        numbers = numbers_with(self.digits) if self.digits else None
+        return classification_report(
+            self._card,
+            overview,
+            self.plan.source,
+            self._feedback.warnings,
+            in_words(numbers) if numbers else "",
+            about_int8(self.plan, self.job.model, self._feedback) if numbers == torch.int8 else "",
+        )
 
     def _overview(self) -> MapOverview:
         """Return the overview of the map. Where it is of no use, the strips are not either, and are removed in the end."""

@@ -12,16 +12,17 @@ import torch
 from torch import nn
 
 from false_core.computing.device_limits import DeviceLimit
-from false_core.computing.precision import digits_of, in_words, numbers_with
+from false_core.computing.precision import in_words
 from false_core.computing.threads import BackgroundWriter
-from false_core.errors import DeviceError, OutputError
+from false_core.errors import OutputError
 from false_core.feedback import Feedback
 from false_core.inference.batches import BatchedNetwork, best_batch
 from false_core.inference.folding import for_inference
+from false_core.inference.int8 import int8_segmenter
 from false_core.inference.tiled import ReadTile, TiledNetwork, blended
 from false_core.inference.upsample import Mapped, upsample
 from false_core.mapping.classify.plan import NO_CONFIDENCE, MapPlan, Strip, StripRun, runs_of
-from false_core.mapping.classify.store import CONFIDENCE_LAYER, DIGITS, MAP_LAYER, TILES_AT_A_TIME, StripStore
+from false_core.mapping.classify.store import CONFIDENCE_LAYER, MAP_LAYER, TILES_AT_A_TIME, StripStore
 from false_core.mapping.map_overview import MapOverview
 from false_core.models.from_file import segmenter_from
 from false_core.models.model_file import ModelCard
@@ -74,38 +75,10 @@ def compute_strips(
 
 def network_of(model: str, card: ModelCard, device: torch.device, numbers: torch.dtype) -> nn.Module:
     """Return the network of a model file, made ready for classifying on ``device`` with such numbers."""
+    if numbers == torch.int8:
+        return int8_segmenter(model).network
     network: nn.Module = for_inference(segmenter_from(model, card).eval(), len(card.bands))
     return InPrecision(network.to(device, memory_format=torch.channels_last), numbers)  # type: ignore[call-overload]
-
-
-def agreed_precision(store: StripStore, device: torch.device, numbers: torch.dtype, feedback: Feedback) -> torch.dtype:
-    """Return the numbers that all strips of a map are computed with: those of whoever computes the first one.
-
-    A CPU computes in float32 and bfloat16, even where it would take the other one. It can, if more slowly.
-
-    Args:
-        numbers: Numbers that this device would take.
-
-    Raises:
-        DeviceError: It takes no others.
-    """
-    own = digits_of(numbers)
-    agreed = store.put_if_absent(DIGITS, own)
-    followed = numbers_with(agreed)
-    if followed == numbers:
-        return numbers
-    if device.type != "cpu" or followed == torch.float16:
-        raise other_numbers(agreed, own, store)
-    feedback.info(f"Earlier strips of the map were computed in {in_words(followed)}. So are the others.")
-    return followed
-
-
-def other_numbers(agreed: int, digits: int, store: StripStore) -> DeviceError:
-    """Return the error that strips of a map were computed with numbers of more or fewer binary digits than others."""
-    return DeviceError(
-        f"Strips of the map are computed with numbers of {agreed} binary digits, and others with numbers of {digits}.",
-        f"Have all of them computed by devices of one kind, or delete {store.path}.",
-    )
 
 
 def limit_of(plan: MapPlan, device: torch.device, network: nn.Module) -> DeviceLimit:

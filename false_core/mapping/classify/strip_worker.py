@@ -17,10 +17,11 @@ from false_core import events, jobs
 from false_core.cluster import DroppedTask, check_version, put_if_absent, take_own_gpu
 from false_core.computing.device import choose_device, tell_precision
 from false_core.computing.native_libraries import set_up_gdal
-from false_core.computing.precision import digits_of, in_words, precision_of
+from false_core.computing.precision import digits_of, in_words
 from false_core.errors import FalseError, InputError, failure_of_code
 from false_core.feedback import Feedback
-from false_core.mapping.classify.compute import agreed_precision, compute_strips, network_of
+from false_core.mapping.classify.compute import compute_strips, network_of
+from false_core.mapping.classify.numbers import agreed_precision
 from false_core.mapping.classify.plan import plan_of
 from false_core.mapping.classify.store import DIGITS, TILES_AT_A_TIME, StripStore, digest_of_values
 from false_core.mapping.classify.strip_task import FinishedStrips, StripTask
@@ -63,6 +64,9 @@ class _TaskStore(StripStore):
         self.agreed[what] = self.agreed[what] or put_if_absent(f"{self._run_id} {what}", number)
         return self.agreed[what]
 
+    def number(self, what: str) -> int:
+        return self.agreed[what]
+
 
 def _computed(task: StripTask, folder: Path) -> FinishedStrips:
     asked = jobs.from_json(task.job)
@@ -83,7 +87,7 @@ def _computed(task: StripTask, folder: Path) -> FinishedStrips:
         store = _TaskStore(scratch, task)
         store.open()
         strips = [plan.strips[number] for number in task.strips]
-        numbers = agreed_precision(store, device, precision_of(device, plan.use, job.precision), feedback)
+        numbers = agreed_precision(store, job, plan, device, feedback)
         tell_precision(in_words(numbers), device, feedback)
         compute_strips(plan, _network(job.model, device, numbers), device, strips, store, feedback)
         files = {strip.number: store.files(strip) for strip in strips}

@@ -24,6 +24,7 @@ from false_core.training.heads.fits import (
     designs,
     fit_member,
     fused_answers,
+    leaning_to_raster,
     learn_from_raster,
 )
 from false_core.training.heads.folds import ALWAYS_LEARNED, FOLDS
@@ -220,7 +221,7 @@ def compare(
             count.begin_next()
             inputs = design(parts, spaces, features)
             begin = start.get(parts) if start else None
-            classifier = fit_member(inputs[learned], points.subset(learned), classes, begin, at_step)
+            classifier = fit_member(parts, inputs[learned], points.subset(learned), classes, begin, at_step)
             found[parts][asked] = classifier.log_probabilities(inputs[asked])
             fitted[-1].fitted[parts] = classifier
     answers = [fused_answers(candidate.members, found)[held_out] for candidate in candidates]
@@ -242,12 +243,15 @@ def compare(
         later = _answers(chosen.members, taught, labelled, len(points.owners), classes)[held_out]
         before, after = ((answer.argmax(axis=1) == held.targets).astype(float) for answer in (said, later))
         learns = not is_clearly_better(before, after, held, classes, STANDARD_ERRORS_OF_HARM)
-        if learns:
-            fitted, said = taught, later
     unseen = designs(chosen.members, spaces, samples.others)
+    if learns:
+        fitted, said = taught, later
+    if learns and not by_few:
+        fitted = [replace(fold, fitted=leaning_to_raster(chosen.members, fold.fitted, unseen)) for fold in taught]
+        said = _answers(chosen.members, fitted, labelled, len(points.owners), classes)[held_out]
     on_raster = [answers_of(chosen.members, fold.fitted, unseen) for fold in fitted]
     none: FloatArray = np.zeros((0, classes), np.float32)
-    checked = may_learn_from_raster and can_judge(held, classes)
+    checked = may_learn_from_raster and not by_few
     return HeadComparison(
         tuple(candidates), scores, chosen, learns, checked, held_out, said, np.concatenate([none, *on_raster])
     )

@@ -16,7 +16,7 @@ from false_core.models.fused import CURVES, TEXTURE, ZOOMS, FeatureParts, FusedS
 from false_core.models.texture import RANDOM_FEATURES
 from false_core.sampling.labelled import LabelledRaster
 from false_core.training.heads.choice import HeadCandidate, HeadComparison, HeadSamples, candidates_for, compare
-from false_core.training.heads.fits import FitCount, answers_of, designs, fit_member, learn_from_raster
+from false_core.training.heads.fits import FitCount, answers_of, designs, fit_member, leaning_to_raster, learn_from_raster
 from false_core.training.heads.folds import folds_of
 from false_core.training.heads.regression import Linear
 from false_core.training.heads.samples import FeatureSampler, FeatureSource, LabelledPoints, labelled_points
@@ -63,6 +63,8 @@ class Classifiers:
         points: The labelled points.
         classes: Number of classes.
         sample: Features of random pixels of the raster, by part, from which classifiers learn too; None: from labels alone.
+        others: Features of other random pixels, by part, that say how much of the raster each class covers; None:
+            classifiers do not lean to it.
         alone: Those that learned from the labels alone, by the names of their parts.
         fitted: Those of each candidate that was asked for, by its name.
     """
@@ -73,6 +75,7 @@ class Classifiers:
     points: LabelledPoints
     classes: int
     sample: Mapping[str, FloatArray] | None = None
+    others: Mapping[str, FloatArray] | None = None
     alone: dict[tuple[str, ...], Linear] = field(default_factory=dict)
     fitted: dict[str, dict[tuple[str, ...], Linear]] = field(default_factory=dict)
 
@@ -89,13 +92,16 @@ class Classifiers:
         at_step = feedback.stop_if_cancelled
         for parts in missing:
             count.begin_next()
-            self.alone[parts] = fit_member(inputs[parts], self.points, self.classes, at_step=at_step)
+            self.alone[parts] = fit_member(parts, inputs[parts], self.points, self.classes, at_step=at_step)
         if self.sample is None:
             return {parts: self.alone[parts] for parts in inputs}
         unlabelled = designs(members, self.spaces, self.sample)
-        return learn_from_raster(
+        taught = learn_from_raster(
             members, self.alone, inputs, self.points, unlabelled, self.classes, at_step, before_fit=count.begin_next
         )
+        if self.others is None:
+            return taught
+        return leaning_to_raster(members, taught, designs(members, self.spaces, self.others))
 
     def log_probabilities(self, candidate: HeadCandidate, features: Mapping[str, FloatArray]) -> FloatArray:
         """Return what a candidate makes of features as a ``FeatureSource`` gives them, of shape (n, classes)."""
@@ -186,8 +192,9 @@ def fit_head(
         comparison = compare(candidates, samples, feedback, at_step=feedback.stop_if_cancelled)
     with feedback.stage("Fitting the best", 0.09):
         spec = FusedSpec(backbones, zooms, comparison.chosen.members, smoothing)
-        also = sample if comparison.learns_from_raster else None
-        classifiers = Classifiers(parts.cpu(), spaces, features, points, classes, also)
+        learns, leans = comparison.learns_from_raster, comparison.learns_from_raster and comparison.was_checked
+        of_raster = sample if learns else None, others if leans else None
+        classifiers = Classifiers(parts.cpu(), spaces, features, points, classes, *of_raster)
         segmenter = _segmenter(spec, classifiers, classifiers.of(comparison.chosen, feedback), bands)
     held = points.subset(comparison.held_out)
     shapes_of_class = np.bincount(annotation.targets[np.unique(points.owners)], minlength=classes)

@@ -1,15 +1,19 @@
-"""The fits of classifiers: to labels, and then to the pixels of the raster, too, that they are surest about together."""
+"""The fits of classifiers: to labels, and then to the pixels of the raster, too, that they are surest about together.
+
+Labels are balanced, so that a rare class is found where it is. Over the raster that takes too much for it. How often each
+class is likely there says how much: classifiers that learn from the raster lean towards its shares.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from false_core.feedback import Feedback
-from false_core.models.fused import TEXTURE, Member
+from false_core.models.fused import CURVES, SPECTRUM, TEXTURE, Member
 from false_core.training.heads.pseudo_labels import pseudo_labels_of
 from false_core.training.heads.regression import TOLERANCE, Linear, fit_logistic
 from false_core.training.heads.samples import LabelledPoints
@@ -19,6 +23,14 @@ FloatArray = npt.NDArray[np.float32]
 
 SECOND_OPINION = (TEXTURE,)
 """Parts of the classifier that is asked apart about pixels without a label: it does not see what encoders agree on."""
+PIXEL_BY_PIXEL = {SPECTRUM, CURVES}
+"""Parts that see nothing but a pixel, so that each pixel of a shape tells them something. What sees its surroundings, too,
+is told nearly the same by all of them."""
+LEANING = 0.5
+"""Share of the way from classes that are all alike to the shares that they seem to have on the raster. All of the way, and
+shares found by expectation and maximisation, lost rare classes where labels are few."""
+LEAST_SHARE_LEANT_TO = 0.2
+"""Share, of what a class would have if all were alike, below which none is taken to lie."""
 PENALTY = 1 / 60
 """Penalty on the weights, against a mean cross entropy of about 0.5. A factor of 3 more or less hardly matters."""
 
@@ -75,6 +87,7 @@ def answers_of(
 
 
 def fit_member(
+    parts: Sequence[str],
     inputs: FloatArray,
     points: LabelledPoints,
     classes: int,
@@ -82,9 +95,21 @@ def fit_member(
     at_step: Callable[[], None] = lambda: None,
     tolerance: float = TOLERANCE,
 ) -> Linear:
-    """Fit one classifier; shapes of a class count alike, and classes too. The rest is as for ``fit_logistic``."""
-    counts = balanced_counts(points, classes)
+    """Fit the classifier of these parts, with points that count as ``counts_for`` says, else as ``fit_logistic`` does."""
+    counts = counts_for(parts, points, classes)
     return fit_logistic(inputs, points.targets, counts, classes, PENALTY, start, at_step, tolerance)
+
+
+def counts_for(parts: Sequence[str], points: LabelledPoints, classes: int) -> npt.NDArray[np.float64]:
+    """Return how much each point counts for a classifier of these parts, where classes count alike.
+
+    Within a class shapes count alike; where nothing but pixels is seen, pixels do. So a field counts for more than a tree
+    then, as on the raster. Of a large shape no more pixels are drawn than its part of all.
+    """
+    if not PIXEL_BY_PIXEL.issuperset(parts):
+        return balanced_counts(points, classes)
+    counts: npt.NDArray[np.float64] = 1 / np.bincount(points.targets, minlength=classes)[points.targets]
+    return counts
 
 
 def shape_counts(points: LabelledPoints) -> npt.NDArray[np.float64]:
@@ -127,12 +152,34 @@ def learn_from_raster(
     """
     said = {parts: fitted[parts].log_probabilities(inputs) for parts, inputs in unlabelled.items()}
     sure = pseudo_labels_of(fused_answers(members, said), said.get(SECOND_OPINION))
-    counts = balanced_counts(points, classes)
-    shares = np.concatenate([counts / counts.sum(), sure.counts()])
     targets = np.concatenate([points.targets, sure.targets])
     found = {}
     for parts in labelled:
         before_fit()
         inputs = np.concatenate([labelled[parts], unlabelled[parts][sure.rows]])
+        counts = counts_for(parts, points, classes)
+        shares = np.concatenate([counts / counts.sum(), sure.counts()])
         found[parts] = fit_logistic(inputs, targets, shares, classes, PENALTY, fitted[parts], at_step)
     return found
+
+
+def leaning_to_raster(
+    members: Sequence[Member],
+    fitted: Mapping[tuple[str, ...], Linear],
+    unlabelled: Mapping[tuple[str, ...], FloatArray],
+) -> dict[tuple[str, ...], Linear]:
+    """Return classifiers that find a class the likelier the more of the raster it seems to cover.
+
+    That is a first step of expectation and maximisation (Saerens et al., "Adjusting the Outputs of a Classifier to New
+    a Priori Probabilities: A Simple Procedure", Neural Computation 14(1), 2002, Eqs. 2.4 and 2.9), gone in part.
+
+    Args:
+        members: The members that the classifiers are of; their weights add up to 1.
+        fitted: The classifiers by their parts.
+        unlabelled: Features that each sees at random pixels of the raster, which they have not learned from, by its parts.
+    """
+    said = answers_of(members, fitted, unlabelled)
+    likely = np.exp(said - said.max(axis=1, keepdims=True)).astype(np.float64)
+    shares = (likely / likely.sum(axis=1, keepdims=True)).mean(axis=0)
+    leaning = (LEANING * np.log((shares * len(shares)).clip(min=LEAST_SHARE_LEANT_TO))).astype(np.float32)
+    return {parts: replace(linear, bias=linear.bias + leaning) for parts, linear in fitted.items()}

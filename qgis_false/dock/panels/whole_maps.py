@@ -91,8 +91,8 @@ class WholeMapsPanel(Panel):
         super().begin(work)
         self._show_line("")
         self.report.hide()
-        work.saved.connect(self._map_with)
-        work.not_saved.connect(self._do_without_model)
+        work.model_saving.saved.connect(self._map_with)
+        work.model_saving.not_saved.connect(self._do_without_model)
 
     def end(self) -> None:
         """Let go of the labelling. What runs goes on."""
@@ -115,13 +115,13 @@ class WholeMapsPanel(Panel):
         if self._run is not None:
             self._run.cancel()
         elif self.work is not None:
-            self.work.drop_model()
+            self.work.model_saving.withdraw()
 
     def _save_model(self) -> None:
         if self.work is not None and self._run is None and not self._saves:
             self._show_line("")
             self._wait_for_model(True)
-            self.work.save_model(Path(_new_file(self.work.raster, "finetune", "model", ".safetensors")))
+            self.work.model_saving.ask(Path(_new_file(self.work.raster, "finetune", "model", ".safetensors")))
 
     def _map_with(self, path: str) -> None:
         """Map the whole raster with the model that was saved."""

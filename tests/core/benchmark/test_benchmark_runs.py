@@ -34,7 +34,7 @@ from false_core.computing.device import choose_device
 from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError, OutputError, RequestError
 from false_core.feedback import Feedback
-from false_core.raster.source import moved
+from false_core.raster.grid import moved
 
 pytestmark = pytest.mark.thorough
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
 from false_core.computing import cost
-from false_core.computing.cost import Cost, SpeedTest
+from false_core.computing.cost import Cost, SpeedTest, run_by_turns
 from false_core.feedback import Feedback
 
 CPU = torch.device("cpu")
@@ -47,6 +49,30 @@ def test_the_first_time_does_not_count_and_the_rest_is_divided_by_what_was_done(
         return 10
 
     assert SpeedTest("thing", CPU).run(lambda: do, Feedback()).seconds == pytest.approx((0.5 + 1.0 + 0.75) / 30)
+
+
+def test_what_is_compared_takes_turns_and_a_busy_moment_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(cost, "time", clock)
+    monkeypatch.setattr(cost, "TEST_S", 0.0)
+    turns: list[str] = []
+
+    def does(name: str, seconds: float) -> Callable[[], int]:
+        def do() -> int:
+            turns.append(name)
+            clock.now += 50.0 if len(turns) == 5 else seconds
+            return 1
+
+        return do
+
+    def make() -> list[Callable[[], int]]:
+        return [does("long", 1.5), does("short", 1.0)]
+
+    tests = [SpeedTest(name, CPU) for name in ("long", "short")]
+    assert [speed.seconds for speed in run_by_turns(tests, make, Feedback())] == pytest.approx([1.5, 1.0])
+    assert turns == ["long", "short"] * 4
+    assert [speed.seconds for speed in run_by_turns(tests, make, Feedback())] == pytest.approx([1.5, 1.0])
+    assert len(turns) == 8, "it is not remembered"
 
 
 def test_it_is_remembered_for_what_decides_it(monkeypatch: pytest.MonkeyPatch) -> None:

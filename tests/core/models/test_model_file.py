@@ -153,7 +153,7 @@ class TestWhatIsNoModel:
             with pytest.raises(ModelFileError, match="is not a model made by FALSE"):
                 read_card(str(path))
 
-    @pytest.mark.parametrize("version", [5, 17])
+    @pytest.mark.parametrize("version", [6, 17])
     def test_a_model_of_a_newer_version(self, path: Path, version: int) -> None:
         with pytest.raises(ModelFileError, match="newer version.*Update FALSE"):
             read_card(rewrite(path, format_version=version))

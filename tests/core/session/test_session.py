@@ -23,8 +23,7 @@ from false_core.inference import tiles as tile_plans
 from false_core.jobs import Classify
 from false_core.models.model_file import MADE_BY, SEGMENTER, read_card
 from false_core.raster.source import RasterSource, Window
-from false_core.session import kept_tiles, pictures
-from false_core.session import session as session_module
+from false_core.session import current_view, kept_tiles, learning, pictures, session_work
 from false_core.session_protocol import (
     NO_CLASS,
     ChangeLabels,
@@ -241,7 +240,7 @@ class TestLabels:
         opened.label((1, 1, on_map(pixel_box(20, 20, 200, 200))), (2, 2, on_map(pixel_box(100, 100, 10, 10))))
         opened.answer(Learned, labels=2)
         opened.until_idle()
-        labels = opened.session._room._labels.of_codes([1, 2])
+        labels = opened.session._work.learning.labels.of_codes([1, 2])
         taken = [label.places[label.taken] for label in labels.values()]
         inside = [((places > 100) & (places < 110)).all(axis=1) for places in taken]
         assert not inside[0].any()
@@ -345,13 +344,13 @@ class TestWhatIsKept:
 
     def test_the_rest_of_the_raster_is_looked_at_while_nobody_asks(self, opened: SessionHere) -> None:
         opened.until_idle()
-        room = opened.session._room
-        assert all(map(room._grid.knows, room._plan))
-        assert len(room._plan) > 1
+        work = opened.session._work
+        assert all(map(work._grid.knows, work.learning.plan))
+        assert len(work.learning.plan) > 1
 
     def test_work_that_nobody_wants_any_more_is_given_up(self, opened: SessionHere, monkeypatch: pytest.MonkeyPatch) -> None:
         fits = []
-        real = session_module.fit_live
+        real = learning.fit_live
 
         def slow(*given: Any) -> Any:
             fits.append("begun")
@@ -363,10 +362,10 @@ class TestWhatIsKept:
 
         opened.label(*boxes())
         opened.answer(Learned, labels=6)
-        monkeypatch.setattr(session_module, "fit_live", slow)
+        monkeypatch.setattr(learning, "fit_live", slow)
         opened.label((90, 1, on_map(pixel_box(60, 60, 9, 9))))
         time.sleep(0.5)
-        monkeypatch.setattr(session_module, "fit_live", real)
+        monkeypatch.setattr(learning, "fit_live", real)
         asked = opened.label((91, 1, on_map(pixel_box(60, 80, 9, 9))))
         opened.answer(Learned, number=asked, labels=8)
         assert fits == ["begun"]
@@ -421,8 +420,8 @@ def interrupted_view(session: SessionHere, monkeypatch: pytest.MonkeyPatch) -> t
 
 @pytest.mark.thorough
 def test_a_view_that_takes_long_gives_way_to_labels_that_wait(opened: SessionHere, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "VIEW_S", 0.0)
-    monkeypatch.setattr(session_module, "SLICE_S", 0.0)
+    monkeypatch.setattr(current_view, "VIEW_S", 0.0)
+    monkeypatch.setattr(current_view, "SLICE_S", 0.0)
     view = opened.view(WHOLE, 200, 150)
     asked = opened.label(*boxes())
     opened.picture(asked, number=view)
@@ -450,14 +449,14 @@ class TestPlaces:
     def test_of_a_large_view_are_said_before_all_of_it_has_been_looked_at(
         self, opened: SessionHere, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(session_module, "SUGGEST_S", 0.0)
-        monkeypatch.setattr(session_module._Room, "idle_work", lambda room: None)
+        monkeypatch.setattr(session_work, "SUGGEST_S", 0.0)
+        monkeypatch.setattr(session_work.SessionWork, "idle_work", lambda work: None)
         opened.label(*boxes())
         opened.answer(Learned, labels=6)
         opened.picture(number=opened.view(WHOLE, 200, 150))
         assert opened.answer(SuggestedPlaces, number=opened.ask(Suggest)).places
-        room = opened.session._room
-        assert sum(map(room._grid.knows, room._plan)) == 1 < len(room._plan)
+        work = opened.session._work
+        assert sum(map(work._grid.knows, work.learning.plan)) == 1 < len(work.learning.plan)
 
     @pytest.mark.thorough
     @pytest.mark.parametrize("kind", [Suggest, Save])
@@ -593,14 +592,14 @@ class TestAModel:
     def test_one_that_is_taken_back_is_not_written_and_what_was_answered_stays(
         self, opened: SessionHere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        asked, taken_back, real = threading.Event(), threading.Event(), session_module.hold_out
+        asked, taken_back, real = threading.Event(), threading.Event(), session_work.hold_out
 
         def wait_for_the_word(*given: Any) -> Any:
             asked.set()
             assert taken_back.wait(30)
             return real(*given)
 
-        monkeypatch.setattr(session_module, "hold_out", wait_for_the_word)
+        monkeypatch.setattr(session_work, "hold_out", wait_for_the_word)
         opened.label(*boxes())
         opened.answer(Learned, labels=6)
         path = tmp_path / "live.safetensors"
@@ -639,7 +638,7 @@ class TestARasterThatCannotBeRead:
             session.open(raster, CLASSES)
             session.answer(Opened)
             session.until_idle()
-            session.session._room._tiles._tiles.clear()  # As other parts of a large raster take their place.
+            session.session._work._tiles._tiles.clear()  # As other parts of a large raster take their place.
             monkeypatch.setattr(RasterSource, "read_with_validity", away)
             session.label(*boxes())
             assert session.answer(Refused, 30).what == "The server is gone."

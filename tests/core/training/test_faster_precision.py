@@ -25,7 +25,7 @@ from false_core.models.header import ENCODER, SEGMENTER
 from false_core.models.model_file import PRECISION, read_card
 from false_core.presets import FINETUNE, PRETRAIN
 from false_core.training import faster_precision, finetuning_cost, pretraining_cost, segmenter_training, trainer
-from false_core.training.faster_precision import LEAST_GAIN, choose_precision
+from false_core.training.faster_precision import FEWEST_BATCHES, LEAST_GAIN, choose_precision
 from false_core.training.pretraining_cost import pretraining_precision
 
 LONG, SHORT = torch.float32, torch.bfloat16
@@ -51,6 +51,7 @@ class TestTheChoice:
         gain: float,
         possible: Sequence[torch.dtype] = BOTH,
         pixels: float = WORTH_TELLING_PIXELS,
+        tested: float = 1.0,
         begun: Sequence[torch.dtype] = (),
         world: World = ALONE,
         feedback: Feedback | None = None,
@@ -62,9 +63,9 @@ class TestTheChoice:
             tests.append(gain)
             return [Speed(gain, 1.0), Speed(1.0, 1.0)]
 
-        return choose_precision(possible, pixels, lambda one: one in begun, speeds, feedback or Feedback(), world), len(
-            tests
-        )
+        told = feedback or Feedback()
+        numbers = choose_precision(possible, pixels, tested, lambda one: one in begun, speeds, told, world)
+        return numbers, len(tests)
 
     @pytest.mark.parametrize(("gain", "numbers"), [(0.9, LONG), (1.24, LONG), (1.25, SHORT), (1.61, SHORT)])
     def test_is_what_is_clearly_faster(self, gain: float, numbers: torch.dtype, listener: Listener) -> None:
@@ -75,6 +76,8 @@ class TestTheChoice:
         assert self.chosen(9.0, possible=BOTH[:1]) == (LONG, 0)
         assert self.chosen(9.0, possible=BOTH[1:]) == (SHORT, 0)
         assert self.chosen(9.0, pixels=WORTH_TELLING_PIXELS - 1) == (LONG, 0)
+        assert self.chosen(9.0, pixels=1e9, tested=1e9 / FEWEST_BATCHES) == (SHORT, 1)
+        assert self.chosen(9.0, pixels=1e9, tested=1.01e9 / FEWEST_BATCHES) == (LONG, 0)
 
     @pytest.mark.parametrize(("begun", "gain"), [(LONG, 9.0), (SHORT, 0.5)])
     def test_stays_that_of_a_run_that_is_gone_on_with(self, begun: torch.dtype, gain: float) -> None:
@@ -162,6 +165,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Clock:
     monkeypatch.delenv("FALSE_PRECISION")
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {INSTRUCTIONS[0]: True}, raising=False)
     monkeypatch.setattr(faster_precision, "is_worth_telling", lambda pixels: True)
+    monkeypatch.setattr(faster_precision, "FEWEST_BATCHES", 0)
     monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
     made = Clock(1.5)
     monkeypatch.setattr(cost, "time", made)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from small_disks import disk_in_memory
 from small_world import CRS, Listener, on_map, pixel_box
 
 from false_core.errors import OutputError
@@ -59,3 +60,22 @@ def test_endings_in_capitals_are_refused_where_the_driver_writes_others(name: st
     with pytest.raises(OutputError, match=f"whose endings have no capitals. Write {better} instead"):
         driver_of(name)
     assert driver_of("a.GPKG") == "GPKG"
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("ending", ["gpkg", "shp", "geojson", "fgb", "sqlite", "kml", "gml"])
+def test_a_disk_that_fills_up_is_said_to_be_full_and_the_earlier_file_stays(tmp_path: Path, ending: str) -> None:
+    shapes = [on_map(pixel_box(n % 90, n // 90, 5, 5)) for n in range(900)]
+    table = geopandas.GeoDataFrame({"name": [f"place {n}" for n in range(900)]}, geometry=shapes, crs=CRS)
+    with disk_in_memory(tmp_path / "disk", "64k") as disk:
+        path = disk.folder / f"out.{ending}"
+        path.write_text("earlier")
+        for kilobytes in (8, 24, 48):
+            disk.remount(f"size={kilobytes}k")
+            with pytest.raises(OutputError, match="disk is full|Is the disk full") as error:
+                write_vector(str(path), table)
+            assert len(str(error.value)) < 250
+            assert [one.name for one in disk.folder.iterdir()] == [path.name] and path.read_text() == "earlier"
+        disk.remount("size=4m")
+        write_vector(str(path), table)
+        assert len(geopandas.read_file(path)) == 900

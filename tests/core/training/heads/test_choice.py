@@ -277,7 +277,24 @@ def test_pixels_that_say_how_sure_it_is_of_the_raster_are_not_those_that_it_lear
     again, _ = compared((A,), {TEXTURE: 4.0})
     assert found.on_raster.shape == (FOLDS * 30, 2) and again.on_raster.shape == (FOLDS * len(labelled.owners), 2)
     assert np.exp(found.on_raster.max(axis=1)).mean() < 0.75 < np.exp(again.on_raster.max(axis=1)).mean()
-    np.testing.assert_array_equal(found.log_probabilities, again.log_probabilities)
+    # They say how far to lean to a class, which is the same for all labels of a fold, and nothing else.
+    first, second = (one.log_probabilities[:, 0] - one.log_probabilities[:, 1] for one in (found, again))
+    fold = (np.arange(SHAPES) // 2 % FOLDS)[labelled.owners[found.held_out]]
+    assert max(np.ptp((first - second)[fold == number]) for number in range(FOLDS)) < 1e-3
+
+
+@pytest.mark.parametrize(("held", "learns", "leans"), [(SHAPES, True, True), (SHAPES, False, False), (11, True, False)])
+def test_what_was_chosen_leans_to_what_covers_the_raster(held: int, learns: bool, leans: bool) -> None:
+    """Not where it learns from labels alone, nor where too few are held out to say what its probabilities are worth."""
+    folds = np.arange(SHAPES) // 2 % FOLDS
+    folds[held:] = ALWAYS_LEARNED
+    first = {TEXTURE: np.tile(np.array([[4.0, 0.0]], np.float32), (30, 1))}
+    shares = []
+    for others in (None, first):
+        found, _ = compared((A,), {TEXTURE: 0.3}, folds, may_learn_from_raster=learns, others=others)
+        assert found.learns_from_raster == learns
+        shares.append((found.log_probabilities.argmax(axis=1) == 0).mean())
+    assert (shares[1] > shares[0] + 0.1) if leans else shares[1] == shares[0]
 
 
 @pytest.mark.parametrize(("held", "checked"), [(0, False), (11, False), (12, True), (SHAPES, True)])

@@ -37,21 +37,25 @@ PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) if os.name == "posix"
 
 
 @contextlib.contextmanager
-def preloaded_python() -> Iterator[list[str]]:
-    """Give the words that stand for ``[sys.executable]`` as long as this lasts.
+def preloaded_python(python: str = sys.executable, variables: dict[str, str] | None = None) -> Iterator[list[str]]:
+    """Give the words that stand for ``[python]`` as long as this lasts.
 
     Where processes cannot be copied well they are just that.
+
+    Args:
+        python: An interpreter with the library.
+        variables: What it is started with; otherwise what this process has.
     """
     if sys.platform != "linux":
-        yield [sys.executable]
+        yield [python]
         return
     with tempfile.TemporaryDirectory() as folder:
         address = os.path.join(folder, "s")  # A path to a socket may have a hundred characters.
-        waiting = subprocess.Popen([sys.executable, __file__, address], stdout=subprocess.PIPE)
+        waiting = subprocess.Popen([python, __file__, address], stdout=subprocess.PIPE, env=variables)
         try:
             assert waiting.stdout is not None
             assert waiting.stdout.readline() == b"ready\n"
-            yield [sys.executable, "-I", "-S", __file__, address]
+            yield [python, "-I", "-S", __file__, address]
         finally:
             waiting.kill()
             waiting.communicate()
@@ -125,13 +129,14 @@ def _become(streams: list[int], arguments: list[str], variables: dict[str, str],
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
-    while arguments[0] == "-u":
+    while arguments[0] in ("-u", "-I"):
         del arguments[0]
     code: Any = 0
     try:
         if arguments[0] == "-c":
             sys.argv[:] = ["-c", *arguments[2:]]
             sys.path[0] = ""
+            sys.modules.pop("false_core.worker", None)  # It runs from its beginning, where the program runs it.
             sys.modules["__main__"] = types.ModuleType("__main__")
             exec(arguments[1], vars(sys.modules["__main__"]))  # noqa: S102 - as Python does with -c.
         elif arguments[0] == "-m":

@@ -1,0 +1,56 @@
+"""Labels and classes that wait for the label file, which another program holds: shown in grey, and said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qgis.core import QgsVectorLayer, QgsWkbTypes
+from qgis.gui import QgsMapCanvas, QgsRubberBand
+from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtGui import QColor
+
+from qgis_false.dock.label_classes import LabelClasses
+from qgis_false.dock.label_edits import LabelEdits
+from qgis_false.translation import tr
+
+
+class WaitingLabels:
+    """The labels and classes that are not in their file yet.
+
+    Args:
+        canvas: Canvas that shows them.
+        labels: The label layer.
+        edits: Its edits, some of which wait.
+        classes: Its classes, which may wait too.
+    """
+
+    def __init__(self, canvas: QgsMapCanvas, labels: QgsVectorLayer, edits: LabelEdits, classes: LabelClasses) -> None:
+        self._canvas, self._labels, self._edits, self._classes = canvas, labels, edits, classes
+        self.shapes = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.PolygonGeometry)
+        self.shapes.setStrokeColor(QColor("#808080"))
+        self.shapes.setFillColor(QColor(128, 128, 128, 60))
+        self.shapes.setLineStyle(Qt.PenStyle.DashLine)
+
+    def show(self) -> None:
+        """Show the labels that wait now."""
+        self.shapes.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
+        for geometry in self._edits.waiting():
+            self.shapes.addGeometry(geometry, self._labels)
+
+    def remove(self) -> None:
+        """Show none any more."""
+        self._canvas.scene().removeItem(self.shapes)
+
+    def words(self) -> str:
+        """Return in words what waits; nothing where nothing does."""
+        waiting, file = len(self._edits.waiting()), Path(self._labels.source().split("|")[0]).name
+        if waiting:
+            return self._edits.problem or tr(
+                "{number} labels wait until another program lets go of {file}: a second QGIS that edits it, a database "
+                "browser or a synchronised folder. Save or end the editing there.",
+                number=waiting,
+                file=file,
+            )
+        if self._classes.are_waiting:
+            return self._classes.problem or tr("The classes are not in {file} yet. It is tried again.", file=file)
+        return ""

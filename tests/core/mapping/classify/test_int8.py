@@ -1,0 +1,274 @@
+"""A map in int8 comes from one network that the model alone decides, is the same file however it comes about, and says how
+good it is; where int8 cannot be had, the map is made in float32, and a sentence says why."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import safetensors.torch
+import torch
+from small_world import Listener, textured_land, write_raster
+
+from false_core.computing.distributed import ALONE
+from false_core.dispatch import run
+from false_core.errors import DeviceError, ModelFileError
+from false_core.feedback import Feedback
+from false_core.inference import int8
+from false_core.jobs import Classify
+from false_core.mapping.classify import numbers
+from false_core.mapping.classify.classify import Classification
+from false_core.mapping.classify.plan import plan_of
+from false_core.mapping.classify.store import DIGITS, JobStart
+from false_core.models.fused import FusedSegmenter, FusedSpec, Member
+from false_core.models.label_crops import CROP_PX, CROPS_PREFIX, UNLABELLED, crops_kept
+from false_core.models.model_file import read_card, read_crops, save_model
+from false_core.models.segmenter import class_probabilities
+
+needs_onnx = pytest.mark.skipif(
+    not (find_spec("onnx") and find_spec("onnxruntime")), reason="onnx or onnxruntime is missing: pip install -e '.[test]'."
+)
+SMALL_STRIPS = {"false_core.inference.tiles.MAX_STRIDE_PX": 256, "false_core.mapping.classify.plan.LEAST_PIXELS": 1}
+
+
+@pytest.fixture(autouse=True)
+def a_network_of_two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its classes are close calls."""
+    monkeypatch.setattr(int8, "MOST_CHANGED", 0.5)
+
+
+@pytest.fixture
+def small_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SMALL_STRIPS.items():
+        monkeypatch.setattr(name, value)
+
+
+def job_of(land: str, model: str, folder: Path, **settings: str) -> Classify:
+    folder.mkdir(exist_ok=True)
+    return Classify(land, model, str(folder / "map.tif"), **{"device": "cpu", "precision": "int8", **settings})
+
+
+def classes_of(path: str) -> np.ndarray:
+    with rasterio.open(path) as file:
+        return file.read(1)
+
+
+class TestTheCropsOfAModel:
+    def test_are_pieces_of_its_raster_with_labels_of_all_classes(self, land: str, model: str) -> None:
+        card = read_card(model)
+        crops = read_crops(model, card)
+        assert crops is not None
+        assert len(crops.pixels) == min(crops_kept(4), 12)
+        assert {*crops.targets.unique().tolist()} == {0, 1, 2, UNLABELLED}
+        # The raster is narrower than a crop: what lies beyond it is neither data nor labelled.
+        with rasterio.open(land) as file:
+            valid = file.read(1) != 0
+            whole = card.normalisation.apply(np.where(valid, file.read().astype(np.float32), np.nan))
+        assert whole.shape[1:] == (120, 170)
+        corners = [
+            column
+            for column in range(170 - CROP_PX + 1)
+            if np.array_equal(whole[:, :, column : column + CROP_PX].astype(np.float16), crops.pixels[0, :, :120].numpy())
+        ]
+        assert corners
+        assert not crops.pixels[:, :, 120:].any()
+        assert bool((crops.targets[:, 120:] == UNLABELLED).all())
+        assert bool((crops.targets[0, :120].numpy() == UNLABELLED)[~valid[:, corners[0] : corners[0] + CROP_PX]].all())
+
+    def test_are_refused_where_they_are_none(self, model: str, tmp_path: Path) -> None:
+        tensors = safetensors.torch.load_file(model)
+        with safetensors.safe_open(model, "pt") as file:
+            header = file.metadata()
+        for name, broken in (
+            ("pixels", tensors[f"{CROPS_PREFIX}pixels"][..., :9]),
+            ("pixels", tensors[f"{CROPS_PREFIX}pixels"] * torch.inf),
+            ("targets", tensors[f"{CROPS_PREFIX}targets"] * 0 + 3),
+        ):
+            path = str(tmp_path / "m.safetensors")
+            safetensors.torch.save_file({**tensors, f"{CROPS_PREFIX}{name}": broken.contiguous()}, path, header)
+            with pytest.raises(ModelFileError, match="crops around its labels cannot be read"):
+                read_crops(path, read_card(path))
+
+    def test_are_not_kept_of_very_many_bands(self) -> None:
+        assert [crops_kept(bands) for bands in (3, 13, 100, 1000)] == [16, 9, 1, 0]
+
+
+@needs_onnx
+@pytest.mark.thorough
+class TestAMapInInt8:
+    def test_is_the_same_in_one_go_and_in_parts_and_quantised_once(
+        self, model: str, small_strips: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener
+    ) -> None:
+        land = write_raster(tmp_path / "strip.tif", textured_land(300, 900), nodata=0)
+        whole = job_of(land, model, tmp_path / "whole", report=str(tmp_path / "report.html"))
+        run(whole, listener)
+        assert "The network computes in int8." in listener.infos
+        told = re.search(r"Of [\d,]+ labelled pixels that the model keeps, .* right in int8 .* float32\..*", listener.infos)
+        assert told
+        page = (tmp_path / "report.html").read_text("utf-8")
+        assert "Precision: int8<" in page
+        assert told.group() in page
+        int8._int8_segmenter.cache_clear()
+        monkeypatch.setattr(int8, "_onnx_in_int8", lambda *given: pytest.fail("It is kept."))
+        monkeypatch.setattr(int8, "_agreement", lambda *given: pytest.fail("It is kept."))
+        again = job_of(land, model, tmp_path / "again")
+        feedback = Feedback()
+        plan = plan_of(again, feedback)
+        assert len(plan.strips) > 1
+        with Classification(again, JobStart.of([again.output], ALONE), ALONE.share, feedback) as first:
+            first._own = first._own[1:]
+            first.compute()
+            assert first._store.number(DIGITS) == 7
+        run(again, listener)
+        assert f"Going on with {len(plan.strips) - 1} of {len(plan.strips)} strips" in listener.infos
+        assert Path(again.output).read_bytes() == Path(whole.output).read_bytes()
+
+    def test_differs_in_few_pixels_where_the_head_has_frozen_encoders(self, model: str, tmp_path: Path) -> None:
+        torch.manual_seed(0)
+        card, crops = read_card(model), read_crops(model, read_card(model))
+        members = (Member(("encoder 0 at 1", "encoder 0 at 2", "spectrum"), 1.0),)
+        spec = FusedSpec((card.encoder,), ((1, 2),), members)
+        network = FusedSegmenter(spec, 4, 3).eval()
+        for weights in network.weights.values():
+            weights.copy_(torch.randn_like(weights))
+        path = str(tmp_path / "model.safetensors")
+        save_model(path, dataclasses.replace(card, head=spec, decoder=""), network, crops=crops)
+        made = int8.int8_segmenter(path)
+        assert made.network.stride == network.stride
+        assert crops is not None
+        image = crops.pixels[:1].float()
+        short, long = class_probabilities(made.network, image), class_probabilities(network, image)
+        assert 0 < float((short - long).abs().mean()) < 0.1
+        assert 0 <= made.agreement.changed < 0.2
+        assert made.agreement.labelled == int((crops.targets != UNLABELLED).sum())
+
+
+def without(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, name, None)
+
+
+@pytest.fixture
+def without_crops(model: str, tmp_path: Path) -> str:
+    """The model as an earlier version wrote it."""
+    tensors = {n: t for n, t in safetensors.torch.load_file(model).items() if not n.startswith(CROPS_PREFIX)}
+    with safetensors.safe_open(model, "pt") as file:
+        header = file.metadata()
+    safetensors.torch.save_file(tensors, tmp_path / "old.safetensors", header)
+    return str(tmp_path / "old.safetensors")
+
+
+@needs_onnx
+class TestFloat32IsTakenWhere:
+    def warned(self, model: str, land: str, tmp_path: Path, listener: Listener) -> str:
+        job = job_of(land, model, tmp_path / "out")
+        int8._int8_segmenter.cache_clear()
+        own = numbers.own_precision(job, plan_of(job, Feedback()), torch.device("cpu"), listener.feedback)
+        assert own == torch.float32
+        return listener.warnings
+
+    @pytest.mark.thorough
+    def test_onnxruntime_is_missing(
+        self, land: str, model: str, tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        without("onnxruntime", monkeypatch)
+        short, exact = (job_of(land, model, tmp_path / name, precision=name) for name in ("int8", "float32"))
+        run(short, listener)
+        run(exact)
+        assert (classes_of(short.output) == classes_of(exact.output)).all()
+        assert re.search(
+            r"int8 take the package onnxruntime, which is not installed in the compute environment\. The map is made in "
+            r"float32\. In QGIS, run Set up the compute environment.* -m pip install onnxruntime",
+            listener.warnings,
+        )
+
+    def test_the_model_keeps_no_crops(self, land: str, without_crops: str, tmp_path: Path, listener: Listener) -> None:
+        said = self.warned(without_crops, land, tmp_path, listener)
+        assert "keeps no crops around its labels" in said
+        assert said.endswith("The map is made in float32. Fine-tune it again.")
+
+    def test_there_is_no_encoder(self, land: str, model: str, tmp_path: Path, listener: Listener) -> None:
+        spec = FusedSpec((), (), (Member(("spectrum",), 1.0),))
+        path = str(tmp_path / "spectrum.safetensors")
+        save_model(path, dataclasses.replace(read_card(model), head=spec, decoder=""), FusedSegmenter(spec, 4, 3))
+        assert "has no encoder that int8 would make faster" in self.warned(path, land, tmp_path, listener)
+
+    def test_the_network_cannot_be_exported(
+        self, land: str, model: str, tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fails(*given: object) -> bytes:
+            raise RuntimeError("Unsupported operator\nand much more")
+
+        monkeypatch.setattr(int8, "_onnx_in_int8", fails)
+        monkeypatch.setattr(int8, "INT8_FORMAT", 0)  # Nothing is kept of it.
+        said = self.warned(model, land, tmp_path, listener)
+        assert "cannot be computed in int8 (Unsupported operator). The map is made in float32." in said
+
+    def test_many_pixels_would_get_another_class(
+        self, land: str, model: str, tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(int8, "MOST_CHANGED", -1.0)
+        assert "of the pixels around the labels of the model would get another class" in self.warned(
+            model, land, tmp_path, listener
+        )
+
+    def test_it_is_no_faster(
+        self, land: str, model: str, tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(numbers, "times_as_fast", lambda *given: 0.9)
+        assert "int8 is no faster on this computer (0.9 times as fast as float32). The map" in self.warned(
+            model, land, tmp_path, listener
+        )
+        # Others have begun with it: their strips are gone on with.
+        job = job_of(land, model, tmp_path / "out")
+        plan = plan_of(job, Feedback())
+        own = numbers.own_precision(job, plan, torch.device("cpu"), listener.feedback, must_be_faster=False)
+        assert own == torch.int8
+
+    def test_there_is_a_gpu(self, land: str, model: str, tmp_path: Path, listener: Listener) -> None:
+        job = job_of(land, model, tmp_path / "out")
+        own = numbers.own_precision(job, plan_of(job, Feedback()), torch.device("mps"), listener.feedback)
+        assert own == torch.float32
+        assert listener.warnings == "Maps in int8 are made on CPUs. This one is made in float32."
+
+
+@needs_onnx
+def test_the_speed_is_that_of_tiles_in_int8_and_in_float32(
+    land: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(job_of(land, model, tmp_path / "out"), Feedback())
+    cpu = torch.device("cpu")
+    assert numbers.times_as_fast(plan, model, cpu, Feedback()) is None  # A small map is made before it is known.
+    monkeypatch.setattr("false_core.computing.cost.TEST_S", 0.0)
+    monkeypatch.setattr(numbers, "is_worth_telling", lambda pixels: True)
+    times = numbers.times_as_fast(plan, model, cpu, Feedback())
+    assert times is not None
+    assert times > 0
+    monkeypatch.setattr(numbers, "is_worth_telling", lambda pixels: False)
+    assert numbers.times_as_fast(plan, model, cpu, Feedback()) == pytest.approx(times, rel=1e-3)
+    wanted = f"A tile takes {100 / times:.0f} % of the time that it takes in float32. Of "
+    assert numbers.about_int8(plan, model, Feedback()).startswith(wanted)
+
+
+def test_a_part_that_others_computed_in_int8_is_not_gone_on_with_otherwise(
+    land: str, without_crops: str, tmp_path: Path, listener: Listener
+) -> None:
+    class Begun:
+        path = tmp_path
+
+        def number(self, what: str) -> int:
+            return 7
+
+        def put_if_absent(self, what: str, number: int) -> int:
+            return 7
+
+    job = job_of(land, without_crops, tmp_path / "out")
+    with pytest.raises(DeviceError):
+        numbers.agreed_precision(
+            Begun(), job, plan_of(job, Feedback()), torch.device("cpu"), listener.feedback  # type: ignore[arg-type]
+        )  # fmt: skip

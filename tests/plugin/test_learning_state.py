@@ -1,0 +1,27 @@
+"""The state of what a session learns: a refusal is told of labels alone, and nothing is kept of what it has answered."""
+
+from __future__ import annotations
+
+from false_core.session_protocol import Learned
+from qgis_false.dock.learning_state import LearningState
+
+
+def test_of_a_session_that_goes_on_for_days_only_what_is_not_answered_is_kept():
+    state = LearningState()
+    for number in range(1, 5001):
+        state.send(number, more=False)
+        if number % 10 == 0:
+            state.learn(Learned(number - 3, number, 0, 0))
+    assert state._unanswered == {4998, 4999, 5000}
+
+
+def test_the_refusal_of_labels_is_told_and_that_of_anything_else_is_not():
+    state = LearningState()
+    state.send(7, more=False)
+    state.refuse(8, "There is no map yet.")
+    assert "There is no map yet." not in state.words(True, None)
+    state.refuse(7, "Label 1 has the class code 300.")
+    assert state.words(True, None) == "Label 1 has the class code 300."
+    assert not state._unanswered and state.sent_by == 0
+    state.send(9, more=False)
+    assert "300" not in state.words(True, None)
