@@ -145,6 +145,26 @@ def test_what_is_chosen_reaches_the_steps_and_the_file(
     assert precision_in_file(job) == "bfloat16"
 
 
+def test_the_speed_of_many_crops_at_a_time_is_not_taken_for_that_of_few(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FALSE_CACHE", str(tmp_path))
+    tested: list[int] = []
+
+    class Counted(segmenter_training.SegmenterTrainer):
+        def train_on(self, batch: Any) -> Any:
+            tested.append(len(batch.windows))
+
+    monkeypatch.setattr(finetuning_cost, "SegmenterTrainer", Counted)
+    monkeypatch.setattr(cost, "TEST_S", 0.0)
+    raster = SimpleNamespace(source=SimpleNamespace(bands=(1,)), annotation=SimpleNamespace(classes=(1, 2)))
+    settings = replace(FINETUNE["quick"], encoder="test_resnet", crop_size=64)
+    for crops in (2, 4, 2):
+        finetuning_cost._speeds(replace(settings, batch_size=crops), raster, torch.device("cpu"), [LONG], Feedback())  # type: ignore[arg-type]
+    assert list(dict.fromkeys(tested)) == [2, 4]
+    assert tested.count(2) == tested.count(4)
+
+
 class Clock:
     """A clock that only steps of a training move on: in bfloat16 by a second, in float32 by as many as it gains."""
 
