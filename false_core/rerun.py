@@ -17,13 +17,14 @@ import torch
 
 from false_core import jobs
 from false_core.computing.device import choose_device
+from false_core.computing.precision import NAMES_IN_TRAINING, of_training, precisions_in_training, trained_again_in
 from false_core.dispatch import run
 from false_core.errors import InputError, OutputError, RequestError
 from false_core.events import Event
 from false_core.feedback import Feedback
 from false_core.models.header import AREA_CLASSIFIER, ENCODER, SEGMENTER
 from false_core.models.label_crops import CROPS_PREFIX
-from false_core.models.model_file import read_card
+from false_core.models.model_file import PRECISION, STAGES, ModelCard, read_card
 from false_core.models.record import Record, file_fingerprint, here, made_with, read_by, read_record
 from false_core.raster.imagery import find_rasters
 from false_core.training.stages import read_stages
@@ -51,12 +52,15 @@ class Plan:
     Attributes:
         job: The job to run; its outputs are empty where they have not been named.
         inputs: Inputs that the job reads.
-        tools: Tools of another version, and devices that are others: name, then, now.
+        tools: Tools of another version, and devices and numbers of a training that are others: name, then, now.
+        numbers: Numbers that the network was trained in, to be taken again; None where it was not trained, or its stages
+            in different ones.
     """
 
     job: jobs.Job
     inputs: tuple[Input, ...]
     tools: tuple[tuple[str, str, str], ...]
+    numbers: torch.dtype | None = None
 
     @property
     def is_the_same(self) -> bool:
@@ -81,10 +85,12 @@ def plan(model: str, output: str, report: str | None = None, replaced: Mapping[s
         target["output"] = str(Path(output).with_suffix(".gpkg"))
     job = jobs.from_mapping({**_fields(record, replaced or {}), **target, **({"report": report} if report else {})})
     assert isinstance(job, (jobs.Pretrain, jobs.Finetune, jobs.ClassifyAreas))  # A record says nothing else.
-    now = made_with(choose_device(job.device, Feedback(lambda event: None)))
+    device = choose_device(job.device, Feedback(lambda event: None))
+    now = made_with(device)
     tools = tuple((name, then, now.get(name, "")) for name, then in record.made_with.items() if then != now.get(name, ""))
+    numbers, others = _numbers(card, device)
     with network_closed(unless=False):
-        return Plan(job, tuple(_inputs(job, record)), tools)
+        return Plan(job, tuple(_inputs(job, record)), tools + others, numbers)
 
 
 def rerun(
@@ -101,11 +107,25 @@ def rerun(
         if os.path.realpath(path) == os.path.realpath(model) or (os.path.exists(path) and os.path.samefile(path, model)):
             raise OutputError(f"{path} is the model that is to be made again.", "Choose another file.")
     (output,) = (path for name, path in jobs.outputs(plan.job).items() if name in TARGET_OF_KIND.values())
-    run(plan.job, on_event, cancel)
+    with trained_again_in(plan.numbers):
+        run(plan.job, on_event, cancel)
     then, now = map(_weights, (model, output))
     if {name: tensor.shape for name, tensor in then.items()} != {name: tensor.shape for name, tensor in now.items()}:
         return float("inf")
     return max(float((then[name].double() - now[name].double()).abs().max()) for name in then if then[name].numel())
+
+
+def _numbers(card: ModelCard, device: torch.device) -> tuple[torch.dtype | None, tuple[tuple[str, str, str], ...]]:
+    """Return the numbers that a model was trained in, and what is to be said where this device would take others."""
+    stages = card.provenance.get(STAGES) if card.kind == ENCODER else None
+    methods = [one.get("method") for one in stages if isinstance(one, dict)] if isinstance(stages, list) else [card.method]
+    then = list(dict.fromkeys(str(one[PRECISION]) for one in methods if isinstance(one, dict) and PRECISION in one))
+    if not then:
+        return None, ()
+    numbers = NAMES_IN_TRAINING.get(then[0]) if len(then) == 1 else None
+    with trained_again_in(numbers):
+        now = [of_training(device, one) for one in precisions_in_training(device, mixed=True)]
+    return numbers, () if numbers is not None and now == then else ((PRECISION, ", ".join(then), " or ".join(now)),)
 
 
 def _weights(path: str) -> dict[str, torch.Tensor]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import platform
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,6 +26,8 @@ OUT_OF_MEMORY = re.compile(
 )
 """Phrases of errors of no class of their own that say that memory ran out: of the driver, pinned memory, Apple's GPUs, NCCL
 and Triton, of cuBLAS and its like (CUBLAS_STATUS_ALLOC_FAILED), of cuDNN 9, and of the CPU."""
+PROCESSORS = Path("/proc/cpuinfo")
+"""Where Linux tells what its processors are."""
 
 
 def choose_device(request: str, feedback: Feedback) -> torch.device:
@@ -75,6 +80,16 @@ def describe(device: torch.device) -> str:
     if device.type == "mps":
         return "the Apple GPU (mps)"
     return f"the CPU ({torch.get_num_threads()} threads)"
+
+
+@functools.cache
+def processor() -> str:
+    """Return the name of the processor, as far as the system tells it."""
+    with contextlib.suppress(OSError):
+        told = re.search(r"^model name\s*:\s*(.+)$", PROCESSORS.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+        if told:
+            return told.group(1).strip()
+    return platform.processor()
 
 
 def check(job: Check, feedback: Feedback) -> dict[str, Any]:

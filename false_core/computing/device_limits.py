@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from false_core.computing.device import describe, memory_of
+from false_core.computing.device import describe, memory_of, processor
 from false_core.errors import OutputError
 from false_core.outputs.publish import published
 from false_core.settings import cache_folder
@@ -23,13 +23,14 @@ class DeviceLimit:
 
     Args:
         what: The thing that is counted, for example ``"tiles at a time"``.
-        device: The device. Another GPU or another version of PyTorch is another device.
+        device: The device. Another GPU, another processor or another version of PyTorch is another device.
         decisive: All other values that the limit depends on. Values that look alike are taken to be alike.
     """
 
     def __init__(self, what: str, device: torch.device, *decisive: Any) -> None:
         self._path = cache_folder() / FILE_NAME
-        text = json.dumps([what, describe(device), memory_of(device), torch.__version__, decisive], default=str)
+        name = f"{processor()}, {describe(device)}" if device.type == "cpu" else describe(device)
+        text = json.dumps([what, name, memory_of(device), torch.__version__, decisive], default=str)
         self._key = hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def number(self) -> int | None:

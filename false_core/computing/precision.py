@@ -18,7 +18,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import Enum
 
 import torch
@@ -38,6 +40,11 @@ STEPS_OF_A_SCALE = 500
 """Steps without an overflow after which twice as much is tried."""
 INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 """Instructions of CPUs that were built for bfloat16, as PyTorch calls them. Versions that cannot tell compute in float32."""
+NAMES_IN_TRAINING = {
+    "float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16,
+}  # fmt: skip
+"""The numbers by the name that ``of_training`` gives them."""
+_AGAIN: ContextVar[torch.dtype | None] = ContextVar("trained_again_in", default=None)
 
 
 class Use(Enum):
@@ -98,11 +105,24 @@ def precisions_in_training(device: torch.device, mixed: bool) -> tuple[torch.dty
     Args:
         mixed: True where it takes short numbers on devices built for them, unless ``FALSE_PRECISION`` says float32.
     """
-    if not mixed or resolved(AUTO_PRECISION) == FLOAT32:
+    again = _AGAIN.get()
+    if not mixed or resolved(AUTO_PRECISION) == FLOAT32 or again == torch.float32:
         return (torch.float32,)
     built = built_for(device, Use.TRAINING)
+    if again == built:
+        return (built,)
     # There encoders differ in what they gain: one loses a tenth of its speed, another gains half of it.
     return (torch.float32, built) if device.type == "cpu" and built != torch.float32 else (built,)
+
+
+@contextmanager
+def trained_again_in(numbers: torch.dtype | None) -> Iterator[None]:
+    """Have trainings take the numbers that one took before, where they can; None: those that they would take anyway."""
+    token = _AGAIN.set(numbers)
+    try:
+        yield
+    finally:
+        _AGAIN.reset(token)
 
 
 def in_words(numbers: torch.dtype) -> str:

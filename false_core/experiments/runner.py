@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import threading
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from false_core import __version__, jobs
+from false_core.computing.device import choose_device
 from false_core.dispatch import run
 from false_core.errors import Cancelled, FalseError, OutputError
 from false_core.events import INFO, WARNING, Event, Message, Progress
@@ -45,6 +47,7 @@ OPEN_FILES = 8192
 """A dataset of hundreds of tiles has each of them open in several threads; some systems allow 1024 files."""
 _SHARES = {"pretrain": 0.5, "finetune": 0.35, "classify": 0.15}
 """Shares of a cell's time, for the progress shown."""
+PRECISION_VARIABLE = "FALSE_PRECISION"
 LEAST_TO_JUDGE_BY = 0.02
 """Share of the experiment after which the time left is told."""
 
@@ -115,7 +118,8 @@ class _Runner:
                 title = cell_title(cell, self._experiment)
                 progress = _CellProgress(self._on_event, number, len(missing), title, began, self._said)
                 try:
-                    results[cell] = result = self._run_cell(cell, progress)
+                    with _alike_on_cpus(self._experiment.device):
+                        results[cell] = result = self._run_cell(cell, progress)
                     self._say(f"{title}: {_in_short(self._experiment, result)}")
                 except Cancelled:
                     raise
@@ -458,6 +462,26 @@ class _CellProgress:
 def _in_short(experiment: Experiment, result: RunResult) -> str:
     scored = scored_of(experiment, result)
     return "; ".join(f"{name} OA {s.whole['oa']:.3f}, mIoU {s.whole['miou']:.3f}" for name, s in scored.items())
+
+
+@contextmanager
+def _alike_on_cpus(device: str) -> Iterator[None]:
+    """Have the jobs of a cell compute in float32 where they run on a CPU.
+
+    Else a processor, or a test of its speed, would decide which cells of a table compute in short numbers.
+    """
+    if choose_device(device, Feedback()).type != "cpu":
+        yield
+        return
+    before = os.environ.get(PRECISION_VARIABLE)
+    # For threads and processes of the jobs too.
+    os.environ[PRECISION_VARIABLE] = jobs.FLOAT32
+    try:
+        yield
+    finally:
+        del os.environ[PRECISION_VARIABLE]
+        if before is not None:
+            os.environ[PRECISION_VARIABLE] = before
 
 
 def _allow_open_files() -> None:

@@ -105,7 +105,8 @@ def decoder_precision(
     crops = settings.batch_size / world.share.world_size * (settings.steps + settings.refit_steps)
     return choose_precision(
         possible,
-        crops / _crops_tested(settings, device),
+        settings.crop_size**2 * crops,
+        settings.crop_size**2 * _crops_tested(settings, device),
         lambda numbers: Checkpoint(job, settings, device, numbers, feedback, world).is_there,
         lambda: _speeds(settings, raster, device, possible, feedback),
         feedback,
@@ -152,7 +153,7 @@ def _speeds(
 
         return [partial(step, one) for one in numbers]
 
-    decisive = (settings.encoder, settings.decoder, size, settings.freeze, settings.auxiliary, bands, classes)
+    decisive = (settings.encoder, settings.decoder, size, settings.freeze, settings.auxiliary, bands, classes, crops)
     tests = [SpeedTest("crop of fine-tuning", device, *decisive, in_words(one)) for one in numbers]
     return run_by_turns(tests, steps, feedback)
 

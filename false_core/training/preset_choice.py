@@ -15,7 +15,7 @@ from torch import nn
 from false_core.computing.cost import SpeedTest, time_in_words
 from false_core.computing.device import describe, is_out_of_memory, memory_of
 from false_core.computing.distributed import ALONE, World
-from false_core.computing.precision import autocast, precisions_in_training
+from false_core.computing.precision import autocast, in_words, precisions_in_training
 from false_core.feedback import Feedback
 from false_core.presets import PRETRAIN
 
@@ -81,8 +81,10 @@ def preset_of(seconds: float) -> str:
 
 def _flop_per_s(device: torch.device, feedback: Feedback) -> float:
     """Return the speed of a device in training, in the numbers of that device; next to nothing where its memory runs out."""
+    numbers = precisions_in_training(device, mixed=True)[0]
+    test = SpeedTest("GFLOP of training", device, in_words(numbers))
     try:
-        speed = SpeedTest("GFLOP of training", device).run(lambda: _trained_block(device), feedback)
+        speed = test.run(lambda: _trained_block(device, numbers), feedback)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -90,7 +92,7 @@ def _flop_per_s(device: torch.device, feedback: Feedback) -> float:
     return 1e9 / speed.seconds
 
 
-def _trained_block(device: torch.device) -> Callable[[], int]:
+def _trained_block(device: torch.device, numbers: torch.dtype) -> Callable[[], int]:
     """Return what trains a block of ResNet-50 for one step, and says how many GFLOP that takes."""
     layers = [
         *(nn.Conv2d(_WIDE, _NARROW, 1, bias=False), nn.BatchNorm2d(_NARROW), nn.ReLU(inplace=True)),
@@ -100,7 +102,6 @@ def _trained_block(device: torch.device) -> Callable[[], int]:
     block: nn.Module = nn.Sequential(*layers).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     views = torch.randn(_VIEWS, _WIDE, _SIDE, _SIDE, device=device).contiguous(memory_format=torch.channels_last)
     views.requires_grad_()
-    numbers = precisions_in_training(device, mixed=True)[0]
 
     def step() -> int:
         with autocast(device, numbers):

@@ -37,13 +37,14 @@ REPORT_S = 8.0
 def pretraining_precision(start: Pretraining, job: Pretrain, feedback: Feedback, world: World = ALONE) -> torch.dtype:
     """Return the numbers that a pretraining computes with that begins with ``start``."""
     settings = start.settings
-    possible = precisions_in_training(start.device, settings.mixed_precision)
-    if not METHOD_CLASSES[settings.method].by_gradients:
-        possible = possible[:1]
-    batches = start.steps * settings.batch_size / world.share.world_size / _patches_tested(start)
+    # What is computed without gradients is computed in long numbers, on every device.
+    mixed = settings.mixed_precision and METHOD_CLASSES[settings.method].by_gradients
+    possible = precisions_in_training(start.device, mixed)
+    patches = start.steps * settings.batch_size / world.share.world_size
     return choose_precision(
         possible,
-        batches,
+        2 * settings.crop_size**2 * patches,
+        2 * settings.crop_size**2 * _patches_tested(start),
         lambda numbers: Checkpoint(job, settings, start.device, numbers, feedback, world).is_there,
         lambda: _speeds(start, possible, job.seed, feedback),
         feedback,

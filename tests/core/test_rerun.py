@@ -13,15 +13,18 @@ import pytest
 import rasterio
 import rasterio.shutil
 import safetensors.torch
+import torch
 from small_world import FROM_NOTHING, label_boxes, on_map, textured_land, write_labels, write_raster
 
 from false_core import jobs, rerun
 from false_core.cli import main
+from false_core.computing.precision import INSTRUCTIONS, trained_again_in
 from false_core.dispatch import run
 from false_core.errors import ModelFileError, OutputError, RequestError
 from false_core.jobs import Finetune, Pretrain
 from false_core.models.from_file import segmenter_from
-from false_core.models.model_file import MADE_BY, read_card, save_model
+from false_core.models.header import ENCODER
+from false_core.models.model_file import MADE_BY, PRECISION, STAGES, ModelCard, read_card, save_model
 from false_core.models.record import SAMPLE_BYTES, SAMPLES_HASHED, file_fingerprint, read_record
 
 pytestmark = pytest.mark.thorough
@@ -140,6 +143,84 @@ class TestARerun:
         output = str(tmp_path / "again.safetensors")
         plan = rerun.plan(made.encoder, output)
         assert rerun.rerun(plan, made.model) == float("inf")
+
+
+@pytest.fixture
+def with_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor that was built for bfloat16."""
+    monkeypatch.delenv("FALSE_PRECISION")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {INSTRUCTIONS[0]: True}, raising=False)
+
+
+class TestTheNumbersOfATraining:
+    @pytest.mark.parametrize("numbers", [torch.float32, torch.bfloat16], ids=str)
+    def test_are_taken_again(
+        self,
+        numbers: torch.dtype,
+        made: World,
+        with_instructions: None,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        path, output = str(tmp_path / "e.safetensors"), str(tmp_path / "again.safetensors")
+        job = Finetune(
+            made.raster, made.labels, "cover", path, made.encoder, preset="quick", device="cpu", head="network", steps=1
+        )
+        with trained_again_in(numbers):
+            run(job)
+        # A test of speed would take the others now.
+        others = torch.bfloat16 if numbers == torch.float32 else torch.float32
+        monkeypatch.setattr(
+            "false_core.training.finetuning_cost.choose_precision",
+            lambda possible, *more: others if others in possible else possible[0],
+        )
+        plan = rerun.plan(path, output)
+        assert plan.is_the_same
+        assert rerun.rerun(plan, path) == 0
+        assert read_card(output).method[PRECISION] == str(numbers).removeprefix("torch.")
+        assert Path(output).read_bytes() == Path(path).read_bytes()
+
+    def test_that_cannot_be_taken_again_are_said(
+        self, made: World, with_instructions: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        card = self.trained_in(made, "bfloat16")
+        assert self.differences(card, monkeypatch) == ()
+        assert self.differences(self.trained_in(made, "float16"), monkeypatch) == (
+            ("precision", "float16", "float32 or bfloat16"),
+        )
+        monkeypatch.setenv("FALSE_PRECISION", "float32")
+        assert self.differences(card, monkeypatch) == (("precision", "bfloat16", "float32"),)
+        monkeypatch.setenv("FALSE_PRECISION", "auto")
+        monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+        assert self.differences(card, monkeypatch) == (("precision", "bfloat16", "float32"),)
+
+    def test_of_stages_are_said_where_they_are_different(
+        self, made: World, with_instructions: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        card = read_card(made.encoder, ENCODER)
+
+        def after(first: str) -> ModelCard:
+            stages = [{"method": {PRECISION: first}}, {"method": {PRECISION: "bfloat16"}}, "no stage"]
+            return replace(card, provenance={**card.provenance, STAGES: stages})
+
+        assert self.differences(after("bfloat16"), monkeypatch) == ()
+        assert self.differences(after("float32"), monkeypatch) == (
+            ("precision", "float32, bfloat16", "float32 or bfloat16"),
+        )
+
+    @staticmethod
+    def trained_in(made: World, numbers: str) -> ModelCard:
+        card = read_card(made.model)
+        return replace(card, method={**card.method, PRECISION: numbers})
+
+    @staticmethod
+    def differences(card: ModelCard, monkeypatch: pytest.MonkeyPatch) -> tuple[tuple[str, str, str], ...]:
+        """Return what is different now of a model with such a card."""
+        with monkeypatch.context() as patch:
+            patch.setattr(rerun, "read_card", lambda path: card)
+            plan = rerun.plan("m.safetensors", "again.safetensors")
+        assert plan.is_the_same == (not plan.tools)
+        return plan.tools
 
 
 class TestTheRecord:

@@ -9,7 +9,7 @@ import torch
 from small_world import Listener
 from two_cards import Event, TwoCards
 
-from false_core.computing.device import choose_device, is_out_of_memory
+from false_core.computing.device import choose_device, is_out_of_memory, processor
 from false_core.computing.device_limits import WEEK_S, DeviceLimit
 from false_core.computing.threads import BackgroundWriter, prefetch
 from false_core.dispatch import run
@@ -159,6 +159,23 @@ class TestOutOfMemory:
     )
     def test_is_not_seen_in_other_failures(self, words: str) -> None:
         assert not is_out_of_memory(RuntimeError(words))
+
+
+def test_a_limit_is_that_of_one_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FALSE_CACHE", str(tmp_path))
+    cpu, told = torch.device("cpu"), tmp_path / "cpuinfo"
+
+    def on(name: str) -> DeviceLimit:
+        told.write_text(f"processor\t: 0\nmodel name\t: {name}\ncpu MHz\t\t: 2000.5\n")
+        monkeypatch.setattr("false_core.computing.device.PROCESSORS", told)
+        processor.cache_clear()
+        return DeviceLimit("nanoseconds", cpu)
+
+    try:
+        on("EPYC 9654").remember(7)
+        assert [on(name).number() for name in ("EPYC 9654", "EPYC 7763")] == [7, None]
+    finally:
+        processor.cache_clear()
 
 
 class TestALimitFoundAsMemoryRanOut:

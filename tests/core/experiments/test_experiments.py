@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.features
+import torch
 from affine import Affine
 from small_world import (
     BORDER,
@@ -32,6 +33,7 @@ from small_world import (
     write_raster,
 )
 
+from false_core.computing.precision import INSTRUCTIONS, Use, precision_of, precisions_in_training
 from false_core.errors import Cancelled, FalseError, InputError, OutOfMemoryError, RequestError
 from false_core.experiments import runner
 from false_core.experiments.cells import Cell, Variant, cell_key, cell_title, encoder_key, expand
@@ -58,6 +60,7 @@ from false_core.experiments.runner import run_experiment
 from false_core.experiments.scoring import Tally, score_map
 from false_core.experiments.tables import ALL_IMAGES, difference, group_results, scores_of, spread, write_csv
 from false_core.feedback import Feedback
+from false_core.jobs import Job
 from false_core.labels.annotation import IGNORE
 from false_core.labels.reading import read_annotation
 from false_core.raster.classes import ClassTable, LandCoverClass
@@ -134,6 +137,24 @@ def of_kind(kind: str, folder: Path) -> str:
 def pieces(text: str) -> list[str]:
     """Return a text without its marks and breaks, for looking things up."""
     return " ".join(text.split()).split("<h2>")
+
+
+def test_all_cells_compute_in_float32_on_a_cpu(
+    config: Write, land_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FALSE_PRECISION", "auto")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {INSTRUCTIONS[0]: True}, raising=False)
+    cpu, seen = torch.device("cpu"), []
+
+    def noted(job: Job, *more: object) -> None:
+        seen.append((*precisions_in_training(cpu, mixed=True), precision_of(cpu, Use.DECODER)))
+        raise InputError("enough")
+
+    assert torch.bfloat16 in precisions_in_training(cpu, mixed=True)
+    monkeypatch.setattr(runner, "run", noted)
+    run_experiment(read_experiment(config(land_config(land_folder, tmp_path / "out"))))
+    assert seen and set(seen) == {(torch.float32, torch.float32)}
+    assert os.environ["FALSE_PRECISION"] == "auto"
 
 
 class TestConfig:

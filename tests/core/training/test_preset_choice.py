@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from false_core.computing import cost
 from false_core.computing.cost import Speed, SpeedTest
 from false_core.computing.distributed import World
 from false_core.events import Event, Message
@@ -107,6 +109,21 @@ class TestWhatIsSaid:
         assert choose_preset("auto", torch.device("meta"), Feedback(events.append), WithSlowerOne()) == "quick"
         assert "about 2.0 hours" in " ".join(event.text for event in events if isinstance(event, Message))
 
+    def test_is_not_what_was_found_in_other_numbers(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        tested: list[torch.dtype] = []
+
+        def block(device: torch.device, numbers: torch.dtype) -> Callable[[], int]:
+            tested.append(numbers)
+            return lambda: 1
+
+        monkeypatch.setenv("FALSE_CACHE", str(tmp_path))
+        monkeypatch.setattr(cost, "TEST_S", 0.0)
+        monkeypatch.setattr(preset_choice, "_trained_block", block)
+        for numbers in (torch.bfloat16, torch.float32, torch.bfloat16):
+            monkeypatch.setattr(preset_choice, "precisions_in_training", lambda *given, numbers=numbers, **more: (numbers,))
+            choose_preset("auto", torch.device("meta"), Feedback())
+        assert tested == [torch.bfloat16, torch.float32]
+
     def test_a_preset_that_is_asked_for_is_taken(self) -> None:
         assert choose_preset("standard", torch.device("cpu"), Feedback()) == "standard"
 
@@ -115,7 +132,7 @@ def test_a_device_is_tested_by_training_on_it(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(
         preset_choice, "autocast", lambda device, numbers: contextlib.nullcontext()
     )  # It knows no such device.
-    step = preset_choice._trained_block(torch.device("meta"))
+    step = preset_choice._trained_block(torch.device("meta"), torch.float32)
     with FlopCounterMode(display=False) as counter:
         gflop = step()
     assert gflop == pytest.approx(counter.get_total_flops() / 1e9, rel=0.02)
