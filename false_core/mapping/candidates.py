@@ -118,8 +118,8 @@ def find_candidates(
     def squares_of(tile: Tile, valid: BoolArray) -> _Squares:
         return _Squares.of(grid, plan, tile, valid, source.factor, labels)
 
-    with _WithEncoderFeatures(network) as with_features:
-        batched = BatchedNetwork(with_features.forward, device, feedback)
+    with _WithEncoderFeatures(network) as watched:
+        batched = BatchedNetwork(watched.forward, device, feedback)
         tiled = TiledNetwork(batched, source, normalisation)
         with closing(tiled.over(plan, lambda tile, valid: squares_of(tile, valid).are_wanted)) as computed:
             for done, (item, seen) in enumerate(computed):
@@ -142,8 +142,7 @@ def find_candidates(
         return Candidates(np.zeros((0, 2), np.int64), nothing[:, 0], nothing, nothing, nothing, 0)
     positions, uncertainty, probabilities, features = found.columns()
     labelled = known.columns()[0] if known.seen else features[:0]
-    features, labelled = _standardised(features, labelled, with_features.widths)
-    return Candidates(positions, uncertainty, probabilities, features, labelled, found.seen)
+    return Candidates(positions, uncertainty, probabilities, *_standardised(features, labelled, watched.widths), found.seen)
 
 
 @dataclass(frozen=True)
