@@ -42,7 +42,7 @@ LEAST_SHOWN = 0.25
 FOLDS_TO_SCORE = (3, 4)
 """Folds of blocks of space, of the five that there are, that are scored where there is no truth."""
 TRUTH, LAND_COVER = "the truth", "the land cover"
-"""What errors call a raster of class codes: the one to score on, and the one of the earlier date of a task of change."""
+"""Names that errors give a raster of class codes: the one to score on, and that of the earlier date of a task of change."""
 _SCORING_SEED = 0
 _COUNTED_ROWS = 1024
 
