@@ -56,7 +56,7 @@ def read_examples(
         InputError: The labels cannot be read, none of them lies on the raster, or all are of one class.
     """
     table, labels, named = read_class_values(path, field, feedback)
-    codes, classes = classes_from_values(labels, [*named, *legend])
+    codes, classes = classes_from_values(labels, legend, named)
     shapes = repaired(to_pixels(table, source, feedback)[0])
     code = np.array([codes[value] for value in labels])
     dimensions = shapely.get_dimensions(shapes)

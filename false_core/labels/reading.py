@@ -115,7 +115,7 @@ def read_annotation(
         InputError: The file or field is missing, nothing usable is in it, all is one class, or none touches the raster.
     """
     labels = read_labels(path, field, source, feedback)
-    codes, classes = classes_from_values(labels.all_values, [*labels.named, *legend])
+    codes, classes = classes_from_values(labels.all_values, legend, labels.named)
     parts = labels.shapes
     code_of = np.array([codes[value] for value in labels.values])
     present = ClassTable(tuple(c for c in classes if c.code in set(code_of.tolist())))
