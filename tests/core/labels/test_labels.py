@@ -570,6 +570,35 @@ class TestNamesInTheFile:
         legend = [LegendEntry(2, "Wald", "#00aa00")]
         assert names_by_code(read_annotation(path, "cover", raster, legend, listener.feedback))[2] == "Wald"
 
+    def test_leave_nothing_beside_a_file_that_qgis_had_open(
+        self, tmp_path: Path, raster: RasterSource, listener: Listener
+    ) -> None:
+        path = write_labels(tmp_path / "labels.gpkg", [1, 2, 3], [on_map(shape) for shape in (A, B, C)])
+        name_values(path, "cover", {"1": "water"})
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+        assert names_by_code(read_annotation(path, "cover", raster, (), listener.feedback))[1] == "water"
+        assert [file.name for file in tmp_path.glob("labels*")] == ["labels.gpkg"]
+
+    def test_are_read_beside_one_in_another_encoding(self, tmp_path: Path, raster: RasterSource, listener: Listener) -> None:
+        path = write_labels(tmp_path / "labels.gpkg", [1, 2, 3], [on_map(shape) for shape in (A, B, C)])
+        name_values(path, "cover", {"1": "water", "2": "?"})
+        with closing(sqlite3.connect(path)) as database, database:
+            set_name = "UPDATE gpkg_data_column_constraints SET description = CAST(x'4DFC6C6C' AS TEXT) WHERE value = '2'"
+            database.execute(set_name)
+        found = names_by_code(read_annotation(path, "cover", raster, (), listener.feedback))
+        assert found == {1: "water", 2: "M\ufffdll", 3: "3"}
+
+    def test_take_no_second_look_at_the_file(
+        self, tmp_path: Path, raster: RasterSource, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = write_labels(tmp_path / "labels.gpkg", [1, 2, 3], [on_map(shape) for shape in (A, B, C)])
+        name_values(path, "cover", {"1": "water"})
+        looks, read = [], pyogrio.list_layers
+        monkeypatch.setattr(pyogrio, "list_layers", lambda file: looks.append(file) or read(file))
+        read_annotation(path, "cover", raster, (), listener.feedback)
+        assert looks == [path]
+
     def test_of_another_field_or_in_a_broken_table_are_none(
         self, tmp_path: Path, raster: RasterSource, listener: Listener
     ) -> None:
