@@ -173,7 +173,7 @@ def names_from_legend(
     values: Sequence[Any], legend: Sequence[LegendEntry], named: Sequence[LegendEntry] = ()
 ) -> dict[Any, str]:
     """Return the name of each value that a legend names, and of others that the file itself names."""
-    found = {}
+    found: dict[Any, str] = {}
     for entries in (named, legend):  # Each by itself: they may spell a value otherwise.
         found |= {value: entry.name for value, entry in _entries(values, entries).items() if entry.name.strip()}
     return found
