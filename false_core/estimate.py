@@ -55,7 +55,9 @@ def _prepared(job: jobs.Job, feedback: Feedback) -> Callable[[], Cost]:
         return _pretraining_prepared(job, feedback)
     if isinstance(job, Classify):
         plan, device = plan_of(job, feedback), choose_device(job.device, feedback)
-        numbers = own_precision(job, plan, device, feedback)
+        numbers, why_not = own_precision(job, plan, device, feedback)
+        if why_not:
+            feedback.warn(why_not)
         return lambda: mapping_cost(plan, len(plan.tiles), job.model, device, numbers, feedback)
     if isinstance(job, Finetune):
         start = begin(job, feedback)

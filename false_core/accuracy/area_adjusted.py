@@ -38,9 +38,8 @@ class AreaAdjusted:
         oa: Overall accuracy, Eqs. 1 and 5.
         users: User's accuracy per class, Eqs. 2 and 6.
         producers: Producer's accuracy per class, Eqs. 3 and 7.
-        shares: True share of the map per class, Eqs. 9 and 10. NaN for a class that has neither a sample on the map nor one
-            in the reference. Where only the latter lacks, 0 without an interval: Eq. 10 gives one of no width, which nobody
-            knows.
+        shares: True share of the map per class, Eqs. 9 and 10. NaN for a class that no sample has in the reference: they
+            give 0 with an interval of no width, which nobody knows. It is 0 where all of the map was sampled.
         covered: Share of the map that lies in classes with a sample. The estimates speak for that part alone.
     """
 
@@ -77,15 +76,14 @@ def adjust(confusion: IntArray, mapped: npt.NDArray[np.integer]) -> AreaAdjusted
         others = (weight**2 * variance * ~np.eye(len(n), dtype=bool)).sum(axis=1)
         # Eq. 7. Its N_j are pixels; shares of the map give the same, as the whole map cancels.
         of_producers = (weight**2 * (1 - producers) ** 2 * spread + producers**2 * others) / true**2
-        nowhere = true == 0
-        known = np.where(nowhere & ~sampled, np.nan, true)
+        unknown = (true == 0) & (n < mapped).any()
         covered = float(size.sum() / mapped.sum()) if mapped.sum() else math.nan
     return AreaAdjusted(
         proportions,
         _estimate(np.array(hits.sum() if sampled.any() else np.nan), (weight**2 * spread).sum()),
         _estimate(users, np.where(sampled, spread, np.nan)),
         _estimate(producers, of_producers),
-        _estimate(known, np.where(nowhere, np.nan, (weight**2 * variance).sum(axis=1))),
+        _estimate(np.where(unknown, np.nan, true), np.where(unknown, np.nan, (weight**2 * variance).sum(axis=1))),
         covered,
     )
 

@@ -145,7 +145,8 @@ def _whole_map(a: Assessment) -> list[Section]:
             f"{_trust(a)} Each mapped class counts as much as its share of the map, as in Olofsson et al. (2014), Remote "
             "Sensing of Environment 148, 42-57; ± is the 95 % confidence interval. The adjusted area of a class corrects "
             "for what the map shows too much or too little of. Where all samples of a class are right the interval is "
-            "± 0: a larger sample may still find errors.",
+            "± 0: a larger sample may still find errors. Of a class that the reference does not have, a sample tells no "
+            "area: it is not known.",
             _area_figure(a, whole),
             header=(
                 "Class",
@@ -187,12 +188,13 @@ def _area_figure(a: Assessment, whole: float) -> str:
     mapped = [c.pixels * a.unit.per_pixel for c in a.classes]
     axes.barh(place - 0.2, mapped, 0.36, color="#c9ccd1", label=localised("mapped"))
     shares = a.adjusted.shares
+    known = np.flatnonzero(~np.isnan(shares.value))
     axes.barh(
-        place + 0.2,
-        whole * np.nan_to_num(shares.value),
+        place[known] + 0.2,
+        whole * shares.value[known],
         0.36,
-        xerr=whole * np.nan_to_num(shares.error),
-        color=[c.color for c in a.classes],
+        xerr=whole * np.nan_to_num(shares.error[known]),
+        color=[a.classes[k].color for k in known],
         edgecolor="#555",
         linewidth=0.5,
         capsize=2.5,
@@ -210,7 +212,7 @@ def _area_figure(a: Assessment, whole: float) -> str:
 def area_with_interval(shares: WithInterval, k: int, whole: float) -> str:
     """Return the estimated area of class ``k`` with half the width of its interval, or that nothing is known of it."""
     value, error = whole * float(shares.value[k]), whole * float(shares.error[k])
-    if math.isnan(value) or (math.isnan(error) and not value):
+    if math.isnan(value):
         return "not known"
     return area_in_words(value, whole) + ("" if math.isnan(error) else f" ± {area_in_words(error, whole)}")
 

@@ -137,7 +137,7 @@ def _metres(source: RasterSource) -> float:
 
 
 @dataclass(frozen=True)
-class _SearchedRaster:
+class _RasterOfCells:
     """The cells of a raster, which have the numbers from ``first`` on among those of all rasters."""
 
     source: RasterSource
@@ -161,16 +161,16 @@ class _Search:
     folder: Path
     feedback: Feedback
 
-    def grids(self, sources: Sequence[RasterSource], extent: str | None) -> list[_SearchedRaster]:
+    def grids(self, sources: Sequence[RasterSource], extent: str | None) -> list[_RasterOfCells]:
         """Return the cells to compare.
 
         Raises:
             InputError: There would be too many, or the extent meets no raster.
         """
-        found: list[_SearchedRaster] = []
+        found: list[_RasterOfCells] = []
         total = 0
         for source, window in zip(*areas_within(sources, extent, self.feedback)):
-            found.append(_SearchedRaster(source, CellGrid.over(self.side(source), window), total))
+            found.append(_RasterOfCells(source, CellGrid.over(self.side(source), window), total))
             total += found[-1].grid.count
         first = found[0].source
         check_number_of_cells(total, self.side(first) * first.working_pixel_size, first)
@@ -212,7 +212,7 @@ class _Search:
             )
         return SeenMarks(found[known], [where[number] for number in np.flatnonzero(known).tolist()])
 
-    def features(self, searched: Sequence[_SearchedRaster]) -> Features:
+    def features(self, searched: Sequence[_RasterOfCells]) -> Features:
         """Return what is seen of every cell."""
         last = searched[-1]
         width = self._pooling(last.source, self.feedback).width
@@ -223,7 +223,7 @@ class _Search:
                 fill_features(pooling, one.grid.cells(numbers), table, one.first + int(numbers[0]))
         return table
 
-    def leave_out(self, marks: Marks, searched: Sequence[_SearchedRaster], scores: FloatArray) -> None:
+    def leave_out(self, marks: Marks, searched: Sequence[_RasterOfCells], scores: FloatArray) -> None:
         """Take the places of marks out of what can be found."""
         for one in searched:
             for shape in marks.on(one.source, self.side(one.source), Feedback()):
@@ -296,7 +296,7 @@ def _sample(features: Features) -> FloatArray:
     return sample[np.isfinite(sample[:, 0])]
 
 
-def _best(searched: Sequence[_SearchedRaster], ranked: Numbers, count: int) -> tuple[Numbers, geopandas.GeoSeries]:
+def _best(searched: Sequence[_RasterOfCells], ranked: Numbers, count: int) -> tuple[Numbers, geopandas.GeoSeries]:
     """Return the first cells of a ranking of which none lies on a better one, with their squares on the map."""
     if len(searched) == 1:
         return ranked[:count], _squares(searched, ranked[:count])
@@ -327,16 +327,16 @@ def _apart(squares: npt.NDArray[np.object_], settled: int) -> Numbers:
     return settled + np.flatnonzero(stays[settled:])
 
 
-def _crs(searched: Sequence[_SearchedRaster]) -> str | None:
+def _crs(searched: Sequence[_RasterOfCells]) -> str | None:
     return next((one.source.crs.to_wkt() for one in searched if one.source.crs), None)
 
 
-def _raster_of(searched: Sequence[_SearchedRaster], cells: Numbers) -> Numbers:
+def _raster_of(searched: Sequence[_RasterOfCells], cells: Numbers) -> Numbers:
     """Return the number of the raster of each cell."""
     return np.searchsorted([one.first for one in searched], cells, side="right") - 1
 
 
-def _shown(searched: Sequence[_SearchedRaster], cells: Numbers) -> list[PlaceShown]:
+def _shown(searched: Sequence[_RasterOfCells], cells: Numbers) -> list[PlaceShown]:
     """Return cells with the raster on which each lies."""
     owners, bounds = _raster_of(searched, cells), np.zeros((len(cells), 4))
     for number in np.unique(owners).tolist():
@@ -345,7 +345,7 @@ def _shown(searched: Sequence[_SearchedRaster], cells: Numbers) -> list[PlaceSho
     return [PlaceShown(searched[number].source, window_within(box)) for number, box in zip(owners.tolist(), bounds)]
 
 
-def _squares(searched: Sequence[_SearchedRaster], cells: Numbers) -> geopandas.GeoSeries:
+def _squares(searched: Sequence[_RasterOfCells], cells: Numbers) -> geopandas.GeoSeries:
     """Return cells as polygons in the CRS of the first raster that has one."""
     crs, owners = _crs(searched), _raster_of(searched, cells)
     out = np.empty(len(cells), object)
@@ -364,7 +364,7 @@ def _on_map(source: RasterSource, shapes: npt.NDArray[np.object_], crs: str | No
 
 
 def _write(
-    job: FindSimilar, searched: Sequence[_SearchedRaster], cells: Numbers, scores: FloatArray, places: geopandas.GeoSeries
+    job: FindSimilar, searched: Sequence[_RasterOfCells], cells: Numbers, scores: FloatArray, places: geopandas.GeoSeries
 ) -> None:
     paths = [without_secrets(one.source.path) for one in searched]
     fields = {

@@ -41,6 +41,8 @@ LEAST_SHOWN = 0.25
 """Part of a square that must be of a class to be a label of it."""
 FOLDS_TO_SCORE = (3, 4)
 """Folds of blocks of space, of the five that there are, that are scored where there is no truth."""
+TRUTH, LAND_COVER = "the truth", "the land cover"
+"""Names that errors give a raster of class codes: the one to score on, and that of the earlier date of a task of change."""
 _SCORING_SEED = 0
 _COUNTED_ROWS = 1024
 
@@ -90,7 +92,7 @@ def pool_of(task: BenchmarkTask, scored_pixels: int, feedback: Feedback) -> Labe
     source = RasterSource(task.raster)
     for truth, raster in ((task.truth, task.raster), (task.unseen_truth, task.unseen_raster)):
         if truth:
-            _check_truth(task, truth, RasterSource(raster))
+            _check_codes(task.name, TRUTH, truth, RasterSource(raster))
     pool = _given(task, source, scored_pixels, feedback) if task.labels else _squares_and_pixels(task, source, scored_pixels)
     if not len(pool.scored.targets):
         raise InputError(f"{task.name}: no pixel of a known class is left to score on.", "Give more truth or labels.")
@@ -112,20 +114,20 @@ def labels_before(task: BenchmarkTask, feedback: Feedback) -> DrawableLabels | N
         )
     if not task.land_cover:
         return None
-    _check_truth(task, task.land_cover, source)
-    return _squares(task.name, task.land_cover, source)
+    _check_codes(task.name, LAND_COVER, task.land_cover, source)
+    return _squares(task.name, LAND_COVER, task.land_cover, source)
 
 
-def _check_truth(task: BenchmarkTask, truth: str, source: RasterSource) -> None:
+def _check_codes(task: str, what: str, path: str, source: RasterSource) -> None:
     try:
-        with open_checked_raster(truth) as file:
+        with open_checked_raster(path) as file:
             size = file.width, file.height
     except InputError as error:
-        raise InputError(f"{task.name}: the truth cannot be used. {error.what}", error.remedy) from error
+        raise InputError(f"{task}: {what} cannot be used. {error.what}", error.remedy) from error
     if size != (source.width, source.height):
         raise InputError(
-            f"{task.name}: the truth is {size[0]} x {size[1]} pixels, its raster {source.width} x {source.height}.",
-            "Bring the truth onto the pixels of the raster.",
+            f"{task}: {what} is {size[0]} x {size[1]} pixels, its raster {source.width} x {source.height}.",
+            f"Bring {what} onto the pixels of the raster.",
         )
 
 
@@ -154,11 +156,7 @@ def _given(task: BenchmarkTask, source: RasterSource, number: int, feedback: Fee
 
 def _classes_of_both(task: BenchmarkTask, annotation: Annotation) -> ClassTable:
     """Return the classes of the truth, by the names of the labels where these are numbers of the truth."""
-    found = np.flatnonzero(_counts_of_codes(task.truth)).tolist()
-    if len(found) < 2:
-        raise InputError(
-            f"{task.name}: the truth holds fewer than two class codes from 1 to 254.", "Check which file it is."
-        )
+    found = _codes_found(task.name, TRUTH, _counts_of_codes(task.truth))
     own = {c.code: c for c in annotation.classes}
     named = ClassTable(tuple(classes_from_values(found, [])[1]))
     return ClassTable(tuple(own.get(c.code, c) for c in named))
@@ -209,7 +207,7 @@ def _pixels_under(scored: Annotation, learned: Annotation, source: RasterSource,
 
 
 def _squares_and_pixels(task: BenchmarkTask, source: RasterSource, number: int) -> LabelPool:
-    labels = _squares(task.name, task.truth, source)
+    labels = _squares(task.name, TRUTH, task.truth, source)
     if task.unseen_raster:
         scored, raster = draw_pixels(task.unseen_truth, labels.classes, None, number), task.unseen_raster
     else:
@@ -218,11 +216,16 @@ def _squares_and_pixels(task: BenchmarkTask, source: RasterSource, number: int) 
     return LabelPool(**vars(labels), scored=scored, scored_raster=raster)
 
 
-def _squares(name: str, path: str, source: RasterSource) -> DrawableLabels:
-    by_code = _counts_of_codes(path)
-    found = np.flatnonzero(by_code).tolist()
+def _codes_found(task: str, what: str, counts: npt.NDArray[np.int64]) -> list[int]:
+    found: list[int] = np.flatnonzero(counts).tolist()
     if len(found) < 2:
-        raise InputError(f"{name}: the truth holds fewer than two class codes from 1 to 254.", "Check which file it is.")
+        raise InputError(f"{task}: {what} holds fewer than two class codes from 1 to 254.", "Check which file it is.")
+    return found
+
+
+def _squares(name: str, what: str, path: str, source: RasterSource) -> DrawableLabels:
+    by_code = _counts_of_codes(path)
+    found = _codes_found(name, what, by_code)
     classes = ClassTable(tuple(classes_from_values(found, [])[1]))
     width, height = source.width, source.height
     widest = min(width, height) // FIELDS_ALONG_SIDE
@@ -243,7 +246,7 @@ def _squares(name: str, path: str, source: RasterSource) -> DrawableLabels:
                         targets.append(target)
                         pixels.append(float(counts[c.code]))
     if len(set(targets)) < 2:
-        raise InputError(f"{name}: there are too few places of two classes to draw labels from.", "Give label polygons.")
+        raise InputError(f"{name}: {what} has too few places of two classes to draw labels from.", "Give label polygons.")
     target_of, corner_of = np.array(targets, np.int64), np.array(corners, np.int64)
     codes_of = np.array([c.code for c in classes])
 

@@ -4,7 +4,7 @@ Both load ``torch._dynamo`` while they are imported, for two decorators of netwo
 pooling of regions, and timm's NaFlex transformers. It makes up a third of the time that a process takes to start and 170 MB
 of its memory. Who compiles a network, or makes an optimiser of PyTorch, still loads it, then.
 
-Every other module takes these libraries from here: ``tests/core/test_backbone_libraries.py`` holds both.
+Every other module takes these libraries from here: ``tests/core/computing/test_backbone_libraries.py`` holds both.
 """
 
 from __future__ import annotations

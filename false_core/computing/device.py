@@ -27,7 +27,7 @@ OUT_OF_MEMORY = re.compile(
 """Phrases of errors of no class of their own that say that memory ran out: of the driver, pinned memory, Apple's GPUs, NCCL
 and Triton, of cuBLAS and its like (CUBLAS_STATUS_ALLOC_FAILED), of cuDNN 9, and of the CPU."""
 PROCESSORS = Path("/proc/cpuinfo")
-"""Where Linux tells what its processors are."""
+"""Path of the file in which Linux tells what its processors are."""
 
 
 def choose_device(request: str, feedback: Feedback) -> torch.device:

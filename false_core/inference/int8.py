@@ -23,7 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from false_core.computing.precision import has_instructions
-from false_core.errors import DeviceError
+from false_core.errors import DeviceError, FalseError
+from false_core.feedback import Feedback
 from false_core.inference.folding import for_inference
 from false_core.models.encoder import channels_of
 from false_core.models.from_file import segmenter_from
@@ -78,22 +79,38 @@ class Int8Segmenter:
     agreement: Agreement
 
 
-def int8_segmenter(model: str) -> Int8Segmenter:
+def int8_segmenter(model: str, feedback: Feedback | None = None) -> Int8Segmenter:
     """Return the segmenter of a model file in int8, made ready for inference.
+
+    Jobs ask for it several times, and maps of many rasters again and again. So the last one is remembered, and so is why
+    there is none.
+
+    Args:
+        feedback: Is told that it is made, and may cancel that.
 
     Raises:
         DeviceError: There is none, and why.
         ModelFileError: As ``segmenter_from`` does.
     """
-    onnx, runtime = _packages()
-    decisive = [INT8_FORMAT, onnx.__version__, runtime.__version__, str(torch.__version__)]
-    digest = hashlib.sha256(json.dumps(decisive).encode() + Path(model).read_bytes()).hexdigest()
-    return _int8_segmenter(model, digest, torch.get_num_threads())
+    digest = hashlib.sha256(json.dumps(_decisive()).encode() + Path(model).read_bytes()).hexdigest()
+    key = digest, torch.get_num_threads()
+    if key not in _last:
+        try:
+            made: Int8Segmenter | DeviceError = _int8_segmenter(model, *key, feedback or Feedback())
+        except DeviceError as error:
+            made = DeviceError(error.what, error.remedy)
+        _last.clear()
+        _last[key] = made
+    found = _last[key]
+    if isinstance(found, DeviceError):
+        raise DeviceError(found.what, found.remedy)
+    return found
 
 
-@functools.lru_cache(maxsize=1)
-def _int8_segmenter(model: str, digest: str, threads: int) -> Int8Segmenter:
-    """Return what ``int8_segmenter`` does. Jobs ask for it several times, and maps of many rasters again and again."""
+_last: dict[tuple[str, int], Int8Segmenter | DeviceError] = {}
+
+
+def _int8_segmenter(model: str, digest: str, threads: int, feedback: Feedback) -> Int8Segmenter:
     card = read_card(model, SEGMENTER)
     if card.head and not card.head.encoders:
         raise DeviceError("The head of the model has no encoder that int8 would make faster.")
@@ -106,12 +123,12 @@ def _int8_segmenter(model: str, digest: str, threads: int) -> Int8Segmenter:
     disk = DiskCache(disk_cache_folder(), limit) if (limit := disk_cache_bytes()) else None
     exact: nn.Module = for_inference(segmenter_from(model, card), len(card.bands)).to(memory_format=torch.channels_last)
     try:
-        network = _quantised(exact, crops, lambda part, make: _kept(disk, f"{digest}/{part}", make), threads)
-        found = _kept(disk, f"{digest}/agreement", lambda: _agreement(network, exact, crops))
-    except _failures() as error:
-        reason = (str(error).splitlines() or [repr(error)])[0]
-        raise DeviceError(f"The network of the model cannot be computed in int8 ({reason}).") from error
-    agreement = Agreement(**json.loads(found))
+        network = _quantised(exact, crops, lambda part, make: _kept(disk, f"{digest}/{part}", make), threads, feedback)
+        agreement = Agreement(**json.loads(_kept(disk, f"{digest}/agreement", lambda: _agreement(network, exact, crops))))
+    except (FalseError, MemoryError):
+        raise
+    except Exception as error:
+        raise DeviceError(f"The network of the model cannot be computed in int8 ({_first_line(error)}).") from error
     if agreement.changed > MOST_CHANGED:
         raise DeviceError(
             f"In int8, {100 * agreement.changed:.0f} % of the pixels around the labels of the model would get another class."
@@ -120,7 +137,11 @@ def _int8_segmenter(model: str, digest: str, threads: int) -> Int8Segmenter:
 
 
 def _quantised(
-    exact: nn.Module, crops: LabelCrops, kept: Callable[[str, Callable[[], bytes]], bytes], threads: int
+    exact: nn.Module,
+    crops: LabelCrops,
+    kept: Callable[[str, Callable[[], bytes]], bytes],
+    threads: int,
+    feedback: Feedback,
 ) -> nn.Module:
     """Return a network in int8 in the place of one that is exact, or of its encoders.
 
@@ -129,7 +150,7 @@ def _quantised(
     """
     pixels = _filled_up(crops.pixels.float(), stride_of(exact))
     if not isinstance(exact, FusedSegmenter):
-        file = kept("segmenter", lambda: _onnx_in_int8(exact, ["scores"], [crop[None] for crop in pixels]))
+        file = kept("segmenter", lambda: _onnx_in_int8(exact, ["scores"], [crop[None] for crop in pixels], feedback))
         return _OnnxSegmenter(_session(file, threads), stride_of(exact))
     network = copy.deepcopy(exact)
     parts = network.features
@@ -138,7 +159,7 @@ def _quantised(
         if zooms:
             inputs = [reduced(crop[None], zoom) for zoom in sorted(zooms) for crop in pixels]
             levels = _Levels(encoder)
-            make = functools.partial(_onnx_in_int8, levels, levels.names, inputs)
+            make = functools.partial(_onnx_in_int8, levels, levels.names, inputs, feedback)
             parts.encoders[number] = _OnnxEncoder(_session(kept(f"encoder_{number}", make), threads), levels.channels)
     return network
 
@@ -187,7 +208,7 @@ def _computed(session: Any, pixels: Tensor) -> list[Tensor]:
     return [torch.from_numpy(result) for result in session.run(None, {"input": pixels.float().contiguous().numpy()})]
 
 
-def _onnx_in_int8(network: nn.Module, outputs: Sequence[str], inputs: Sequence[Tensor]) -> bytes:
+def _onnx_in_int8(network: nn.Module, outputs: Sequence[str], inputs: Sequence[Tensor], feedback: Feedback) -> bytes:
     """Return an ONNX file of a network in int8.
 
     Args:
@@ -204,8 +225,11 @@ def _onnx_in_int8(network: nn.Module, outputs: Sequence[str], inputs: Sequence[T
 
         def get_next(self) -> dict[str, Any] | None:
             """Return the next one by its name, None after the last."""
+            feedback.stop_if_cancelled()
             return next(({"input": pixels.contiguous().numpy()} for pixels in self._left), None)
 
+    feedback.info("The network is converted to int8, once for this model.")
+    feedback.stop_if_cancelled()
     with tempfile.TemporaryDirectory() as folder:
         exact, ready, quantised = (Path(folder) / f"{name}.onnx" for name in ("exact", "ready", "quantised"))
         export_network(network.eval(), inputs[0], str(exact), outputs, of_any_size=True)
@@ -271,29 +295,24 @@ def _kept(disk: DiskCache | None, what: str, make: Callable[[], bytes]) -> bytes
     return content
 
 
-def _packages() -> tuple[Any, Any]:
-    """Return the modules ``onnx`` and ``onnxruntime``.
+def _decisive() -> list[Any]:
+    """Return all that decides, beside a model, which network in int8 is made of it.
 
     Raises:
-        DeviceError: One is missing.
+        DeviceError: A package for that is missing, or cannot be loaded.
     """
     try:
         import onnx
         import onnxruntime
-    except ImportError as error:
-        raise DeviceError(
-            f"Maps in int8 take the package {error.name}, which is not installed in the compute environment.",
-            how_to_install(error.name or "onnxruntime"),
-        ) from error
-    return onnx, onnxruntime
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name in ("onnx", "onnxruntime"):
+            raise DeviceError(
+                f"Maps in int8 take the package {error.name}, which is not installed in the compute environment.",
+                how_to_install(error.name),
+            ) from error
+        raise DeviceError(f"The packages for maps in int8 cannot be loaded ({_first_line(error)}).") from error
+    return [INT8_FORMAT, onnx.__version__, onnxruntime.__version__, str(torch.__version__)]
 
 
-def _failures() -> tuple[type[Exception], ...]:
-    """Return the errors of exporting, quantising and starting a network that this computer cannot compute in int8."""
-    from onnxruntime.capi import onnxruntime_pybind11_state
-
-    of_runtime = [error for error in vars(onnxruntime_pybind11_state).values() if isinstance(error, type)]
-    return (
-        RuntimeError, ValueError, TypeError, KeyError, AttributeError,
-        *(error for error in of_runtime if issubclass(error, Exception)),
-    )  # fmt: skip
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [repr(error)])[0]

@@ -118,8 +118,8 @@ def find_candidates(
     def squares_of(tile: Tile, valid: BoolArray) -> _Squares:
         return _Squares.of(grid, plan, tile, valid, source.factor, labels)
 
-    with _WithEncoderFeatures(network) as tap:
-        batched = BatchedNetwork(tap.forward, device, feedback)
+    with _WithEncoderFeatures(network) as watched:
+        batched = BatchedNetwork(watched.forward, device, feedback)
         tiled = TiledNetwork(batched, source, normalisation)
         with closing(tiled.over(plan, lambda tile, valid: squares_of(tile, valid).are_wanted)) as computed:
             for done, (item, seen) in enumerate(computed):
@@ -142,7 +142,7 @@ def find_candidates(
         return Candidates(np.zeros((0, 2), np.int64), nothing[:, 0], nothing, nothing, nothing, 0)
     positions, uncertainty, probabilities, features = found.columns()
     labelled = known.columns()[0] if known.seen else features[:0]
-    return Candidates(positions, uncertainty, probabilities, *_standardised(features, labelled, tap.widths), found.seen)
+    return Candidates(positions, uncertainty, probabilities, *_standardised(features, labelled, watched.widths), found.seen)
 
 
 @dataclass(frozen=True)

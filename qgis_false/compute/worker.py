@@ -147,7 +147,7 @@ def _followed(job: jobs.Job, begin: Callable[[], _ComputeProcess]) -> Dict[str, 
 class _ComputeProcess:
     """The compute process of one job."""
 
-    _farewell_s = CANCEL_EXIT_S
+    _wait_for_exit_s = CANCEL_EXIT_S
 
     def __init__(
         self, job: jobs.Job, feedback: QgsProcessingFeedback, command: Sequence[str], variables: Dict[str, str]
@@ -313,7 +313,7 @@ class _ComputeProcess:
 
     def _exit_code(self) -> Optional[int]:
         """Wait for the process to go. None where it stays although it has said its last word: then it is ended."""
-        deadline = time.monotonic() + self._farewell_s
+        deadline = time.monotonic() + self._wait_for_exit_s
         while self._child.poll() is None:
             if time.monotonic() > deadline:
                 return None
@@ -353,7 +353,7 @@ class _ComputeProcess:
 class _LaunchedProcess(_ComputeProcess):
     """The launcher of one job. It may have more to say than the job, and the job may run on another computer."""
 
-    _farewell_s = 5 * CANCEL_EXIT_S
+    _wait_for_exit_s = 5 * CANCEL_EXIT_S
 
     def __init__(self, job: jobs.Job, feedback: QgsProcessingFeedback, launcher: Launcher, file: Path) -> None:
         self._launcher, self._file, self._started = launcher, file, False

@@ -260,8 +260,11 @@ To open a layer takes five times as long as to ask whether the same styles are t
 
 
 def _styles_in_file(source: str) -> Tuple[str, ...]:
-    """Return all that decides which style QGIS finds in a GeoPackage, or nothing where it cannot be told so quickly."""
-    path = source.split("|")[0]
+    """Return all that decides which style QGIS finds in a GeoPackage, or nothing where it cannot be told so quickly.
+
+    Where the file holds no style of the table, a file of styles beside it may decide.
+    """
+    path, _, table = source.partition("|layername=")
     if not path.lower().endswith(".gpkg"):
         return ()
     with quiet_gdal():
@@ -270,11 +273,12 @@ def _styles_in_file(source: str) -> Tuple[str, ...]:
             found = []
             for question in ("PRAGMA schema_version", "SELECT * FROM layer_styles"):
                 answer = file.ExecuteSQL(question)
-                found += [row.ExportToJson() for row in answer]
+                found += [(row.items(), row.ExportToJson()) for row in answer]
                 file.ReleaseResultSet(answer)
         except RuntimeError:  # There is no such table, or the file is held by another program.
             return ()
-    return tuple(found)
+    is_styled = any(values.get("f_table_name") == table for values, _ in found)
+    return tuple(row for _, row in found) if is_styled else ()
 
 
 def note_stored_classes(layer: QgsVectorLayer, classes: Sequence[LabelClass]) -> None:

@@ -249,7 +249,7 @@ class Labelling(QObject):
 
     def _forget_session(self) -> None:
         self.opened, self._state = None, LearningState()
-        self.model_saving.end(tr("Cancelled."))
+        self.model_saving.begin()
 
     def _lose_session(self, why: str) -> None:
         self.opened = None

@@ -2756,6 +2756,10 @@
         <translation>Es geht mit dem Encoder in {path} weiter.</translation>
     </message>
     <message>
+        <source>It was too late to cancel: the model is in {path}.</source>
+        <translation>Zum Abbrechen war es zu spät: Das Modell ist in {path}.</translation>
+    </message>
+    <message>
         <source>It has failed.</source>
         <translation>Es ist fehlgeschlagen.</translation>
     </message>

@@ -1,4 +1,4 @@
-"""The style of the confidence of a map: over the map, as a veil that is the thicker the less sure the model is.
+"""The style of the confidence of a map: half-transparent over the map, and the darker the less sure the model is.
 
 The scale is 0 to 100 % for every map, so that two maps can be compared.
 """
@@ -24,7 +24,7 @@ from qgis.PyQt.QtGui import QColor
 from qgis_false.layers.result_metadata import ResultLayer
 
 OPACITY_STEPS = ((0, 235), (25, 215), (50, 170), (75, 90), (100, 0))
-"""Confidence in percent, and how opaque the veil is there."""
+"""Confidence in percent, and how opaque the layer is there."""
 OVERLAY_COLOUR = (59, 15, 112)
 
 
@@ -41,7 +41,7 @@ class ConfidenceStyle(ResultLayer):
 
 
 def draw_as_overlay(layer: QgsRasterLayer) -> None:
-    """Draw a layer of confidence as a veil."""
+    """Draw a layer of confidence as one that lies half-transparent over the map."""
     ramp = QgsColorRampShader(0, 100, None, QgsColorRampShader.Type.Interpolated)
     items = [QgsColorRampShader.ColorRampItem(at, QColor(*OVERLAY_COLOUR, alpha), f"{at} %") for at, alpha in OPACITY_STEPS]
     ramp.setColorRampItemList(items)

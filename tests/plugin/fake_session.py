@@ -72,6 +72,7 @@ class Session:
         self.classes: list[int] = []
         self.view: View | None = None
         self.last = self.saving = 0
+        self.writing: Save | None = None
 
     def hear(self, request: Any) -> bool:
         with open(self.record, "a", encoding="utf-8") as file:
@@ -129,12 +130,19 @@ class Session:
                 say(Refused(request.number, "There is no map yet.", "Draw more labels."))
             elif self.mode == "takes long to save":
                 self.saving = request.number
+            elif self.mode == "writes when it is told to stop":
+                self.writing = request
             else:
-                Path(request.path).write_bytes(b"a model")
-                say(Saved(request.number, request.path))
+                self.save(request)
         elif isinstance(request, Withdraw):
+            if self.writing is not None:
+                self.save(self.writing)
             say(Withdrawn(request.number, request.asked == self.saving))
         return True
+
+    def save(self, request: Save) -> None:
+        Path(request.path).write_bytes(b"a model")
+        say(Saved(request.number, request.path))
 
     def learn(self) -> None:
         problem = "" if len(set(self.labels.values()) & set(self.classes)) > 1 else "Draw labels of two classes."

@@ -41,7 +41,7 @@ from qgis.PyQt.QtWidgets import QAction, QMainWindow
 from small_labels import saved
 from small_raster import write_raster
 
-from false_core.session_protocol import Learned, Refused, Saved
+from false_core.session_protocol import Learned, Refused
 
 FAKE = Path(__file__).with_name("fake_session.py")
 SOON_S = 20.0
@@ -331,13 +331,14 @@ class TestKeys:
         assert layer.dataProvider().addAttributes([QgsField("note", QVariant.String)])
         layer.updateFields()
         dock.work.edits.redo()
+        assert [(one["by"], bool(one["note"])) for one in layer.getFeatures()] == [(by, False)] * 2, "one field is new"
         dock.work.edits.reclassify([1], 2)
         dock.work.edits.remove([1])
         assert layer.dataProvider().deleteAttributes([layer.fields().lookupField("by")])
         layer.updateFields()
         for _ in range(2):
             dock.work.edits.undo()
-        assert [(one["class"], bool(one["note"])) for one in layer.getFeatures()] == [(1, False), (1, False)] and by
+        assert [(one["class"], bool(one["note"])) for one in layer.getFeatures()] == [(1, False), (1, False)]
         dock.work.edits.redo()
         assert in_file(dock) == {1: 2, 2: 1}
 
@@ -522,6 +523,23 @@ class TestLabelLayer:
         in_file.ExecuteSQL("DROP TABLE labels")
         in_file = None
         assert label_file.classes_in_file(dock.work.labels) == []
+
+    def test_a_style_beside_its_file_counts_where_the_file_holds_none_of_its_table(self, dock):
+        from qgis_false.dock.label_file import classes_in_file
+
+        two_classes(dock)
+        layer, path = dock.work.labels, dock.work.labels.source().split("|")[0]
+        in_file = gdal.OpenEx(path, gdal.OF_VECTOR | gdal.OF_UPDATE)
+        in_file.ExecuteSQL("UPDATE layer_styles SET f_table_name = 'another'")
+        in_file = None
+        for name in ("lane", "path"):
+            renderer = layer.renderer().clone()
+            renderer.updateCategoryLabel(0, name)
+            beside = QgsVectorLayer(layer.source(), "beside", "ogr")
+            beside.setRenderer(renderer)
+            said, is_written = beside.saveNamedStyle(str(Path(path).with_suffix(".qml")))
+            assert is_written, said
+            assert [one.name for one in classes_in_file(layer)] == [name, "roof"]
 
     def test_the_last_class_can_be_removed(self, dock):
         from qgis_false.dock.label_file import classes_in_file
@@ -1616,7 +1634,6 @@ class TestWholeMaps:
         elif why == "cancelled":
             said = "Cancelled."
             panel._cancel.click()
-            work._hear(Saved(77, "model.safetensors"))
         elif why == "session ends":
             said = "The computing process"
             os.kill(work.session.process_id, signal.SIGKILL)
@@ -1635,6 +1652,19 @@ class TestWholeMaps:
         assert requests(record, "withdraw")[0]["asked"] == requests(record, "save")[0]["number"]
         assert dock.whole_maps.make_map.isEnabled() and dock.whole_maps.line.text() == "Cancelled."
         until(lambda: not dock.work.session._owes_answer, "it has answered")
+
+    @pytest.mark.parametrize("mode", ["writes when it is told to stop"])
+    def test_a_model_that_was_being_written_when_it_was_cancelled_is_told_and_not_mapped_with(
+        self, dock, record, monkeypatch, tmp_path
+    ):
+        runs, panel = Started(monkeypatch), dock.whole_maps
+        panel.make_map.click()
+        until(lambda: requests(record, "save"), "the session is asked")
+        panel._cancel.click()
+        until(lambda: panel.line.text() != "Cancelled.", "more is said")
+        assert (tmp_path / "image_model.safetensors").exists()
+        assert panel.line.text() == f"It was too late to cancel: the model is in {tmp_path / 'image_model.safetensors'}."
+        assert not runs.started and panel.make_map.isEnabled()
 
     def test_the_live_map_gives_way_to_a_new_one_until_the_next_label(self, dock, desk, image, monkeypatch, tmp_path):
         runs, live = Started(monkeypatch), dock.live_map._visible

@@ -169,7 +169,7 @@ class Classification:
             if self.is_first:
                 tell_precision(in_words(numbers), self._device, self._feedback)
                 if numbers == torch.int8:
-                    self._feedback.info(about_int8(self.plan, self.job.model, self._feedback))
+                    self._feedback.info(about_int8(self.job.model, self._feedback))
                 self._tell_cost(missing, self._device, numbers)
             network = network_of(self.job.model, self._card, self._device, numbers)
         with self._feedback.stage("Classifying", 0.9):
@@ -287,7 +287,7 @@ class Classification:
             self.plan.source,
             self._feedback.warnings,
             in_words(numbers) if numbers else "",
-            about_int8(self.plan, self.job.model, self._feedback) if numbers == torch.int8 else "",
+            about_int8(self.job.model, self._feedback) if numbers == torch.int8 else "",
         )
 
     def _overview(self) -> MapOverview:

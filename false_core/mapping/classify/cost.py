@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from false_core.computing.cost import Cost, Speed, SpeedTest, most_memory
+from false_core.computing.cost import Cost, SpeedTest, most_memory
 from false_core.computing.precision import in_words
 from false_core.feedback import Feedback
 from false_core.inference.batches import best_batch
@@ -36,19 +36,6 @@ def mapping_cost(
 ) -> Cost:
     """Return what the map of a plan costs, of which so many tiles are computed: not those of an interrupted run."""
     program = most_memory()
-    side, bands = plan.tiles.side, len(plan.card.bands)
-    speed = tile_speed(plan, model, device, numbers, feedback)
-    assert speed is not None  # It was tested.
-    mapped = plan.window.width * plan.window.height * min(1.0, computed / len(plan.tiles))
-    seconds = computed * speed.seconds + WRITING_S_PER_MPX * mapped / 1e6
-    memory = program + speed.memory + BYTES_PER_PIXEL_OF_A_TILE * bands * (side * plan.source.factor) ** 2
-    return Cost(seconds, memory, disk_needed(plan))
-
-
-def tile_speed(
-    plan: MapPlan, model: str, device: torch.device, numbers: torch.dtype, feedback: Feedback, may_test: bool = True
-) -> Speed | None:
-    """Return how fast a device computes tiles of a map with such numbers; None where that is not known and not tested."""
     side, bands, head = plan.tiles.side, len(plan.card.bands), plan.card.head
     decisive = (plan.card.encoder, head.to_dict() if head else plan.card.decoder, len(plan.card.classes), bands, side)
 
@@ -63,5 +50,8 @@ def tile_speed(
 
         return compute
 
-    test = SpeedTest("tile of a map", device, in_words(numbers), *decisive)
-    return test.run(tiles, feedback) if may_test else test.known()
+    speed = SpeedTest("tile of a map", device, in_words(numbers), *decisive).run(tiles, feedback)
+    mapped = plan.window.width * plan.window.height * min(1.0, computed / len(plan.tiles))
+    seconds = computed * speed.seconds + WRITING_S_PER_MPX * mapped / 1e6
+    memory = program + speed.memory + BYTES_PER_PIXEL_OF_A_TILE * bands * (side * plan.source.factor) ** 2
+    return Cost(seconds, memory, disk_needed(plan))

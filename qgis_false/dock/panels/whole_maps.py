@@ -93,6 +93,9 @@ class WholeMapsPanel(Panel):
         self.report.hide()
         work.model_saving.saved.connect(self._map_with)
         work.model_saving.not_saved.connect(self._do_without_model)
+        work.model_saving.saved_late.connect(
+            lambda path: self._show_line(tr("It was too late to cancel: the model is in {path}.", path=path))
+        )
 
     def end(self) -> None:
         """Let go of the labelling. What runs goes on."""

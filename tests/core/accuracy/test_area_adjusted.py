@@ -103,7 +103,11 @@ class TestWhereThereIsLittle:
         assert math.isnan(found.shares.value[2]) and math.isnan(found.shares.error[2])
         assert found.shares.value[:2].sum() == pytest.approx(1)
         found = adjust(np.array([[8, 0, 3], [2, 9, 5], [0, 0, 0]]), np.array([60, 20, 20]))
-        assert found.shares.value[2] == 0 and math.isnan(found.shares.error[2]), "where it is mapped it is not"
+        assert math.isnan(found.shares.value[2]) and math.isnan(found.shares.error[2]), "nor where it was looked for"
+
+    def test_a_class_that_is_nowhere_has_no_area_where_all_of_the_map_was_sampled(self) -> None:
+        found = adjust(np.array([[58, 2, 3], [2, 18, 17], [0, 0, 0]]), np.array([60, 20, 20]))
+        assert found.shares.value.tolist() == [0.63, 0.37, 0]
 
     def test_a_single_sample_has_no_interval(self) -> None:
         found = adjust(np.array([[8, 0], [2, 1]]), np.array([60, 40]))

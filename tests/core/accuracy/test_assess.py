@@ -449,6 +449,16 @@ class TestTheTableAndTheReport:
         for column in ("map_area_ha", "adjusted_area_ha"):
             assert sum(float(line[column]) for line in table) == pytest.approx(whole)
 
+    def test_the_area_of_a_class_that_was_sampled_and_not_found_is_not_known(self, mapped: str, tmp_path: Path) -> None:
+        row, column = at_random(40)
+        report, table = tmp_path / "r.html", tmp_path / "t.csv"
+        by_points(tmp_path, mapped, [1, 2] * 20, zip(column + 0.5, row + 0.5), report=str(report), table=str(table))
+        bare = read_table(table)[2]
+        assert int(bare["mapped_count"]) and not int(bare["reference_count"])
+        assert {bare[f"adjusted_{name}"] for name in ("share", "share_error", "area_ha", "area_ha_error")} == {""}
+        html = report.read_text("utf-8")
+        assert "not known</td>" in html and "a sample tells no area: it is not known." in html
+
     def test_the_report_says_when_to_trust_it_and_stands_alone(self, made: Path) -> None:
         html = (made / "r.html").read_text("utf-8")
         assert "You may trust these numbers where chance alone chose the points" in html

@@ -11,9 +11,9 @@ import shapely
 from small_world import HEIGHT, WIDTH, label_boxes, on_map, textured_land, write_labels, write_raster
 
 from false_core.benchmark.budgets import Budget, draws_of
-from false_core.benchmark.label_pool import pool_of
+from false_core.benchmark.label_pool import labels_before, pool_of
 from false_core.benchmark.settings import settings_of
-from false_core.benchmark.tasks import SEGMENTATION, BenchmarkTask
+from false_core.benchmark.tasks import CHANGE, SEGMENTATION, BenchmarkTask
 from false_core.computing.device import choose_device
 from false_core.errors import InputError, RequestError
 from false_core.feedback import Feedback
@@ -27,6 +27,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A raster of three stripes, its truth, and label polygons by name and by code."""
     folder = tmp_path_factory.mktemp("pool")
     truth = np.broadcast_to(1 + np.arange(WIDTH) * 3 // WIDTH, (HEIGHT, WIDTH)).astype(np.uint8)
+    scattered = np.zeros((HEIGHT, WIDTH), np.uint8)
+    scattered[::9, ::9], scattered[4::9, 4::9] = 1, 2
     names, boxes = label_boxes()
     shapes = [on_map(box) for box in boxes]
     codes = [("field", "forest", "water").index(name) + 1 for name in names]
@@ -35,6 +37,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "truth": write_raster(folder / "truth.tif", truth[None], nodata=0),
         "small": write_raster(folder / "small.tif", truth[None, :50], nodata=0),
         "plain": write_raster(folder / "plain.tif", np.ones_like(truth)[None], nodata=0),
+        "scattered": write_raster(folder / "scattered.tif", scattered[None], nodata=0),
         "labels": write_labels(folder / "labels.gpkg", names, shapes),
         "codes": write_labels(folder / "codes.gpkg", codes, shapes),
         "strange": write_labels(folder / "strange.gpkg", [one + 6 for one in codes], shapes),
@@ -126,6 +129,22 @@ class TestAPool:
         with pytest.raises(InputError, match=f"land: .*{said}"):
             pool_of(task(world, **files, field="cover"), 100, Feedback())
 
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ("small", "the land cover is 170 x 50 pixels, its raster 170 x 120. Bring the land cover onto"),
+            ("plain", "the land cover holds fewer than two class codes"),
+            ("scattered", "the land cover has too few places of two classes"),
+            ("labels", "the land cover cannot be used. .* cannot be opened"),
+        ],
+    )
+    def test_of_the_earlier_date_names_the_land_cover_where_it_does_not_fit(
+        self, world: dict[str, str], given: str, said: str
+    ) -> None:
+        of_change = BenchmarkTask("dates", CHANGE, world["raster"], world["truth"], land_cover=world[given])
+        with pytest.raises(InputError, match=f"dates: {said}"):
+            labels_before(of_change, Feedback())
+
     def test_has_no_truth_that_shows_the_bytes_of_other_files(self, world: dict[str, str], tmp_path: Path) -> None:
         (tmp_path / "secret").write_bytes(bytes(WIDTH * HEIGHT))
         (tmp_path / "task").mkdir()
@@ -138,12 +157,9 @@ class TestAPool:
         with pytest.raises(InputError, match="land: the truth cannot be used.*outside its own folder"):
             pool_of(task(world, truth=str(truth)), 100, Feedback())
 
-    def test_needs_places_large_enough_for_a_label(self, world: dict[str, str], tmp_path: Path) -> None:
-        truth = np.zeros((HEIGHT, WIDTH), np.uint8)
-        truth[::9, ::9], truth[4::9, 4::9] = 1, 2
-        scattered = write_raster(tmp_path / "scattered.tif", truth[None], nodata=0)
-        with pytest.raises(InputError, match="too few places of two classes"):
-            pool_of(task(world, truth=scattered), 100, Feedback())
+    def test_needs_places_large_enough_for_a_label(self, world: dict[str, str]) -> None:
+        with pytest.raises(InputError, match="the truth has too few places of two classes"):
+            pool_of(task(world, truth=world["scattered"]), 100, Feedback())
 
     def test_needs_something_to_score_on(self, world: dict[str, str], tmp_path: Path) -> None:
         empty = write_raster(tmp_path / "empty.tif", np.zeros((1, HEIGHT, WIDTH), np.uint8), nodata=0)

@@ -18,7 +18,7 @@ from small_world import Listener, textured_land, write_raster
 
 from false_core.computing.distributed import ALONE
 from false_core.dispatch import run
-from false_core.errors import DeviceError, ModelFileError
+from false_core.errors import Cancelled, DeviceError, ModelFileError
 from false_core.feedback import Feedback
 from false_core.inference import int8
 from false_core.jobs import Classify
@@ -114,7 +114,7 @@ class TestAMapInInt8:
         page = (tmp_path / "report.html").read_text("utf-8")
         assert "Precision: int8<" in page
         assert told.group() in page
-        int8._int8_segmenter.cache_clear()
+        int8._last.clear()
         monkeypatch.setattr(int8, "_onnx_in_int8", lambda *given: pytest.fail("It is kept."))
         monkeypatch.setattr(int8, "_agreement", lambda *given: pytest.fail("It is kept."))
         again = job_of(land, model, tmp_path / "again")
@@ -167,10 +167,11 @@ def without_crops(model: str, tmp_path: Path) -> str:
 class TestFloat32IsTakenWhere:
     def warned(self, model: str, land: str, tmp_path: Path, listener: Listener) -> str:
         job = job_of(land, model, tmp_path / "out")
-        int8._int8_segmenter.cache_clear()
-        own = numbers.own_precision(job, plan_of(job, Feedback()), torch.device("cpu"), listener.feedback)
+        int8._last.clear()
+        own, why_not = numbers.own_precision(job, plan_of(job, Feedback()), torch.device("cpu"), listener.feedback)
         assert own == torch.float32
-        return listener.warnings
+        assert not listener.warnings, "others may have agreed on int8"
+        return why_not
 
     @pytest.mark.thorough
     def test_onnxruntime_is_missing(
@@ -198,16 +199,70 @@ class TestFloat32IsTakenWhere:
         save_model(path, dataclasses.replace(read_card(model), head=spec, decoder=""), FusedSegmenter(spec, 4, 3))
         assert "has no encoder that int8 would make faster" in self.warned(path, land, tmp_path, listener)
 
-    def test_the_network_cannot_be_exported(
-        self, land: str, model: str, tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        "error", [RuntimeError, OSError, AssertionError, IndexError, type("ValidationError", (Exception,), {})]
+    )
+    def test_the_network_cannot_be_exported_which_is_tried_once(
+        self,
+        error: type[Exception],
+        land: str,
+        model: str,
+        tmp_path: Path,
+        listener: Listener,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        tried = []
+
         def fails(*given: object) -> bytes:
-            raise RuntimeError("Unsupported operator\nand much more")
+            tried.append(given)
+            raise error("Unsupported operator\nand much more")
 
         monkeypatch.setattr(int8, "_onnx_in_int8", fails)
         monkeypatch.setattr(int8, "INT8_FORMAT", 0)  # Nothing is kept of it.
         said = self.warned(model, land, tmp_path, listener)
         assert "cannot be computed in int8 (Unsupported operator). The map is made in float32." in said
+        with pytest.raises(DeviceError, match="Unsupported operator"):
+            int8.int8_segmenter(model)
+        assert len(tried) == 1
+
+    def test_what_is_kept_cannot_be_read(
+        self, land: str, model: str, tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(int8, "_quantised", lambda *given: torch.nn.Identity())
+        monkeypatch.setattr(int8, "_kept", lambda *given: b"{")
+        assert "cannot be computed in int8 (Expecting property name" in self.warned(model, land, tmp_path, listener)
+
+    @pytest.mark.parametrize("error", [MemoryError, Cancelled])
+    def test_not_where_the_job_cannot_go_on(
+        self, error: type[Exception], model: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fails(*given: object) -> bytes:
+            raise error
+
+        monkeypatch.setattr(int8, "_onnx_in_int8", fails)
+        monkeypatch.setattr(int8, "INT8_FORMAT", 0)
+        with pytest.raises(error):
+            int8.int8_segmenter(model)
+
+    @pytest.mark.parametrize("error", [ImportError("DLL load failed", name="onnxruntime"), OSError("DLL load failed")])
+    def test_onnxruntime_is_broken(
+        self,
+        error: Exception,
+        land: str,
+        model: str,
+        tmp_path: Path,
+        listener: Listener,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        class Broken:
+            def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+                if name == "onnxruntime":
+                    raise error
+
+        monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+        monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
+        said = self.warned(model, land, tmp_path, listener)
+        assert said == "The packages for maps in int8 cannot be loaded (DLL load failed). The map is made in float32."
 
     def test_many_pixels_would_get_another_class(
         self, land: str, model: str, tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
@@ -217,58 +272,43 @@ class TestFloat32IsTakenWhere:
             model, land, tmp_path, listener
         )
 
-    def test_it_is_no_faster(
-        self, land: str, model: str, tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(numbers, "times_as_fast", lambda *given: 0.9)
-        assert "int8 is no faster on this computer (0.9 times as fast as float32). The map" in self.warned(
-            model, land, tmp_path, listener
-        )
-        # Others have begun with it: their strips are gone on with.
-        job = job_of(land, model, tmp_path / "out")
-        plan = plan_of(job, Feedback())
-        own = numbers.own_precision(job, plan, torch.device("cpu"), listener.feedback, must_be_faster=False)
-        assert own == torch.int8
-
     def test_there_is_a_gpu(self, land: str, model: str, tmp_path: Path, listener: Listener) -> None:
         job = job_of(land, model, tmp_path / "out")
         own = numbers.own_precision(job, plan_of(job, Feedback()), torch.device("mps"), listener.feedback)
-        assert own == torch.float32
-        assert listener.warnings == "Maps in int8 are made on CPUs. This one is made in float32."
+        assert own == (torch.float32, "Maps in int8 are made on CPUs. This one is made in float32.")
 
 
-@needs_onnx
-def test_the_speed_is_that_of_tiles_in_int8_and_in_float32(
-    land: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan = plan_of(job_of(land, model, tmp_path / "out"), Feedback())
+class Begun:
+    """The numbers that a map was begun with."""
+
+    path = Path("strips")
+
+    def __init__(self, digits: int) -> None:
+        self.digits = digits
+
+    def number(self, what: str) -> int:
+        return self.digits
+
+    def put_if_absent(self, what: str, number: int) -> int:
+        return self.digits
+
+
+def agreed(job: Classify, begun: Begun, listener: Listener) -> torch.dtype:
     cpu = torch.device("cpu")
-    assert numbers.times_as_fast(plan, model, cpu, Feedback()) is None  # A small map is made before it is known.
-    monkeypatch.setattr("false_core.computing.cost.TEST_S", 0.0)
-    monkeypatch.setattr(numbers, "is_worth_telling", lambda pixels: True)
-    times = numbers.times_as_fast(plan, model, cpu, Feedback())
-    assert times is not None
-    assert times > 0
-    monkeypatch.setattr(numbers, "is_worth_telling", lambda pixels: False)
-    assert numbers.times_as_fast(plan, model, cpu, Feedback()) == pytest.approx(times, rel=1e-3)
-    wanted = f"A tile takes {100 / times:.0f} % of the time that it takes in float32. Of "
-    assert numbers.about_int8(plan, model, Feedback()).startswith(wanted)
+    return numbers.agreed_precision(begun, job, plan_of(job, Feedback()), cpu, listener.feedback)  # type: ignore[arg-type]
 
 
 def test_a_part_that_others_computed_in_int8_is_not_gone_on_with_otherwise(
     land: str, without_crops: str, tmp_path: Path, listener: Listener
 ) -> None:
-    class Begun:
-        path = tmp_path
+    with pytest.raises(DeviceError, match="keeps no crops"):
+        agreed(job_of(land, without_crops, tmp_path / "out"), Begun(7), listener)
+    assert not listener.warnings, "It says float32 of a map in int8."
 
-        def number(self, what: str) -> int:
-            return 7
 
-        def put_if_absent(self, what: str, number: int) -> int:
-            return 7
-
-    job = job_of(land, without_crops, tmp_path / "out")
-    with pytest.raises(DeviceError):
-        numbers.agreed_precision(
-            Begun(), job, plan_of(job, Feedback()), torch.device("cpu"), listener.feedback  # type: ignore[arg-type]
-        )  # fmt: skip
+def test_int8_is_not_tried_where_strips_were_begun_in_float32(
+    land: str, model: str, tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numbers, "int8_segmenter", lambda *given: pytest.fail("It is tried."))
+    assert agreed(job_of(land, model, tmp_path / "out"), Begun(24), listener) == torch.float32
+    assert listener.warnings == "Earlier strips of the map were computed in float32. So are the others."
