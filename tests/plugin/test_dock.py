@@ -938,6 +938,19 @@ class TestSession:
         draw_square(desk, 0.6, 0.4)
         until(lambda: len(requests(record, "open")) == 2 and told(record) == {1: 1, 2: 1}, "the next one is told")
 
+    def test_where_a_person_begins_anew_before_it_begins_by_itself_only_one_runs(self, dock, desk, record, monkeypatch):
+        session = dock.work.session
+        session.start_again("It talks nonsense.")
+        assert session._restart_later.isActive()
+        session.restart()
+        first = session._process
+        assert not session._restart_later.isActive()
+        session.start()
+        assert first._closed and first._child.wait(10) is not None and session._process is not first
+        session.start_again("It talks nonsense.")
+        session.give_up("It speaks another version.")
+        assert not session._restart_later.isActive()
+
     @pytest.mark.thorough
     @pytest.mark.parametrize("mode", ["dies of each label"])
     def test_one_that_keeps_dying_is_left_alone(self, dock, desk):

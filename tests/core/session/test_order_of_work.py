@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from false_core.errors import InputError
+from false_core.errors import FalseError, InputError
 from false_core.session import current_view
 from false_core.session.current_view import CurrentView
 from false_core.session.inbox import Inbox
@@ -43,7 +43,10 @@ class WorkThatRefuses:
     def draw_it(self) -> None:
         self.drawn += 1
 
-    def rest(self) -> None:
+    def go_on(self) -> None:
+        self.rests = False
+
+    def rest(self, error: FalseError) -> None:
         self.rests = True
         self.inbox.put(Close(9))
 
@@ -75,7 +78,7 @@ class Renderer:
 def test_a_view_that_takes_long_gives_way_to_labels_that_wait_and_to_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[Picture] = []
     work = SessionWork.__new__(SessionWork)  # Without a raster.
-    work._rests, work._view = False, CurrentView(Renderer(), Inbox(), said.append)
+    work._rests_for, work._view = None, CurrentView(Renderer(), Inbox(), said.append)
     far: list[str] = ["a tile"]
     work.learning = SimpleNamespace(
         head=object(), plan=(), fitted_by=2, changed_by=2, changed_at=0.0, awaits_more=False,
