@@ -55,7 +55,7 @@ def compare_labels(the_map: ClassMap, labels: Labels, legend: Sequence[LegendEnt
     """Compare points one by one; where there are lines or polygons, compare every pixel that is labelled."""
     only_points = (shapely.get_dimensions(labels.shapes) == 0).all()
     seen = (_compare_points if only_points else _compare_shapes)(the_map, labels, feedback)
-    seen.names = names_from_legend(list(dict.fromkeys(labels.values)), [*labels.named, *legend])
+    seen.names = names_from_legend(list(dict.fromkeys(labels.values)), legend, labels.named)
     seen.left_out["label shapes outside the map"] = labels.outside
     seen.left_out["labels without a class"] = labels.empty
     return seen

@@ -12,7 +12,6 @@ import shapely
 from false_core.areas.layer import AreaLayer, repaired
 from false_core.errors import InputError
 from false_core.feedback import Feedback
-from false_core.labels.label_file import names_in_file
 from false_core.labels.placement import to_pixels
 from false_core.labels.reading import read_class_values
 from false_core.raster.classes import ClassTable, LegendEntry, classes_from_values
@@ -56,8 +55,8 @@ def read_examples(
     Raises:
         InputError: The labels cannot be read, none of them lies on the raster, or all are of one class.
     """
-    table, labels = read_class_values(path, field, feedback)
-    codes, classes = classes_from_values(labels, [*names_in_file(path, field), *legend])
+    table, labels, named = read_class_values(path, field, feedback)
+    codes, classes = classes_from_values(labels, legend, named)
     shapes = repaired(to_pixels(table, source, feedback)[0])
     code = np.array([codes[value] for value in labels])
     dimensions = shapely.get_dimensions(shapes)

@@ -41,8 +41,8 @@ LEAST_SHOWN = 0.25
 """Part of a square that must be of a class to be a label of it."""
 FOLDS_TO_SCORE = (3, 4)
 """Folds of blocks of space, of the five that there are, that are scored where there is no truth."""
-TRUTH, LAND_COVER = "the truth", "the land cover"
-"""Names that errors give a raster of class codes: the one to score on, and the one of the earlier date of a task of change."""
+_TRUTH, _LAND_COVER = "the truth", "the land cover"
+"""Names that errors give a raster of class codes: the one to score on, and that of the earlier date of a task of change."""
 _SCORING_SEED = 0
 _COUNTED_ROWS = 1024
 
@@ -92,7 +92,7 @@ def pool_of(task: BenchmarkTask, scored_pixels: int, feedback: Feedback) -> Labe
     source = RasterSource(task.raster)
     for truth, raster in ((task.truth, task.raster), (task.unseen_truth, task.unseen_raster)):
         if truth:
-            _check_codes(task.name, TRUTH, truth, RasterSource(raster))
+            _check_codes(task.name, _TRUTH, truth, RasterSource(raster))
     pool = _given(task, source, scored_pixels, feedback) if task.labels else _squares_and_pixels(task, source, scored_pixels)
     if not len(pool.scored.targets):
         raise InputError(f"{task.name}: no pixel of a known class is left to score on.", "Give more truth or labels.")
@@ -114,8 +114,8 @@ def labels_before(task: BenchmarkTask, feedback: Feedback) -> DrawableLabels | N
         )
     if not task.land_cover:
         return None
-    _check_codes(task.name, LAND_COVER, task.land_cover, source)
-    return _squares(task.name, LAND_COVER, task.land_cover, source)
+    _check_codes(task.name, _LAND_COVER, task.land_cover, source)
+    return _squares(task.name, _LAND_COVER, task.land_cover, source)
 
 
 def _check_codes(task: str, what: str, path: str, source: RasterSource) -> None:
@@ -156,7 +156,7 @@ def _given(task: BenchmarkTask, source: RasterSource, number: int, feedback: Fee
 
 def _classes_of_both(task: BenchmarkTask, annotation: Annotation) -> ClassTable:
     """Return the classes of the truth, by the names of the labels where these are numbers of the truth."""
-    found = _codes_found(task.name, TRUTH, _counts_of_codes(task.truth))
+    found = _codes_found(task.name, _TRUTH, _counts_of_codes(task.truth))
     own = {c.code: c for c in annotation.classes}
     named = ClassTable(tuple(classes_from_values(found, [])[1]))
     return ClassTable(tuple(own.get(c.code, c) for c in named))
@@ -207,7 +207,7 @@ def _pixels_under(scored: Annotation, learned: Annotation, source: RasterSource,
 
 
 def _squares_and_pixels(task: BenchmarkTask, source: RasterSource, number: int) -> LabelPool:
-    labels = _squares(task.name, TRUTH, task.truth, source)
+    labels = _squares(task.name, _TRUTH, task.truth, source)
     if task.unseen_raster:
         scored, raster = draw_pixels(task.unseen_truth, labels.classes, None, number), task.unseen_raster
     else:

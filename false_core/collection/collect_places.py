@@ -150,7 +150,7 @@ def _pixels(source: RasterSource, side: float) -> int:
 def _guide(job: CollectPlaces, feedback: Feedback) -> Guide | None:
     if not job.guide or not job.field:
         return None
-    return Guide.of(*read_class_values(job.guide, job.field, feedback))
+    return Guide.of(*read_class_values(job.guide, job.field, feedback)[:2])
 
 
 def _existing(job: CollectPlaces, guide: Guide | None, searched: SearchedRasters, feedback: Feedback) -> PlaceCandidates:

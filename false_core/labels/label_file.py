@@ -76,16 +76,21 @@ def read_table(path: str, field: str | None, feedback: Feedback) -> geopandas.Ge
     Raises:
         InputError: The file, layer or field is missing, or cannot be read.
     """
-    return _table(path, [] if field is None else [field], feedback)
+    return _table(path, [] if field is None else [field], feedback)[0]
+
+
+def read_named_table(path: str, field: str, feedback: Feedback) -> tuple[geopandas.GeoDataFrame, list[LegendEntry]]:
+    """Read the same, and what the file itself calls the values of the field."""
+    return _table(path, [field], feedback)
 
 
 def read_layer(path: str, feedback: Feedback) -> geopandas.GeoDataFrame:
     """Read a layer as geometries with the values of all its fields. The rest is as for ``read_table``."""
-    return _table(path, None, feedback)
+    return _table(path, None, feedback)[0]
 
 
-def _table(path: str, fields: list[str] | None, feedback: Feedback) -> geopandas.GeoDataFrame:
-    """Return a layer with some of its fields; None: with all."""
+def _table(path: str, fields: list[str] | None, feedback: Feedback) -> tuple[geopandas.GeoDataFrame, list[LegendEntry]]:
+    """Return a layer with some of its fields; None: with all. And what its file calls the values of these fields."""
     asked = LayerPath.parse(path)
     file = asked.file
     if not file.startswith("/vsi") and not os.path.exists(file):
@@ -112,6 +117,8 @@ def _table(path: str, fields: list[str] | None, feedback: Feedback) -> geopandas
             warnings.filterwarnings("ignore", message="Measured", category=UserWarning)
             layer = _layer(asked)
             check_view(file, layer.name, MOST_FEATURES)
+            # Before GDAL reads, which removes what SQLite leaves beside a database that it may only read.
+            named = [entry for field in fields or () for entry in _names_in_file(file, layer.name, field)]
             about, shapes, values = _read(asked, layer, fields)
     except pyogrio.errors.GeometryError as error:
         raise InputError(
@@ -155,7 +162,7 @@ def _table(path: str, fields: list[str] | None, feedback: Feedback) -> geopandas
             f"{file} does not say how its texts are encoded. They are taken to be {layer.encoding}, such as "
             f"{strange!r}. If that is wrong, write the name of the encoding into a file {Path(file).stem}.cpg beside it."
         )
-    return table
+    return table, named
 
 
 @contextmanager
@@ -254,21 +261,17 @@ def _whole_numbers(asked: LayerPath, options: dict[str, Any], name: str, values:
     return found
 
 
-def names_in_file(path: str, field: str) -> list[LegendEntry]:
-    """Return what the file itself calls the values of a field: a GeoPackage may hold a list of them, which QGIS shows too.
-
-    Read the layer first, which finds out whether its file may be read.
-    """
-    asked = LayerPath.parse(path)
-    if not os.path.isfile(asked.file) or not is_database(asked.file):
+def _names_in_file(file: str, layer: str, field: str) -> list[LegendEntry]:
+    """Return what a file itself calls the values of a field: a GeoPackage may hold a list of them, as QGIS shows too."""
+    if not os.path.isfile(file) or not is_database(file):
         return []
     try:
         found = _ask_package(
-            asked.file,
+            file,
             "SELECT value, listed.description FROM gpkg_data_columns JOIN gpkg_data_column_constraints AS listed "
             "USING (constraint_name) WHERE constraint_type = 'enum' AND lower(table_name) = lower(?) "
             "AND lower(column_name) = lower(?)",
-            _layer(asked).name,
+            layer,
             field,
         )
     except pyogrio.errors.GeometryError:  # There is no such list.
@@ -302,6 +305,7 @@ def _surfaces(file: str, layer: str) -> _Layer:
 def _ask_package(file: str, query: str, *values: str) -> list[tuple[Any, ...]]:
     try:
         with closing(sqlite3.connect(f"{Path(file).absolute().as_uri()}?mode=ro", uri=True)) as database:
+            database.text_factory = lambda text: text.decode("utf-8", "replace")
             until = time.monotonic() + QUERY_TIMEOUT_S  # A file from anywhere may hold views in place of these tables.
             database.set_progress_handler(lambda: time.monotonic() > until, 100_000)
             return database.execute(query, values).fetchmany(MOST_LAYERS)

@@ -16,7 +16,7 @@ import shapely
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.annotation import Annotation, clipped_to_raster, simple_shapes
-from false_core.labels.label_file import names_in_file, read_table
+from false_core.labels.label_file import read_named_table, read_table
 from false_core.labels.layer_path import LayerPath
 from false_core.labels.placement import to_pixels
 from false_core.raster.classes import ClassTable, LandCoverClass, LegendEntry, classes_from_values
@@ -56,7 +56,7 @@ def read_labels(path: str, field: str, source: RasterSource, feedback: Feedback)
     Raises:
         InputError: The file or field is missing, nothing usable is in it, or none touches the raster.
     """
-    table, values, empty = _table_and_values(path, field, feedback)
+    table, values, named, empty = _table_and_values(path, field, feedback)
     geometries, extent = to_pixels(table, source, feedback)
     shapes, owners = simple_shapes(geometries, feedback)
     parts, inside = clipped_to_raster(shapes, source.width, source.height)
@@ -70,22 +70,25 @@ def read_labels(path: str, field: str, source: RasterSource, feedback: Feedback)
     if outside:
         feedback.info(f"{outside} of {len(shapes)} label shapes lie outside the raster and are left out.")
     name = Path(LayerPath.parse(path).file).name
-    named = names_in_file(path, field)
     return Labels(name, parts, [values[owner] for owner in owners[inside]], values, outside, empty, named)
 
 
-def read_class_values(path: str, field: str, feedback: Feedback) -> tuple[geopandas.GeoDataFrame, list[Any]]:
-    """Read the shapes of a layer that have a value in a field, in their own CRS, and these values.
+def read_class_values(
+    path: str, field: str, feedback: Feedback
+) -> tuple[geopandas.GeoDataFrame, list[Any], list[LegendEntry]]:
+    """Read the shapes of a layer that have a value in a field, in their own CRS, these values, and their names in the file.
 
     Raises:
         InputError: The file or field is missing, or nothing usable is in it.
     """
-    return _table_and_values(path, field, feedback)[:2]
+    return _table_and_values(path, field, feedback)[:3]
 
 
-def _table_and_values(path: str, field: str, feedback: Feedback) -> tuple[geopandas.GeoDataFrame, list[Any], int]:
+def _table_and_values(
+    path: str, field: str, feedback: Feedback
+) -> tuple[geopandas.GeoDataFrame, list[Any], list[LegendEntry], int]:
     """Return the same, and how many shapes have no value."""
-    table = read_table(path, field, feedback)
+    table, named = read_named_table(path, field, feedback)
     table = table[~table.geometry.isna() & ~table.geometry.is_empty]
     if table.empty:
         raise InputError(f"{path} holds no geometry.", "Digitise points, lines or polygons first.")
@@ -94,7 +97,7 @@ def _table_and_values(path: str, field: str, feedback: Feedback) -> tuple[geopan
     table = table[values.notna()]
     if table.empty:
         raise InputError(f"The field {field!r} of {path} holds no value.", "Choose the field with the class, or fill it.")
-    return table, list(values.dropna()), empty
+    return table, list(values.dropna()), named, empty
 
 
 def read_annotation(
@@ -112,7 +115,7 @@ def read_annotation(
         InputError: The file or field is missing, nothing usable is in it, all is one class, or none touches the raster.
     """
     labels = read_labels(path, field, source, feedback)
-    codes, classes = classes_from_values(labels.all_values, [*labels.named, *legend])
+    codes, classes = classes_from_values(labels.all_values, legend, labels.named)
     parts = labels.shapes
     code_of = np.array([codes[value] for value in labels.values])
     present = ClassTable(tuple(c for c in classes if c.code in set(code_of.tolist())))

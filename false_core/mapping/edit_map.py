@@ -149,7 +149,8 @@ class _Edit:
     def with_patches(self, labels: Labels, legend: Sequence[LegendEntry], feedback: Feedback) -> tuple[_Edit, Annotation]:
         """Add the classes of polygons, and return the polygons with the codes that are burned in for targets."""
         values = list(dict.fromkeys(labels.values))
-        called = {value: names_from_legend(values, [*labels.named, *legend]).get(value, value) for value in values}
+        names = names_from_legend(values, legend, labels.named)
+        called = {value: names.get(value, value) for value in values}
         by_new, by_old = (
             match(called.values(), classes, labels.name, self.map_name) for classes in (self.classes, self.before)
         )

@@ -127,7 +127,9 @@ def read_legend(path: str | None) -> list[LegendEntry]:
         ) from error
 
 
-def classes_from_values(values: Sequence[Any], legend: Sequence[LegendEntry]) -> tuple[dict[Any, int], list[LandCoverClass]]:
+def classes_from_values(
+    values: Sequence[Any], legend: Sequence[LegendEntry], named: Sequence[LegendEntry] = ()
+) -> tuple[dict[Any, int], list[LandCoverClass]]:
     """Give each distinct value of a label field its class.
 
     Whole numbers from 0 to 254 keep their codes, also where they are kept as text, such as ``"01"``, as long as all values
@@ -136,6 +138,7 @@ def classes_from_values(values: Sequence[Any], legend: Sequence[LegendEntry]) ->
     Args:
         values: Values of the label field, without nulls, in any order and number.
         legend: Names and colours the user chose, and which values are one class; values without an entry get a default.
+        named: Names of the file itself, for values that the legend does not name.
 
     Returns:
         Code by value, and the classes ordered by code.
@@ -156,18 +159,24 @@ def classes_from_values(values: Sequence[Any], legend: Sequence[LegendEntry]) ->
     if None in kept or len(set(kept)) < len(kept):
         kept = list(range(1, len(leaders) + 1))
     codes = {value: int(code) for value, code in zip(leaders, kept) if code is not None}
+    names = names_from_legend(leaders, legend, named)
     classes: list[LandCoverClass] = []
     for value in sorted(leaders, key=codes.__getitem__):
         entry = entry_of.get(value)
-        name = on_one_line((entry.name if entry else "") or _text(value))
+        name = on_one_line(names.get(value) or _text(value))
         color = (entry.color if entry else None) or _unused_colour(name, len(classes), {c.color for c in classes})
         classes.append(LandCoverClass(codes[value], name, color))
     return {value: codes[leader_of[value]] for value in distinct}, classes
 
 
-def names_from_legend(values: Sequence[Any], legend: Sequence[LegendEntry]) -> dict[Any, str]:
-    """Return the name of each value that a legend names."""
-    return {value: entry.name for value, entry in _entries(values, legend).items() if entry.name.strip()}
+def names_from_legend(
+    values: Sequence[Any], legend: Sequence[LegendEntry], named: Sequence[LegendEntry] = ()
+) -> dict[Any, str]:
+    """Return the name of each value that a legend names, and of others that the file itself names."""
+    found: dict[Any, str] = {}
+    for entries in (named, legend):  # Each by itself: they may spell a value otherwise.
+        found |= {value: entry.name for value, entry in _entries(values, entries).items() if entry.name.strip()}
+    return found
 
 
 def _entries(values: Sequence[Any], legend: Sequence[LegendEntry]) -> dict[Any, LegendEntry]:

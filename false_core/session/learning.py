@@ -98,6 +98,10 @@ class Learning:
             raise InputError("There is no map yet.", "Draw labels of two classes at least.")
         return self.head
 
+    def lacks_labels(self) -> bool:
+        """Return whether the map has not learned from all labels yet."""
+        return self.is_due or self.fitted_by != self.changed_by or self.next_tile() is not None
+
     def next_tile(self, shown: Callable[[], Collection[Tile]] | None = None) -> Tile | None:
         """Return the tile with most labels that are not looked at yet, or None.
 

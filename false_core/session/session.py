@@ -68,19 +68,20 @@ class Session:
                 work = self._next_work()
             if work is not None and not self._is_closed:
                 number, do = work
-                if not self._guarded(number, do) and self._work is not None:
-                    self._work.rest()
+                error = self._guarded(number, do)
+                if error is not None and self._work is not None:
+                    self._work.rest(error)
 
-    def _guarded(self, number: int, do: Callable[[], None]) -> bool:
-        """Do something, and say where it is refused. Return whether it was not."""
+    def _guarded(self, number: int, do: Callable[[], None]) -> FalseError | None:
+        """Do something, and say where it is refused. Return why it was, or None."""
         try:
             do()
         except Superseded:
             pass
         except FalseError as error:
             self._refuse(number, error)
-            return False
-        return True
+            return error
+        return None
 
     def _refuse(self, number: int, error: FalseError) -> None:
         self._say(Refused(number, error.what, error.remedy, error.code))
@@ -108,6 +109,8 @@ class Session:
         elif isinstance(request, View) and not is_usable(request):
             self._say(Refused(request.number, "The view has no size.", "Give an extent and a size.", RequestError.code))
         else:
+            if isinstance(request, Save) and self._work is not None:
+                self._work.go_on()
             self._pending[type(request)] = request
 
     def _next_work(self) -> Work | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from false_core.accuracy.cross_validated import MIN_SHAPES_PER_CLASS
+from false_core.errors import FalseError
 from false_core.events import Progress
 from false_core.inference.tiles import Tile
 from false_core.session.current_view import CurrentView
@@ -65,20 +66,24 @@ class SessionWork:
         self._grid = GridOfPlaces(raster, self._tiles, self.learning.plan)
         self._held_out: tuple[LiveHead, HeldOut] | None = None
         self._told_at = 0.0
-        self._rests = False
+        self._rests_for: FalseError | None = None
 
-    def rest(self) -> None:
+    def rest(self, error: FalseError) -> None:
         """Do nothing by itself until something is asked again: what failed just now would fail for ever."""
-        self._rests = True
+        self._rests_for = error
+
+    def go_on(self) -> None:
+        """Try again what failed."""
+        self._rests_for = None
 
     def change(self, request: ChangeLabels | SetClasses) -> None:
         """Take in labels or classes."""
-        self._rests = False
+        self.go_on()
         self.learning.change(request)
 
     def show(self, view: View) -> None:
         """Take in what is to be seen."""
-        self._rests = False
+        self.go_on()
         self._view.show(view)
 
     # --- What is to be done ---------------------------------------------------------------------------------------------
@@ -86,7 +91,7 @@ class SessionWork:
     def learn(self) -> Work | None:
         """Return what it takes to learn from the labels, or None where that is done but for those far from the view."""
         learning = self.learning
-        if learning.is_due and not learning.awaits_more and not self._rests:
+        if learning.is_due and not learning.awaits_more and self._rests_for is None:
             near = learning.next_tile(self._shown_tiles)
             # The first map comes as soon as there can be one. Labels that are looked at later make it better.
             if near is not None and (learning.head is not None or not learning.can_begin()):
@@ -97,7 +102,7 @@ class SessionWork:
     def draw(self) -> Work | None:
         """Return the picture of the view that is to be drawn, or None where it is."""
         view = self._view
-        if view.request is None or view.is_drawn or self.learning.head is None or self._rests:
+        if view.request is None or view.is_drawn or self.learning.head is None or self._rests_for:
             return None
         if view.gives_way and self.far_labels():
             return None
@@ -105,12 +110,12 @@ class SessionWork:
 
     def far_labels(self) -> Work | None:
         """Return the next tile to look at for its labels, or None where none is left."""
-        far = None if self.learning.awaits_more or self._rests else self.learning.next_tile()
+        far = None if self.learning.awaits_more or self._rests_for else self.learning.next_tile()
         return None if far is None else (self.learning.changed_by, lambda: self.learning.look_far(far))
 
     def idle_work(self) -> Work | None:
         """Return the next tile of the raster to look at, or None where all have been."""
-        if self._rests:
+        if self._rests_for:
             return None
         tile = next((tile for tile in self.learning.plan if not self._grid.knows(tile)), None)
         return None if tile is None else (0, lambda: self._look_ahead(tile))
@@ -167,7 +172,9 @@ class SessionWork:
         self._say(SuggestedPlaces(request.number, self.learning.fitted_by, places))
 
     def answer_save(self, request: Save) -> None:
-        """Write the model."""
+        """Write the model. It is refused where labels could not be learned from: it would lack them."""
+        if self._rests_for is not None and self.learning.lacks_labels():
+            raise self._rests_for
         head = self.learning.fitted_head()
         annotation = self._annotation(head)
         held_out = self._scores(head)

@@ -45,9 +45,12 @@ from false_core.jobs import Pretrain
 from false_core.models.components import pca
 from false_core.models.from_file import encoder_from
 from false_core.models.header import ENCODER
-from false_core.models.model_file import MADE_BY, ModelCard, read_card
+from false_core.models.model_file import MADE_BY, ModelCard, is_model_file, read_card
 from false_core.outputs.publish import published
 from false_core.raster.imagery import with_rasters_found
+from false_core.raster.same_bands import BandReference
+from false_core.raster.source import RasterSource
+from false_core.raster.working_grid import open_all
 from false_core.settings import cache_folder, preferred_precision
 from false_core.training.checkpoint import KEPT_DAYS, fingerprint
 from false_core.training.curves import Curves
@@ -87,6 +90,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
     stages = read_stages(job)
     with network_closed(unless=any(asks_network(one.job) for one in stages)), _folder_of_encoders(world) as folder:
         stages = [replace(one, job=_checked(one.job, job, feedback, world)) for one in stages]
+        world.broadcast_object(lambda: _check_bands(stages, job))
         return _all_of(stages, job, folder, feedback, world)
 
 
@@ -179,6 +183,29 @@ def _checked(stage: Pretrain, job: Pretrain, feedback: Feedback, world: World) -
     made = jobs.from_json(world.broadcast_object(found))
     assert isinstance(made, Pretrain)
     return made
+
+
+def _check_bands(stages: Sequence[Stage], job: Pretrain) -> None:
+    """Raise InputError where a stage has not the bands of the first one: it could not go on from the encoder before it.
+
+    The first raster of each stage is looked at, as its other rasters have the same bands. Addresses are left out.
+    """
+    starts_from = read_card(job.weights, ENCODER).reference if job.weights and is_model_file(job.weights) else None
+    first: RasterSource | None = None
+    for number, one in enumerate(stages, start=1):
+        if jobs.is_address(one.job.rasters[0]):
+            continue
+        reference = BandReference.of(first) if first else starts_from
+        (source,) = open_all(one.job.rasters[:1], job.bands, weights=reference)
+        if not job.bands:  # Those that are called bad are not learned from.
+            source = source.with_bands([band for band in source.bands if band not in source.bad_bands] or source.bands)
+        if first and len(source.bands) != len(first.bands):
+            raise InputError(
+                f"Stage {number} of {Path(str(job.stages)).name}: {source.name} has {len(source.bands)} bands, but "
+                f"{first.name} of a stage before has {len(first.bands)}.",
+                "All stages need the same bands; name the common ones.",
+            )
+        first = first or source
 
 
 def _all_of(stages: Sequence[Stage], job: Pretrain, folder: Path, feedback: Feedback, world: World) -> dict[str, Any]:

@@ -67,7 +67,8 @@ class LastingSession(QObject):
         return self._process.process_id if self._process is not None else 0
 
     def start(self) -> None:
-        """Start a process, and open the raster in it."""
+        """Start a process in place of the one that runs, and open the raster in it."""
+        self._end_process(at_once=True)
         self.needs_restart = False
         self.begun.emit()
         try:
@@ -85,7 +86,6 @@ class LastingSession(QObject):
 
     def restart(self) -> None:
         """Begin with a new process."""
-        self._end_process(at_once=True)
         self._restarts = 0
         self.start()
 
@@ -130,11 +130,11 @@ class LastingSession(QObject):
     def close(self) -> None:
         """End it for good."""
         self._is_closed = True
-        self._restart_later.stop()
         self._silence.stop()
         self._end_process()
 
     def _end_process(self, at_once: bool = False) -> None:
+        self._restart_later.stop()
         process, self._process = self._process, None
         if process is not None and at_once:
             process.kill()

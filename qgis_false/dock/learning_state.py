@@ -22,6 +22,8 @@ class LearningState:
         self.learned: Optional[Learned] = None
         self.sent_by = 0
         self.refusal = self.progress = ""
+        self._refused_by = 0
+        """Number of the request whose refusal is told."""
         self._unanswered: Set[int] = set()
         """Numbers of the requests with labels that may still be refused."""
         self._more_follow = False
@@ -37,15 +39,21 @@ class LearningState:
         self._unanswered.add(number)
 
     def learn(self, answer: Learned) -> None:
-        """Take in what was learned. Nothing more is said of requests from before."""
+        """Take in what was learned. Nothing more is said of requests from before.
+
+        The request itself may still be refused while labels of it wait: those far from the view are looked at later.
+        """
         self.learned = answer
-        self._unanswered = {number for number in self._unanswered if number > answer.number}
+        last = answer.number - 1 if answer.waiting else answer.number
+        self._unanswered = {number for number in self._unanswered if number > last}
+        if self._refused_by == answer.number and not answer.waiting:
+            self.refusal = ""  # They could be looked at after all.
 
     def refuse(self, number: int, why: str) -> None:
         """Note that a request was refused, if it was one with labels: nothing else is said of these labels."""
         if number in self._unanswered:
             self._unanswered.remove(number)
-            self.refusal = why
+            self.refusal, self._refused_by = why, number
             self.sent_by = 0 if number == self.sent_by else self.sent_by
 
     def words(self, has_classes: bool, picture: Optional[Picture]) -> str:

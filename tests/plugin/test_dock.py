@@ -331,13 +331,14 @@ class TestKeys:
         assert layer.dataProvider().addAttributes([QgsField("note", QVariant.String)])
         layer.updateFields()
         dock.work.edits.redo()
+        assert [(one["by"], bool(one["note"])) for one in layer.getFeatures()] == [(by, False)] * 2, "one field is new"
         dock.work.edits.reclassify([1], 2)
         dock.work.edits.remove([1])
         assert layer.dataProvider().deleteAttributes([layer.fields().lookupField("by")])
         layer.updateFields()
         for _ in range(2):
             dock.work.edits.undo()
-        assert [(one["class"], bool(one["note"])) for one in layer.getFeatures()] == [(1, False), (1, False)] and by
+        assert [(one["class"], bool(one["note"])) for one in layer.getFeatures()] == [(1, False), (1, False)]
         dock.work.edits.redo()
         assert in_file(dock) == {1: 2, 2: 1}
 
@@ -936,6 +937,19 @@ class TestSession:
         os.kill(dock.work.session.process_id, signal.SIGKILL)
         draw_square(desk, 0.6, 0.4)
         until(lambda: len(requests(record, "open")) == 2 and told(record) == {1: 1, 2: 1}, "the next one is told")
+
+    def test_where_a_person_begins_anew_before_it_begins_by_itself_only_one_runs(self, dock, desk, record, monkeypatch):
+        session = dock.work.session
+        session.start_again("It talks nonsense.")
+        assert session._restart_later.isActive()
+        session.restart()
+        first = session._process
+        assert not session._restart_later.isActive()
+        session.start()
+        assert first._closed and first._child.wait(10) is not None and session._process is not first
+        session.start_again("It talks nonsense.")
+        session.give_up("It speaks another version.")
+        assert not session._restart_later.isActive()
 
     @pytest.mark.thorough
     @pytest.mark.parametrize("mode", ["dies of each label"])

@@ -15,6 +15,19 @@ def test_of_a_session_that_goes_on_for_days_only_what_is_not_answered_is_kept():
     assert state._unanswered == {4998, 4999, 5000}
 
 
+def test_labels_far_from_the_view_are_refused_after_those_in_it_were_learned_from():
+    state = LearningState()
+    state.send(5, more=False)
+    state.learn(Learned(5, 4, 2, 0))
+    state.refuse(5, "The server is gone.")
+    assert state.words(True, None) == "The server is gone."
+    state.learn(Learned(5, 4, 2, 0))
+    assert state.words(True, None) == "The server is gone."
+    state.learn(Learned(5, 6, 0, 0))  # The server is back.
+    assert "Learned from 6 labels." in state.words(True, None)
+    assert not state._unanswered
+
+
 def test_the_refusal_of_labels_is_told_and_that_of_anything_else_is_not():
     state = LearningState()
     state.send(7, more=False)

@@ -27,7 +27,7 @@ from small_world import CRS, LEFT, TOP, Listener, name_values, on_map, pixel_box
 from false_core.errors import InputError
 from false_core.labels.annotation import IGNORE, Annotation
 from false_core.labels.label_warnings import _of_one_place, label_warnings
-from false_core.labels.reading import read_annotation
+from false_core.labels.reading import read_annotation, read_labels
 from false_core.labels.split import BLOCKS_ALONG_SIDE, split
 from false_core.raster.classes import (
     ClassTable,
@@ -35,6 +35,7 @@ from false_core.raster.classes import (
     LegendEntry,
     classes_from_values,
     default_colour,
+    names_from_legend,
     read_legend,
 )
 from false_core.raster.source import RasterSource
@@ -569,6 +570,62 @@ class TestNamesInTheFile:
             assert names_by_code(found) == {1: "water", 2: "forest", 3: "3"}
         legend = [LegendEntry(2, "Wald", "#00aa00")]
         assert names_by_code(read_annotation(path, "cover", raster, legend, listener.feedback))[2] == "Wald"
+
+    @pytest.mark.parametrize(
+        ("value", "in_file", "in_legend"),
+        [(2, "2", "02"), (2, "2", "2.0"),
+         ("Gr\u00fcn", "Gr\u00fcn", "Gru\u0308n"), ("Gru\u0308n", "Gru\u0308n", "Gr\u00fcn")],
+    )  # fmt: skip
+    def test_give_way_to_a_legend_that_spells_the_value_otherwise(
+        self, tmp_path: Path, raster: RasterSource, listener: Listener, value: Any, in_file: str, in_legend: str
+    ) -> None:
+        path = write_labels(tmp_path / "labels.gpkg", [value, value, value * 2], [on_map(shape) for shape in (A, B, C)])
+        name_values(path, "cover", {in_file: "meadow"})
+        legend = [LegendEntry(in_legend, "Wiese", "#00aa00")]
+        found = read_annotation(path, "cover", raster, legend, listener.feedback).classes
+        assert ("Wiese", "#00aa00") in [(c.name, c.color) for c in found] and "meadow" not in [c.name for c in found]
+        labels = read_labels(path, "cover", raster, listener.feedback)
+        assert names_from_legend([value], legend, labels.named) == {value: "Wiese"}
+
+    def test_count_where_a_legend_gives_a_colour_alone(
+        self, tmp_path: Path, raster: RasterSource, listener: Listener
+    ) -> None:
+        path = write_labels(tmp_path / "labels.gpkg", [1, 2, 3], [on_map(shape) for shape in (A, B, C)])
+        name_values(path, "cover", {"1": "water", "2": "forest"})
+        legend = [LegendEntry(1, " ", "#00aa00"), LegendEntry([2, 3], "", "#00bb00")]
+        found = read_annotation(path, "cover", raster, legend, listener.feedback).classes
+        assert [(c.name, c.color) for c in found] == [("water", "#00aa00"), ("forest", "#00bb00")]
+        labels = read_labels(path, "cover", raster, listener.feedback)
+        assert names_from_legend([1, 2, 3], legend, labels.named) == {1: "water", 2: "forest"}
+
+    def test_leave_nothing_beside_a_file_that_qgis_had_open(
+        self, tmp_path: Path, raster: RasterSource, listener: Listener
+    ) -> None:
+        path = write_labels(tmp_path / "labels.gpkg", [1, 2, 3], [on_map(shape) for shape in (A, B, C)])
+        name_values(path, "cover", {"1": "water"})
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+        assert names_by_code(read_annotation(path, "cover", raster, (), listener.feedback))[1] == "water"
+        assert [file.name for file in tmp_path.glob("labels*")] == ["labels.gpkg"]
+
+    def test_are_read_beside_one_in_another_encoding(self, tmp_path: Path, raster: RasterSource, listener: Listener) -> None:
+        path = write_labels(tmp_path / "labels.gpkg", [1, 2, 3], [on_map(shape) for shape in (A, B, C)])
+        name_values(path, "cover", {"1": "water", "2": "?"})
+        with closing(sqlite3.connect(path)) as database, database:
+            set_name = "UPDATE gpkg_data_column_constraints SET description = CAST(x'4DFC6C6C' AS TEXT) WHERE value = '2'"
+            database.execute(set_name)
+        found = names_by_code(read_annotation(path, "cover", raster, (), listener.feedback))
+        assert found == {1: "water", 2: "M\ufffdll", 3: "3"}
+
+    def test_take_no_second_look_at_the_file(
+        self, tmp_path: Path, raster: RasterSource, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = write_labels(tmp_path / "labels.gpkg", [1, 2, 3], [on_map(shape) for shape in (A, B, C)])
+        name_values(path, "cover", {"1": "water"})
+        looks, read = [], pyogrio.list_layers
+        monkeypatch.setattr(pyogrio, "list_layers", lambda file: looks.append(file) or read(file))
+        read_annotation(path, "cover", raster, (), listener.feedback)
+        assert looks == [path]
 
     def test_of_another_field_or_in_a_broken_table_are_none(
         self, tmp_path: Path, raster: RasterSource, listener: Listener

@@ -615,6 +615,38 @@ class TestAModel:
             assert not opened.answer(Withdrawn, number=opened.ask(Withdraw, asked=other)).in_time
         assert path.exists()
 
+    @pytest.mark.parametrize("is_asked_before", [False, True])
+    def test_it_is_refused_where_labels_far_from_the_view_cannot_be_looked_at(
+        self, raster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_asked_before: bool
+    ) -> None:
+        path, is_away, real = tmp_path / "live.safetensors", True, learning.Learning.look_far
+        held = threading.Event()
+
+        def look_far(*given: Any) -> None:
+            held.wait(30)
+            if is_away:
+                raise InputError("The server is gone.", "Wait for it.")
+            real(*given)
+
+        monkeypatch.setattr(learning.Learning, "look_far", look_far)
+        monkeypatch.setattr(kept_tiles.KeptTiles, "is_at_hand", lambda *_: False)
+        with SessionHere() as session:
+            session.open(raster, CLASSES)
+            session.view(extent_of(0, 0, 100, 75), 100, 75)
+            session.label(*boxes())
+            assert session.answer(Learned, problem="").waiting
+            saving = session.ask(Save, path=str(path)) if is_asked_before else 0
+            held.set()
+            if not is_asked_before:
+                assert session.answer(Refused).what == "The server is gone."
+                session.until_idle()
+                saving = session.ask(Save, path=str(path))
+            assert session.answer(Refused, 20, number=saving).what == "The server is gone."
+            session.until_idle()
+            assert not path.exists()
+            is_away = False
+            session.answer(Saved, number=session.ask(Save, path=str(path)))
+
     def test_it_is_never_written_over_the_raster(self, labelled: SessionHere, raster: str) -> None:
         before = Path(raster).read_bytes()
         number = labelled.ask(Save, path=raster)

@@ -8,7 +8,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import rasterio
 import safetensors.torch
 from small_world import FROM_NOTHING, Listener, textured_land, write_raster
 from torch import Tensor
@@ -145,6 +147,39 @@ class TestTheFile:
         with pytest.raises(InputError, match=r"gone\.tif does not exist"):
             run(job, listener)
         assert not listener.all(Metric)
+
+    @pytest.mark.parametrize("bands", [3, 5])
+    def test_that_has_other_bands_than_the_first_is_refused_before_anything_is_learned(
+        self, land: str, tmp_path: Path, listener: Listener, bands: int
+    ) -> None:
+        pixels = textured_land()
+        write_raster(tmp_path / "other.tif", np.concatenate([pixels, pixels])[:bands])
+        job = staged(land, tmp_path, "[[stages]]\nsteps = 2\n[[stages]]\nsteps = 2\nrasters = ['other.tif']\n")
+        with pytest.raises(InputError, match=rf"^Stage 2 of stages\.toml: other\.tif has {bands} bands, but .* has 4\."):
+            run(job, listener)
+        assert not listener.all(Metric)
+        stages._check_bands(read_stages(job), dataclasses.replace(job, bands=(1, 2, 3)))
+
+    def test_may_have_more_bands_than_the_first_where_it_says_which_are_the_same(self, land: str, tmp_path: Path) -> None:
+        pixels, colours = textured_land(), ("blue", "green", "red", "nir")
+        few = write_raster(tmp_path / "few.tif", pixels)
+        more = write_raster(tmp_path / "more.tif", np.concatenate([pixels[:1], pixels]))
+        for path, names in ((few, colours), (more, ("coastal", *colours))):
+            with rasterio.open(path, "r+") as file:
+                file.descriptions = names
+        job = staged(few, tmp_path, "[[stages]]\n[[stages]]\nrasters = ['more.tif']\n")
+        stages._check_bands(read_stages(job), job)
+
+    def test_says_in_which_stage_it_is_refused_though_it_is_the_first(
+        self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refused(stage: Pretrain, *_: object) -> None:
+            raise InputError(f"{Path(stage.encoder).name} is not to be.", "Leave it.")
+
+        monkeypatch.setattr(stages, "pretrain_stage", refused)
+        with pytest.raises(InputError, match=r"^Stage 1 of stages\.toml: Stage 1 is not to be\.") as told:
+            run(staged(land, tmp_path))
+        assert told.value.remedy == "Leave it."
 
     def test_that_does_not_fit_the_stage_before_says_which_stages_they_are(
         self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
