@@ -21,7 +21,7 @@ UNKNOWN_ACCURACY = "unknown"
 _WHOLE_NUMBERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
 
 
-def model_report(card: ModelCard, name: str, megabytes: float, weights: int) -> str:
+def model_report(card: ModelCard, name: str, megabytes: float, weights: int, with_imagery: bool = False) -> str:
     """Return the report on a model or encoder file, as HTML."""
     tiles = [("bands", str(len(card.bands))), ("pixel size", pixel_in_words(card.pixel_size, card.ground_sample_distance))]
     if card.classes.classes:
@@ -29,6 +29,8 @@ def model_report(card: ModelCard, name: str, megabytes: float, weights: int) -> 
     tiles += accuracy_tiles(card)
     what = kind_in_words(card)
     summary = f"{what[0].upper()}{what[1:]}. {megabytes:,.1f} MB, {weights / 1e6:,.1f} million weights."
+    if with_imagery:
+        summary = f"{summary} It holds pieces of the imagery around its labels: who gets the file gets them too."
     return page(name, summary, tiles, [], [*model_sections(card), *_next(card)])
 
 
