@@ -3,8 +3,8 @@
 The frozen encoders of a head, or encoder and decoder, are exported as ONNX and quantised for onnxruntime: weights channel by
 channel, results of layers by the range that they have on the crops around its labels which a model keeps. What a head makes
 of features stays as it was. So the model alone decides which network that is: strips of a map, its parts in other processes
-and maps of other rasters come from the same one. It is quantised once and kept within the limit of the disk cache, under a
-digest of all that decides it.
+and maps of other rasters come from the same one. It is quantised once and kept in the cache folder, under a digest of all
+that decides it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from false_core.computing.precision import has_instructions
-from false_core.errors import DeviceError, FalseError
+from false_core.errors import DeviceError, FalseError, OutputError
 from false_core.feedback import Feedback
 from false_core.inference.folding import for_inference
 from false_core.models.encoder import channels_of
@@ -35,8 +35,9 @@ from false_core.models.missing_package import how_to_install
 from false_core.models.model_file import read_card, read_crops
 from false_core.models.onnx_file import export_network
 from false_core.models.segmenter import InPrecision, class_probabilities, stride_of
+from false_core.outputs.publish import make_own_folder
 from false_core.raster.disk_cache import DiskCache
-from false_core.settings import disk_cache_bytes, disk_cache_folder
+from false_core.settings import cache_folder, disk_cache_bytes
 
 INT8_FORMAT = 1
 """The way in which networks are quantised. What was kept of another one is not found."""
@@ -44,17 +45,22 @@ INSTRUCTIONS_FOR_INT8 = ("avx512_vnni", "avx_vnni", "amx_int8")
 """Instructions of x86 that were built for int8, as PyTorch calls them."""
 MOST_CHANGED = 0.1
 """The share of pixels around the labels that may get another class."""
+MOST_KEPT = 1_000_000_000
+"""Bytes of networks that are kept, unless the limit of the disk cache is lower."""
 
 
 @dataclass(frozen=True)
 class Agreement:
     """The classes that a network in int8 gives the crops around the labels of its model, beside those in float32.
 
+    The model has learned from these labels, and the network in int8 is calibrated on the crops. So it compares the two, and
+    says nothing of the accuracy of a map.
+
     Attributes:
         labelled: Number of labelled pixels.
         right: Share of them that get the class of their label in int8.
         right_in_float32: The same in float32.
-        changed: Share of all pixels of the crops that get another class in int8 than in float32.
+        changed: Share of the pixels with data that get another class in int8 than in float32.
     """
 
     labelled: int
@@ -65,9 +71,9 @@ class Agreement:
     def told(self) -> str:
         """Return it in a sentence."""
         return (
-            f"Of {self.labelled:,} labelled pixels that the model keeps, {100 * self.right:.1f} % are right in int8 and "
-            f"{100 * self.right_in_float32:.1f} % in float32. Of all pixels around them, {100 * self.changed:.1f} % get "
-            "another class."
+            f"Of {self.labelled:,} labelled pixels that the model learned from and keeps, {100 * self.right:.1f} % are "
+            f"right in int8 and {100 * self.right_in_float32:.1f} % in float32. That compares the two, and is not the "
+            f"accuracy of the map. Of all pixels with data around them, {100 * self.changed:.1f} % get another class."
         )
 
 
@@ -120,7 +126,7 @@ def _int8_segmenter(model: str, digest: str, threads: int, feedback: Feedback) -
             "The model keeps no crops around its labels, as it is of an earlier version or has very many bands.",
             "Fine-tune it again.",
         )
-    disk = DiskCache(disk_cache_folder(), limit) if (limit := disk_cache_bytes()) else None
+    disk = _own_cache()
     exact: nn.Module = for_inference(segmenter_from(model, card), len(card.bands)).to(memory_format=torch.channels_last)
     try:
         network = _quantised(exact, crops, lambda part, make: _kept(disk, f"{digest}/{part}", make), threads, feedback)
@@ -262,7 +268,7 @@ def _session(file: bytes, threads: int) -> Any:
 
 def _agreement(network: nn.Module, exact: nn.Module, crops: LabelCrops) -> bytes:
     """Return the fields of an ``Agreement`` as JSON."""
-    labelled = right = right_in_float32 = changed = 0
+    labelled = right = right_in_float32 = with_data = changed = 0
     for pixels, targets in zip(crops.pixels.float(), crops.targets):
         short, long = (
             class_probabilities(InPrecision(one, numbers), pixels[None])[0].argmax(dim=0)
@@ -272,16 +278,29 @@ def _agreement(network: nn.Module, exact: nn.Module, crops: LabelCrops) -> bytes
         labelled += int(known.sum())
         right += int((short == targets)[known].sum())
         right_in_float32 += int((long == targets)[known].sum())
-        changed += int((short != long).sum())
+        valid = (pixels != 0).any(dim=0)  # Nodata is 0 after normalisation.
+        with_data += int(valid.sum())
+        changed += int((short != long)[valid].sum())
     counted = max(1, labelled)
-    return json.dumps(
-        asdict(Agreement(labelled, right / counted, right_in_float32 / counted, changed / crops.targets.numel()))
-    ).encode()
+    agreement = Agreement(labelled, right / counted, right_in_float32 / counted, changed / max(1, with_data))
+    return json.dumps(asdict(agreement)).encode()
 
 
 def _filled_up(pixels: Tensor, stride: int) -> Tensor:
     """Return crops whose sides are multiples of a stride, as ``class_probabilities`` makes them."""
     return nn.functional.pad(pixels, (0, -pixels.shape[-1] % stride, 0, -pixels.shape[-2] % stride))
+
+
+def _own_cache() -> DiskCache | None:
+    """Return where networks are kept: a folder of this user alone. None where nothing is to be kept, or it is another's."""
+    folder, limit = cache_folder() / "int8", min(disk_cache_bytes(), MOST_KEPT)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_own_folder(folder)
+        folder.chmod(0o700)
+    except (OSError, OutputError):
+        return None
+    return DiskCache(folder, limit) if limit else None
 
 
 def _kept(disk: DiskCache | None, what: str, make: Callable[[], bytes]) -> bytes:
@@ -293,6 +312,11 @@ def _kept(disk: DiskCache | None, what: str, make: Callable[[], bytes]) -> bytes
         if disk:
             disk.put(key, content)
     return content
+
+
+def int8_version() -> int:
+    """Return a number of all that decides, beside a model, which network in int8 is made of it. Raises as ``_decisive``."""
+    return int(hashlib.sha256(json.dumps(_decisive()).encode()).hexdigest()[:12], 16)
 
 
 def _decisive() -> list[Any]:

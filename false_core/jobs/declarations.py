@@ -102,8 +102,8 @@ def _precision() -> Any:
         "The numbers that the network computes with. auto: short ones where a GPU was built for them, or a CPU and the head "
         "is network, unless FALSE_PRECISION says float32. They are faster, and few pixels get another class. float32: long "
         "ones, with which all computers make the same map but for rounding. int8: a fast map on a CPU. The network of the "
-        "model takes about a third of the time, and 1 to 3 % of the pixels get another class. The report says how many "
-        "labelled pixels are right in int8 and in float32.",
+        "model takes about a third of the time, and 1 to 3 % of the pixels get another class. The report compares "
+        "the two on labels that the model learned from, which is not the accuracy of the map.",
         AUTO_PRECISION,
         choices=PRECISIONS,
         advanced=True,
@@ -529,7 +529,9 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
         "codes 1, 2, 3... in sorted order. Empty values are left out.",
         of="labels",
     )
-    model: str = parameter(NEW_MODEL, "Model", "The model file to write.")
+    model: str = parameter(
+        NEW_MODEL, "Model", "The model file to write. It keeps small pieces of the raster around labels, for maps in int8."
+    )
     encoder: Optional[str] = _encoder_file()
     head: str = parameter(
         CHOICE,

@@ -27,7 +27,7 @@ def classification_report(
 
     Args:
         numbers: Name of the numbers that the network computed with; nothing where it is not known.
-        fast: Sentences about a map in int8: its speed, and its accuracy beside that in float32.
+        fast: Sentences about a map in int8: how the network agrees with itself in float32.
     """
     classified, total = overview.classified, overview.total
     accuracy = [("overall accuracy of the model", value) for _, value in accuracy_tiles(card)[:1]]
@@ -53,7 +53,7 @@ def classification_report(
             colors=[c.color for c in card.classes],
         ),
         Section("The model", accuracy_in_words(card)),
-        *([Section("Fast map", fast)] if fast else []),
+        *([Section("Fast map, in int8", f"The network computed it with whole numbers of 8 bits. {fast}")] if fast else []),
         *next_steps(
             "Look at the map over the image. Where it is wrong, digitise, fine-tune again and classify again; 'Where to "
             "digitise next' finds such places.",

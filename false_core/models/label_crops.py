@@ -6,7 +6,9 @@ wherever it is used, and whatever it mapped before.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,6 +40,18 @@ class LabelCrops:
 def crops_kept(bands: int) -> int:
     """Return how many crops a model of so many bands keeps; 0 where a single one would be too large."""
     return min(MOST_CROPS, VALUES_OF_ALL_CROPS // (bands * CROP_PX**2))
+
+
+def are_crops(stored: Mapping[str, tuple[Any, Any]]) -> bool:
+    """Return whether tensors of these shapes and types are crops, as an untrusted header has them."""
+    shape, _ = stored.get(f"{CROPS_PREFIX}pixels", (None, None))
+    if not isinstance(shape, list) or len(shape) != 4 or not all(type(n) is int and n > 0 for n in shape):
+        return False
+    count, bands = shape[:2]
+    return count <= crops_kept(bands) and stored == {
+        f"{CROPS_PREFIX}pixels": ([count, bands, CROP_PX, CROP_PX], "F16"),
+        f"{CROPS_PREFIX}targets": ([count, CROP_PX, CROP_PX], "U8"),
+    }
 
 
 def crops_of(tensors: dict[str, Tensor], bands: int, classes: int) -> LabelCrops:

@@ -37,7 +37,7 @@ from false_core.models.header import (
     read_header,
     texts_of_header,
 )
-from false_core.models.label_crops import CROPS_PREFIX, LabelCrops, crops_of
+from false_core.models.label_crops import CROPS_PREFIX, LabelCrops, are_crops, crops_of
 from false_core.outputs.publish import published
 from false_core.raster.band_descriptions import BandDescription
 from false_core.raster.classes import ClassTable
@@ -59,6 +59,8 @@ MADE_BY = "made_by"
 """Under this name the provenance holds what ``false-core rerun`` needs, see ``false_core.models.record``."""
 PRECISION = "precision"
 """Under this name the settings of a training hold the numbers that its network computed with."""
+LEANS_TO = "leans_to"
+"""Under this name the method of a model holds the shares of the raster, by class code, that its head leans to."""
 SHAPES = "shapes"
 """Under this name the scores hold the number of label shapes that they count."""
 MISSING_SHAPES = "missing_shapes"
@@ -225,6 +227,7 @@ def check_layout(path: str, network: nn.Module, prefix: str = "") -> None:
         ModelFileError: They differ, or the header cannot be read.
     """
     header = read_header(path)
+    _check_crops(path, header)
     own = {f"{prefix}{name}": tensor for name, tensor in network.state_dict().items()}
     header = _completed(header)
     names = _names_for(own, [name for name in header if name != METADATA], prefix)
@@ -266,7 +269,7 @@ def read_crops(path: str, card: ModelCard) -> LabelCrops | None:
     Raises:
         ModelFileError: They are damaged.
     """
-    named = [name for name in read_header(path) if name.startswith(CROPS_PREFIX)]
+    named = _check_crops(path, read_header(path))
     if not named:
         return None
     try:
@@ -274,6 +277,18 @@ def read_crops(path: str, card: ModelCard) -> LabelCrops | None:
             return crops_of({name: file.get_tensor(name) for name in named}, len(card.bands), len(card.classes))
     except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
         raise ModelFileError(f"{path} is damaged: the crops around its labels cannot be read ({error!r}).") from error
+
+
+def _check_crops(path: str, header: Mapping[str, Any]) -> list[str]:
+    """Return the names of the crops in a header. Others under their prefix are refused before they are read.
+
+    Raises:
+        ModelFileError: They are.
+    """
+    stored = {name: _layout(entry) for name, entry in header.items() if name.startswith(CROPS_PREFIX)}
+    if stored and not are_crops(stored):
+        raise ModelFileError(f"{path} is damaged: the crops around its labels cannot be read.")
+    return list(stored)
 
 
 def _completed(stored: Mapping[str, Any]) -> dict[str, Any]:

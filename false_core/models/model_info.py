@@ -11,6 +11,7 @@ import safetensors
 from false_core.errors import ModelFileError
 from false_core.feedback import Feedback
 from false_core.jobs import ModelInfo
+from false_core.models.header import read_header
 from false_core.models.label_crops import CROPS_PREFIX
 from false_core.models.model_file import read_card
 from false_core.models.model_report import model_report
@@ -22,7 +23,8 @@ def model_info(job: ModelInfo, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Reading the model", 1.0):
         card = read_card(job.model)
         file = Path(job.model)
-        write_report(job.report, model_report(card, file.name, file.stat().st_size / 1e6, _count_weights(job.model)))
+        weights, with_imagery = _count_weights(job.model), any(n.startswith(CROPS_PREFIX) for n in read_header(job.model))
+        write_report(job.report, model_report(card, file.name, file.stat().st_size / 1e6, weights, with_imagery))
     return {"kind": card.kind, "classes": len(card.classes), "pixel_size": card.pixel_size, "encoder": card.encoder}
 
 

@@ -420,8 +420,8 @@
         <translation>Modell</translation>
     </message>
     <message>
-        <source>The model file to write.</source>
-        <translation>Die Modelldatei, die geschrieben wird.</translation>
+        <source>The model file to write. It keeps small pieces of the raster around labels, for maps in int8.</source>
+        <translation>Die Modelldatei, die geschrieben wird. Sie enthält kleine Stücke des Rasters um Labels, für Karten in int8.</translation>
     </message>
     <message>
         <source>Encoder file from pretraining. Empty: the general encoder alone. With one, both are used.</source>
@@ -564,8 +564,8 @@
         <translation>Genauigkeit</translation>
     </message>
     <message>
-        <source>The numbers that the network computes with. auto: short ones where a GPU was built for them, or a CPU and the head is network, unless FALSE_PRECISION says float32. They are faster, and few pixels get another class. float32: long ones, with which all computers make the same map but for rounding. int8: a fast map on a CPU. The network of the model takes about a third of the time, and 1 to 3 % of the pixels get another class. The report says how many labelled pixels are right in int8 and in float32.</source>
-        <translation>Die Zahlen, mit denen das Netz rechnet. auto: kurze, wenn eine GPU dafür gebaut ist, oder eine CPU und der Kopf network ist, außer FALSE_PRECISION sagt float32. Sie sind schneller, und wenige Pixel bekommen eine andere Klasse. float32: lange, mit denen alle Rechner bis auf Rundung dieselbe Karte machen. int8: eine schnelle Karte auf einer CPU. Das Netz des Modells braucht etwa ein Drittel der Zeit, und 1 bis 3 % der Pixel bekommen eine andere Klasse. Der Bericht sagt, wie viele beschriftete Pixel in int8 und in float32 richtig sind.</translation>
+        <source>The numbers that the network computes with. auto: short ones where a GPU was built for them, or a CPU and the head is network, unless FALSE_PRECISION says float32. They are faster, and few pixels get another class. float32: long ones, with which all computers make the same map but for rounding. int8: a fast map on a CPU. The network of the model takes about a third of the time, and 1 to 3 % of the pixels get another class. The report compares the two on labels that the model learned from, which is not the accuracy of the map.</source>
+        <translation>Die Zahlen, mit denen das Netz rechnet. auto: kurze, wenn eine GPU dafür gebaut ist, oder eine CPU und der Kopf network ist, außer FALSE_PRECISION sagt float32. Sie sind schneller, und wenige Pixel bekommen eine andere Klasse. float32: lange, mit denen alle Rechner bis auf Rundung dieselbe Karte machen. int8: eine schnelle Karte auf einer CPU. Das Netz des Modells braucht etwa ein Drittel der Zeit, und 1 bis 3 % der Pixel bekommen eine andere Klasse. Der Bericht vergleicht beide auf Labels, von denen das Modell gelernt hat; das ist nicht die Genauigkeit der Karte.</translation>
     </message>
     <message>
         <source>Pixels classified</source>
@@ -3668,6 +3668,10 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
         <translation>Eine Karte verbessern</translation>
     </message>
     <message>
+        <source>The model file to write.</source>
+        <translation>Die Modelldatei, die geschrieben wird.</translation>
+    </message>
+    <message>
         <source>3. Classify all</source>
         <translation>3. Alle klassifizieren</translation>
     </message>
@@ -3882,6 +3886,10 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
     <message>
         <source>The numbers that the network computes with. auto: short ones where a GPU was built for them, or a CPU and the head is network, unless FALSE_PRECISION says float32. They are faster, and few pixels get another class. float32: long ones, with which all computers make the same map but for rounding.</source>
         <translation type="vanished">Die Zahlen, mit denen das Netz rechnet. auto: kurze, wenn eine GPU dafür gebaut ist, oder eine CPU und der Kopf network ist, außer FALSE_PRECISION sagt float32. Sie sind schneller, und wenige Pixel bekommen eine andere Klasse. float32: lange, mit denen alle Computer bis auf Rundung dieselbe Karte machen.</translation>
+    </message>
+    <message>
+        <source>The numbers that the network computes with. auto: short ones where a GPU was built for them, or a CPU and the head is network, unless FALSE_PRECISION says float32. They are faster, and few pixels get another class. float32: long ones, with which all computers make the same map but for rounding. int8: a fast map on a CPU. The network of the model takes about a third of the time, and 1 to 3 % of the pixels get another class. The report says how many labelled pixels are right in int8 and in float32.</source>
+        <translation type="vanished">Die Zahlen, mit denen das Netz rechnet. auto: kurze, wenn eine GPU dafür gebaut ist, oder eine CPU und der Kopf network ist, außer FALSE_PRECISION sagt float32. Sie sind schneller, und wenige Pixel bekommen eine andere Klasse. float32: lange, mit denen alle Rechner bis auf Rundung dieselbe Karte machen. int8: eine schnelle Karte auf einer CPU. Das Netz des Modells braucht etwa ein Drittel der Zeit, und 1 bis 3 % der Pixel bekommen eine andere Klasse. Der Bericht sagt, wie viele beschriftete Pixel in int8 und in float32 richtig sind.</translation>
     </message>
     <message>
         <source>The packages cannot be installed; the reason stands above. Behind a proxy or with an index of your own, pip and uv need to know of it, by their configuration files or variables. What was downloaded is kept: run this again to go on.</source>

@@ -26,10 +26,18 @@ from false_core.jobs import Classify
 from false_core.mapping.classify.assemble import Assembly, layers_of
 from false_core.mapping.classify.compute import compute_strips, network_of
 from false_core.mapping.classify.cost import disk_needed, mapping_cost
-from false_core.mapping.classify.numbers import about_int8, agreed_precision, other_numbers
+from false_core.mapping.classify.numbers import about_int8, agreed_precision, other_network, other_numbers
 from false_core.mapping.classify.on_dask import MapsOnDask
 from false_core.mapping.classify.plan import Strip, own_share, plan_of, runs_of
-from false_core.mapping.classify.store import DIGITS, MAP_LAYER, TILES_AT_A_TIME, JobStart, StripStore, digest_of
+from false_core.mapping.classify.store import (
+    DIGITS,
+    INT8_NETWORK,
+    MAP_LAYER,
+    TILES_AT_A_TIME,
+    JobStart,
+    StripStore,
+    digest_of,
+)
 from false_core.mapping.classify.strip_task import FinishedStrips
 from false_core.mapping.map_overview import MapOverview
 from false_core.mapping.map_report import classification_report
@@ -155,6 +163,11 @@ class Classification:
         return self._store.number(DIGITS)
 
     @property
+    def int8_network(self) -> int:
+        """The number of what decides which network in int8 strips of an earlier run were computed by, or 0."""
+        return self._store.number(INT8_NETWORK)
+
+    @property
     def is_complete(self) -> bool:
         """Return whether all strips are there, those of other processes too."""
         return not self._assembly.awaited()
@@ -180,11 +193,13 @@ class Classification:
         """Store strips that another process has computed.
 
         Raises:
-            DeviceError: Earlier ones were computed with other numbers.
+            DeviceError: Earlier ones were computed with other numbers, or by another network in int8.
             OutputError: The disk is full.
         """
         if finished.digits != (agreed := self._store.put_if_absent(DIGITS, finished.digits)):
             raise other_numbers(agreed, finished.digits, self._store)
+        if (network := finished.int8_network) and network != self._store.put_if_absent(INT8_NETWORK, network):
+            raise other_network(self._store)
         if finished.tiles_at_a_time:
             self._store.put_if_absent(TILES_AT_A_TIME, finished.tiles_at_a_time)
         for number, files in finished.strips.items():

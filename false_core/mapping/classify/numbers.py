@@ -7,10 +7,10 @@ import torch
 from false_core.computing.precision import digits_of, in_words, numbers_with, precision_of, resolved
 from false_core.errors import DeviceError
 from false_core.feedback import Feedback
-from false_core.inference.int8 import int8_segmenter
+from false_core.inference.int8 import int8_segmenter, int8_version
 from false_core.jobs import INT8, Classify
 from false_core.mapping.classify.plan import MapPlan
-from false_core.mapping.classify.store import DIGITS, StripStore
+from false_core.mapping.classify.store import DIGITS, INT8_NETWORK, StripStore
 
 
 def agreed_precision(
@@ -22,8 +22,17 @@ def agreed_precision(
     asked for, it follows in int8 as well.
 
     Raises:
-        DeviceError: The device takes no others than its own.
+        DeviceError: The device takes no others than its own, or int8 would be that of another network.
     """
+    numbers = _agreed_numbers(store, job, plan, device, feedback)
+    if numbers == torch.int8 and store.put_if_absent(INT8_NETWORK, own := int8_version()) != own:
+        raise other_network(store)
+    return numbers
+
+
+def _agreed_numbers(
+    store: StripStore, job: Classify, plan: MapPlan, device: torch.device, feedback: Feedback
+) -> torch.dtype:
     asked_int8 = device.type == "cpu" and resolved(job.precision) == INT8
     if asked_int8 and (began := store.number(DIGITS)) and numbers_with(began) != torch.int8:
         own, why_not = torch.int8, ""  # Which is not tried: whatever comes of it, the strips stay as they were begun.
@@ -69,8 +78,16 @@ def other_numbers(agreed: int, digits: int, store: StripStore) -> DeviceError:
     )
 
 
+def other_network(store: StripStore) -> DeviceError:
+    """Return the error that strips of a map in int8 were computed by another network than others."""
+    return DeviceError(
+        "Strips of the map in int8 are computed with other versions of PyTorch, onnx or onnxruntime than others.",
+        f"Have all of them computed with the same versions, or delete {store.path}.",
+    )
+
+
 def about_int8(model: str, feedback: Feedback) -> str:
-    """Return what is to be known of a map in int8: how it agrees with one in float32 on the labels of its model."""
+    """Return what is to be known of a map in int8: how its network agrees with itself in float32 on labels."""
     try:
         return int8_segmenter(model, feedback.aside()).agreement.told()
     except DeviceError:  # Others have computed it.

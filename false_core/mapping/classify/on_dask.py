@@ -48,6 +48,10 @@ class MapOfTasks(Protocol):
         """The binary digits of the numbers that strips of an earlier run were computed with, or 0."""
 
     @property
+    def int8_network(self) -> int:
+        """The number of what decides which network in int8 it was, in an earlier run, or 0."""
+
+    @property
     def is_complete(self) -> bool:
         """Return whether all strips are there."""
 
@@ -103,6 +107,7 @@ class MapsOnDask(Generic[Map]):
             (),
             classification.tiles_at_a_time,
             classification.digits,
+            classification.int8_network,
         )
         self._handed_out[classification] = len(missing)
         for strips in split_into_tasks(missing, max(1, TASKS_OF_A_WORKER * self._tasks.workers // rasters)):

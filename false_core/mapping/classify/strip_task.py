@@ -22,6 +22,7 @@ class StripTask:
         strips: Their numbers.
         tiles_at_a_time: Number as in ``FinishedStrips``, from an earlier run.
         digits: Binary digits as in ``FinishedStrips``, from an earlier run; 0 where there was none.
+        int8_network: Number as in ``FinishedStrips``, in the same way.
     """
 
     version: str
@@ -32,6 +33,7 @@ class StripTask:
     strips: tuple[int, ...]
     tiles_at_a_time: int
     digits: int = 0
+    int8_network: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,11 @@ class FinishedStrips:
         tiles_at_a_time: Number of tiles that the device computed at a time, where that was found by taking the time; else 0.
         digits: Binary digits of the numbers that the network computed with.
         said: Messages, each as its level and its text.
+        int8_network: Number of all that decides which network in int8 it was; 0 for other numbers.
     """
 
     strips: Mapping[int, Mapping[str, bytes]]
     tiles_at_a_time: int
     digits: int
     said: tuple[tuple[str, str], ...]
+    int8_network: int = 0

@@ -23,7 +23,7 @@ from false_core.feedback import Feedback
 from false_core.mapping.classify.compute import compute_strips, network_of
 from false_core.mapping.classify.numbers import agreed_precision
 from false_core.mapping.classify.plan import plan_of
-from false_core.mapping.classify.store import DIGITS, TILES_AT_A_TIME, StripStore, digest_of_values
+from false_core.mapping.classify.store import DIGITS, INT8_NETWORK, TILES_AT_A_TIME, StripStore, digest_of_values
 from false_core.mapping.classify.strip_task import FinishedStrips, StripTask
 from false_core.models.header import SEGMENTER
 from false_core.models.model_file import read_card
@@ -58,7 +58,7 @@ class _TaskStore(StripStore):
     def __init__(self, folder: str, task: StripTask) -> None:
         super().__init__(str(Path(folder) / "strips"), [])
         self._run_id = task.run_id
-        self.agreed = {TILES_AT_A_TIME: task.tiles_at_a_time, DIGITS: task.digits}
+        self.agreed = {TILES_AT_A_TIME: task.tiles_at_a_time, DIGITS: task.digits, INT8_NETWORK: task.int8_network}
 
     def put_if_absent(self, what: str, number: int) -> int:
         self.agreed[what] = self.agreed[what] or put_if_absent(f"{self._run_id} {what}", number)
@@ -91,7 +91,8 @@ def _computed(task: StripTask, folder: Path) -> FinishedStrips:
         tell_precision(in_words(numbers), device, feedback)
         compute_strips(plan, _network(job.model, device, numbers), device, strips, store, feedback)
         files = {strip.number: store.files(strip) for strip in strips}
-        return FinishedStrips(files, store.agreed[TILES_AT_A_TIME], digits_of(numbers), tuple(said))
+        agreed = store.agreed
+        return FinishedStrips(files, agreed[TILES_AT_A_TIME], digits_of(numbers), tuple(said), agreed[INT8_NETWORK])
 
 
 @functools.lru_cache(maxsize=1)

@@ -51,6 +51,11 @@ class TestOfAModel:
             "kind": "segmenter", "classes": 3, "pixel_size": 1.0, "encoder": card.encoder
         }  # fmt: skip
 
+    def test_it_says_that_it_holds_imagery(self, model: str, encoder: str, tmp_path: Path) -> None:
+        told = "It holds pieces of the imagery around its labels: who gets the file gets them too."
+        assert told in report_on(model, tmp_path)[1]
+        assert told not in report_on(encoder, tmp_path)[1]
+
     def test_its_colours_are_shown(self, model: str, tmp_path: Path) -> None:
         report_on(model, tmp_path)
         html = (tmp_path / "report.html").read_text(encoding="utf-8")

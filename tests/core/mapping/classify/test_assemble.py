@@ -289,6 +289,9 @@ def test_strips_of_other_numbers_are_not_mixed(
         classification.receive(FinishedStrips({}, 0, 24, ()))
         with pytest.raises(DeviceError, match="numbers of 24 binary digits, and others with numbers of 11"):
             classification.receive(FinishedStrips({}, 0, 11, ()))
+        classification.receive(FinishedStrips({}, 0, 24, (), 5))
+        with pytest.raises(DeviceError, match="in int8 are computed with other versions of PyTorch, onnx or onnxruntime"):
+            classification.receive(FinishedStrips({}, 0, 24, (), 6))
 
 
 @pytest.mark.thorough

@@ -4,21 +4,27 @@ good it is; where int8 cannot be had, the map is made in float32, and a sentence
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 import re
+import subprocess
 import sys
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import rasterio
 import safetensors.torch
+import shapely
 import torch
 from small_world import Listener, textured_land, write_raster
 
 from false_core.computing.distributed import ALONE
 from false_core.dispatch import run
-from false_core.errors import Cancelled, DeviceError, ModelFileError
+from false_core.errors import Cancelled, DeviceError, InputError, ModelFileError
 from false_core.feedback import Feedback
 from false_core.inference import int8
 from false_core.jobs import Classify
@@ -26,14 +32,27 @@ from false_core.mapping.classify import numbers
 from false_core.mapping.classify.classify import Classification
 from false_core.mapping.classify.plan import plan_of
 from false_core.mapping.classify.store import DIGITS, JobStart
+from false_core.models.from_file import segmenter_from
 from false_core.models.fused import FusedSegmenter, FusedSpec, Member
-from false_core.models.label_crops import CROP_PX, CROPS_PREFIX, UNLABELLED, crops_kept
+from false_core.models.label_crops import CROP_PX, CROPS_PREFIX, UNLABELLED, LabelCrops, crops_kept
 from false_core.models.model_file import read_card, read_crops, save_model
 from false_core.models.segmenter import class_probabilities
+from false_core.sampling.label_crops import label_crops
 
 needs_onnx = pytest.mark.skipif(
     not (find_spec("onnx") and find_spec("onnxruntime")), reason="onnx or onnxruntime is missing: pip install -e '.[test]'."
 )
+REALLY_MOST_CHANGED = int8.MOST_CHANGED
+QUANTISES = """
+import hashlib, torch
+from false_core.feedback import Feedback
+from false_core.inference import int8
+from false_core.models.segmenter import build_segmenter
+torch.manual_seed(0)
+network = build_segmenter("resnet10t", "deeplabv3plus", 4, 3).eval()
+crops = [torch.randn(1, 4, 128, 128) for _ in range(2)]
+print(hashlib.sha256(int8._onnx_in_int8(network, ["scores"], crops, Feedback())).hexdigest(), end="")
+"""
 SMALL_STRIPS = {"false_core.inference.tiles.MAX_STRIDE_PX": 256, "false_core.mapping.classify.plan.LEAST_PIXELS": 1}
 
 
@@ -77,6 +96,15 @@ class TestTheCropsOfAModel:
             if np.array_equal(whole[:, :, column : column + CROP_PX].astype(np.float16), crops.pixels[0, :, :120].numpy())
         ]
         assert corners
+        counted = np.zeros((120, 170), int)
+        for pixels, targets in zip(crops.pixels, crops.targets):
+            column = next(
+                column
+                for column in range(170 - CROP_PX + 1)
+                if np.array_equal(whole[:, :, column : column + CROP_PX].astype(np.float16), pixels[:, :120].numpy())
+            )
+            counted[:, column : column + CROP_PX] += targets[:120].numpy() != UNLABELLED
+        assert counted.max() == 1, "no label is counted twice"
         assert not crops.pixels[:, :, 120:].any()
         assert bool((crops.targets[:, 120:] == UNLABELLED).all())
         assert bool((crops.targets[0, :120].numpy() == UNLABELLED)[~valid[:, corners[0] : corners[0] + CROP_PX]].all())
@@ -95,6 +123,42 @@ class TestTheCropsOfAModel:
             with pytest.raises(ModelFileError, match="crops around its labels cannot be read"):
                 read_crops(path, read_card(path))
 
+    @pytest.mark.parametrize(
+        "hostile",
+        [
+            {f"{CROPS_PREFIX}more": torch.zeros(1)},
+            {f"{CROPS_PREFIX}pixels": torch.zeros(17, 4, CROP_PX, CROP_PX, dtype=torch.float16)},
+            {f"{CROPS_PREFIX}targets": torch.zeros(12, CROP_PX, CROP_PX)},
+        ],
+    )
+    def test_are_not_read_where_the_header_has_others(
+        self, hostile: dict[str, torch.Tensor], model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tensors = safetensors.torch.load_file(model)
+        with safetensors.safe_open(model, "pt") as file:
+            header = file.metadata()
+        path = str(tmp_path / "m.safetensors")
+        safetensors.torch.save_file({**tensors, **hostile}, path, header)
+        card = read_card(path)
+        for module, name in ((safetensors, "safe_open"), (safetensors.torch, "load_file")):
+            monkeypatch.setattr(module, name, lambda *given: pytest.fail("It is read."))
+        with pytest.raises(ModelFileError, match="crops around its labels"):
+            read_crops(path, card)
+        with pytest.raises(ModelFileError, match="crops around its labels"):
+            segmenter_from(path, card)
+
+    def test_are_left_out_where_the_raster_cannot_be_read_any_more(self) -> None:
+        class Gone:
+            bands = (1, 2, 3)
+            width = height = 200
+
+            def read(self, window: object) -> np.ndarray:
+                raise InputError("land.tif cannot be read.")
+
+        one = SimpleNamespace(shapes=np.array([shapely.Point(9, 9)]), targets=np.array([0]))
+        with pytest.warns(RuntimeWarning, match=r"The model keeps no crops around its labels\. land\.tif cannot be read"):
+            assert label_crops(SimpleNamespace(source=Gone(), annotation=one), 0) is None  # type: ignore[arg-type]
+
     def test_are_not_kept_of_very_many_bands(self) -> None:
         assert [crops_kept(bands) for bands in (3, 13, 100, 1000)] == [16, 9, 1, 0]
 
@@ -109,7 +173,10 @@ class TestAMapInInt8:
         whole = job_of(land, model, tmp_path / "whole", report=str(tmp_path / "report.html"))
         run(whole, listener)
         assert "The network computes in int8." in listener.infos
-        told = re.search(r"Of [\d,]+ labelled pixels that the model keeps, .* right in int8 .* float32\..*", listener.infos)
+        told = re.search(
+            r"Of [\d,]+ labelled pixels that the model learned from .* in int8 .* float32\..* not the accuracy of the map.*",
+            listener.infos,
+        )
         assert told
         page = (tmp_path / "report.html").read_text("utf-8")
         assert "Precision: int8<" in page
@@ -287,10 +354,10 @@ class Begun:
         self.digits = digits
 
     def number(self, what: str) -> int:
-        return self.digits
+        return self.digits if what == DIGITS else 1
 
     def put_if_absent(self, what: str, number: int) -> int:
-        return self.digits
+        return self.number(what)
 
 
 def agreed(job: Classify, begun: Begun, listener: Listener) -> torch.dtype:
@@ -304,6 +371,76 @@ def test_a_part_that_others_computed_in_int8_is_not_gone_on_with_otherwise(
     with pytest.raises(DeviceError, match="keeps no crops"):
         agreed(job_of(land, without_crops, tmp_path / "out"), Begun(7), listener)
     assert not listener.warnings, "It says float32 of a map in int8."
+
+
+@needs_onnx
+def test_a_part_that_another_network_in_int8_computed_is_not_gone_on_with(
+    land: str, model: str, tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numbers, "int8_segmenter", lambda *given: None)
+    with pytest.raises(DeviceError, match="other versions of PyTorch, onnx or onnxruntime"):
+        agreed(job_of(land, model, tmp_path / "out"), Begun(7), listener)
+
+
+class Always(torch.nn.Module):
+    """A network that always gives one of two classes."""
+
+    def __init__(self, found: int) -> None:
+        super().__init__()
+        self.found, self.stride = found, 1
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        scores = torch.zeros(len(pixels), 2, *pixels.shape[2:])
+        scores[:, self.found] = 1
+        return scores
+
+
+def test_pixels_without_data_do_not_dilute_the_share_of_changed_ones() -> None:
+    pixels = torch.ones(1, 3, CROP_PX, CROP_PX, dtype=torch.float16)
+    pixels[..., 9:] = 0
+    crops = LabelCrops(pixels, torch.full((1, CROP_PX, CROP_PX), UNLABELLED, dtype=torch.uint8))
+    assert json.loads(int8._agreement(Always(0), Always(1), crops))["changed"] == 1
+
+
+@pytest.mark.parametrize(("changed", "is_taken"), [(0.1, True), (0.11, False)])
+@needs_onnx
+def test_a_tenth_of_the_pixels_may_get_another_class(
+    changed: float, is_taken: bool, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreement = json.dumps(dataclasses.asdict(int8.Agreement(9, 1.0, 1.0, changed))).encode()
+    monkeypatch.setattr(int8, "MOST_CHANGED", REALLY_MOST_CHANGED)
+    monkeypatch.setattr(int8, "INT8_FORMAT", changed)
+    monkeypatch.setattr(int8, "_quantised", lambda *given: Always(0))
+    monkeypatch.setattr(int8, "_kept", lambda *given: agreement)
+    with nullcontext() if is_taken else pytest.raises(DeviceError, match="11 % of the pixels"):
+        assert int8.int8_segmenter(model).agreement.changed == changed
+
+
+@needs_onnx
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions.")
+def test_networks_are_kept_in_a_folder_of_this_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FALSE_CACHE", str(tmp_path))
+    monkeypatch.setenv("FALSE_DISK_GB", "1")
+    disk = int8._own_cache()
+    assert disk is not None
+    assert (tmp_path / "int8").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "int8").rmdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "int8").symlink_to(tmp_path / "elsewhere")
+    assert int8._own_cache() is None, "whoever made it could put another network there"
+
+
+@needs_onnx
+@pytest.mark.thorough
+def test_two_processes_make_the_same_network() -> None:
+    made = [
+        subprocess.run(
+            [sys.executable, "-c", QUANTISES], env={**os.environ, "PYTHONHASHSEED": seed}, check=True, capture_output=True
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert len(made[0]) == 64
+    assert made[0] == made[1]
 
 
 def test_int8_is_not_tried_where_strips_were_begun_in_float32(
