@@ -264,8 +264,8 @@ To open a layer takes five times as long as to ask whether the same styles are t
 def _styles_in_file(source: str) -> Optional[Tuple[str, ...]]:
     """Return all that decides which style QGIS finds in a GeoPackage, or nothing where it cannot be told so quickly.
 
-    None stands for a file that another program holds, so that nobody can read it. Where the file holds no style of the table,
-    a file of styles beside it may decide.
+    None stands for a file that another program holds, so that nobody can read it. Where the file holds no style of the
+    table, a file of styles beside it may decide.
     """
     path, _, table = source.partition("|layername=")
     if not path.lower().endswith(".gpkg"):
