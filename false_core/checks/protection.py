@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from false_core import jobs
 from false_core.errors import FalseError, InputError, OutputError
 from false_core.outputs.sidecars import is_sidecar, may_be_sidecar, sidecars_of
-from false_core.raster.file_state import is_remote
+from false_core.untrusted.names import is_on_network
 
 MOST_OPENED = 100
 """Rasters of one job that are opened for what GDAL says they are made of. Names are looked into in all of them."""
@@ -67,7 +67,7 @@ def protect_inputs(asked: jobs.Job, job: jobs.Job, more: Iterable[Path] = ()) ->
                 guard.check(path, what)
                 if one is job and os.path.isdir(path):
                     guard.check_folder(path, what)
-                if one is job and parameter.kind.is_raster and opened < MOST_OPENED and not is_remote(path):
+                if one is job and parameter.kind.is_raster and opened < MOST_OPENED and not is_on_network(path):
                     opened += 1
                     with suppress(FalseError):  # The job says so itself.
                         guard.check_files(path, what, RasterSource(path).files)

@@ -22,9 +22,10 @@ from rasterio.windows import Window
 
 from false_core.errors import InputError
 from false_core.raster.disk_cache import DiskCache
-from false_core.raster.file_state import MAX_REMOTE_FILES, clear_remote_cache, is_remote, states_of
+from false_core.raster.file_state import MAX_REMOTE_FILES, clear_remote_cache, states_of
 from false_core.settings import disk_cache_bytes, disk_cache_folder, disk_cache_takes_all
 from false_core.untrusted import on_one_line
+from false_core.untrusted.names import is_on_network
 
 Pixels = npt.NDArray[Any]
 BoolArray = npt.NDArray[np.bool_]
@@ -47,7 +48,7 @@ def chunks_on_disk(files: Sequence[str], *facts: Any, bands: int, width: int, he
         facts: Everything else that decides what is read: values that look alike are taken to be alike.
     """
     limit = disk_cache_bytes()
-    if not limit or not (disk_cache_takes_all() or any(map(is_remote, files))):
+    if not limit or not (disk_cache_takes_all() or any(map(is_on_network, files))):
         return None
     return ChunksOnDisk(DiskCache(disk_cache_folder(), limit), files, (facts, bands, width, height), bands, width, height)
 

@@ -11,15 +11,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from false_core.untrusted.names import is_on_network
+from false_core.untrusted.names import is_on_network, is_served
 from false_core.untrusted.stored import gdal_library
 
 FileSignature = list[tuple[str, int, int]]
 
-NETWORK = (
-    "/vsicurl/", "/vsis3/", "/vsigs/", "/vsiaz/", "/vsiadls/", "/vsioss/", "/vsiswift/", "/vsihdfs/", "/vsiwebhdfs/",
-)  # fmt: skip
-"""Prefixes of names that GDAL reads over a network."""
 MAX_REMOTE_FILES = 100
 """The number of files of one raster that servers are asked about. More, as of a large mosaic, would take too long."""
 _SIGNS = {"sig", "signature", "x-amz-signature", "x-goog-signature"}
@@ -42,7 +38,7 @@ def signature_of(files: Iterable[str]) -> FileSignature:
 
 def raster_signature(files: Sequence[str]) -> FileSignature:
     """Return the same for the files of one raster, also of those on servers, by what these say about them."""
-    remote = [file for file in files if file.startswith(NETWORK)]
+    remote = [file for file in files if is_served(file)]
     states = [(unsigned(file), state_of(file)) for file in remote] if len(remote) <= MAX_REMOTE_FILES else []
     numbers = [(file, 0, int(hashlib.sha256(state.encode()).hexdigest()[:12], 16)) for file, state in states if state]
     return signature_of(files) + numbers
@@ -55,12 +51,7 @@ def was_changed(files: Sequence[str], signature: FileSignature) -> bool:
     """
     now = raster_signature(files)
     known = {file for file, _, _ in now}
-    return now != [one for one in signature if one[0] in known or not one[0].startswith(NETWORK)]
-
-
-def is_remote(path: str) -> bool:
-    """Return whether reading ``path`` goes over a network, as far as the path tells. A mounted share looks like a disk."""
-    return is_on_network(path)
+    return now != [one for one in signature if one[0] in known or not is_served(one[0])]
 
 
 def states_of(files: Sequence[str]) -> list[str] | None:
@@ -79,8 +70,10 @@ def state_of(file: str) -> str | None:
 
     A file in an archive is as old as its archive. On the network, one request asks for both.
     """
-    if any(prefix in file for prefix in NETWORK):
-        return _state_on_server(file) if file.startswith(NETWORK) else None
+    if is_served(file):
+        return _state_on_server(file)
+    if "/vsi" in file and is_on_network(file):
+        return None
     if file.startswith("/vsi"):
         # Such as /vsizip//folder/archive.zip/inside.tif, with braces around the archive or without.
         rest = re.sub(r"^(/vsi\w+/)+|[{}]", "", file)
@@ -96,7 +89,7 @@ def state_of(file: str) -> str | None:
 
 def unsigned(path: str) -> str:
     """Return an address without its signature, which is another one every time it is asked for."""
-    parts = urlsplit(path) if "?" in path and is_remote(path) else None
+    parts = urlsplit(path) if "?" in path and is_on_network(path) else None
     if parts is None:
         return path
     asked = parse_qsl(parts.query, keep_blank_values=True)
@@ -138,5 +131,5 @@ def clear_remote_cache(files: Iterable[str]) -> None:
     """Have GDAL drop what it remembers of files on servers, which it takes to be the same as long as it runs."""
     gdal = gdal_library()
     for file in files if gdal else ():
-        if file.startswith(NETWORK):
+        if is_served(file):
             gdal.VSICurlPartialClearCache(os.fsencode(file))

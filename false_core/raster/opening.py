@@ -17,10 +17,10 @@ from rasterio.enums import ColorInterp
 from rasterio.vrt import WarpedVRT
 
 from false_core.errors import InputError
-from false_core.raster.file_state import is_remote
 from false_core.raster.references import check_metadata_of_raster, check_references
 from false_core.untrusted import check_is_file
 from false_core.untrusted.drivers import is_allowed_driver
+from false_core.untrusted.names import is_on_network
 from false_core.untrusted.stored import is_archive
 
 GDAL_ERRORS = (rasterio.errors.RasterioError, CPLE_BaseError)
@@ -159,7 +159,7 @@ def open_checked_raster(path: str) -> Any:
 
 def _remedy(path: str, reason: str, is_file: bool) -> str:
     """Return what to do about a raster that GDAL does not open."""
-    if is_remote(path):
+    if is_on_network(path):
         return REMOTE_REMEDY
     if "supported file format" in reason:
         return ARCHIVE_REMEDY if is_archive(path) else FORMATS_REMEDY

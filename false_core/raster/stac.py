@@ -16,8 +16,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import url2pathname
 
 from false_core.errors import InputError
-from false_core.raster.file_state import NETWORK
 from false_core.untrusted import check_is_file, parse_json
+from false_core.untrusted.names import is_served
 
 LARGEST_FILE = 200_000_000
 """Bytes. A file of 100,000 items has about half of that."""
@@ -181,7 +181,7 @@ def _is_raster(asset: Document) -> bool:
 
 def _located(href: str, item: Document, file: str, what: str) -> str:
     """Return what GDAL opens for an asset's address."""
-    if href.startswith(NETWORK):
+    if is_served(href):
         return href
     path = _local(href, file)
     if path is not None and os.path.exists(path):

@@ -14,10 +14,10 @@ from rasterio.windows import Window as RasterioWindow
 
 from false_core.errors import InputError
 from false_core.raster.chunks_on_disk import chunks_on_disk
-from false_core.raster.file_state import is_remote
 from false_core.raster.opening import GDAL_ERRORS, OpenedRaster
 from false_core.raster.overrides import is_override_nodata
 from false_core.raster.peculiarities import has_broken_nodata
+from false_core.untrusted.names import is_on_network
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -81,7 +81,7 @@ class StoredBands:
 
         That is so where it stores no blocks there (a sparse GeoTIFF) and its nodata value, or transparency, stands for them.
         """
-        if any(map(is_remote, (self._file.path, *self.files))):
+        if any(map(is_on_network, (self._file.path, *self.files))):
             # rasterio holds the interpreter's lock while GDAL looks a block up, which waits for what other threads ask of
             # the server. Where GDAL has an error to report to one of these, which takes that lock, both would wait for ever.
             return False
@@ -115,7 +115,7 @@ class StoredBands:
         height, width = (window.height, window.width) if window else (dataset.height, dataset.width)
         factor = max(1, math.ceil(max(width, height) / longest))
         shape = max(1, height // factor), max(1, width // factor)
-        too_much = is_remote(self._file.path) or width * height > MOST_PIXELS_LOOKED_THROUGH
+        too_much = is_on_network(self._file.path) or width * height > MOST_PIXELS_LOOKED_THROUGH
         if too_much and factor > 1 and not dataset.overviews(self._bands[0]):
             return None
         try:
@@ -143,7 +143,7 @@ class StoredBands:
                 invalid = np.broadcast_to(clear, data.shape) if invalid is None else invalid | clear
         except GDAL_ERRORS as error:
             reason = str(error.__cause__ or error).rstrip(".")
-            if any(map(is_remote, self.files or (self._file.path,))):
+            if any(map(is_on_network, self.files or (self._file.path,))):
                 raise InputError(
                     f"The raster {self._file.path} can no longer be read over the network: {reason}.",
                     "Look at the network and the server, then run the job again: it goes on with what is kept.",

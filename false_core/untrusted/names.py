@@ -24,9 +24,14 @@ _READ_OTHERWISE = re.compile(
 
 
 def is_on_network(name: str) -> bool:
-    """Return whether what GDAL opens as ``name`` is asked of a server."""
+    """Return whether what GDAL opens as ``name`` is asked of a server. A mounted share looks like a disk."""
     asked = _IN_HDF5.sub(r"\1", name.replace("vrt://", ""))
     return _NETWORK.search(name) is not None or "://" in asked or name.startswith("\\\\")
+
+
+def is_served(name: str) -> bool:
+    """Return whether ``name`` is a file that GDAL asks a server for, and not what lies in one or is described by it."""
+    return _NETWORK.match(name) is not None
 
 
 def is_name_read_otherwise(path: str) -> bool:

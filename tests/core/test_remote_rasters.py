@@ -20,8 +20,9 @@ from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError
 from false_core.events import Event, Progress
 from false_core.jobs import Classify, Pretrain
-from false_core.raster.file_state import is_remote, raster_signature, state_of, states_of, unsigned, was_changed
+from false_core.raster.file_state import raster_signature, state_of, states_of, unsigned, was_changed
 from false_core.raster.source import RasterSource, Window
+from false_core.untrusted.names import is_on_network, is_served
 
 pytestmark = pytest.mark.thorough
 
@@ -383,7 +384,17 @@ class TestTheStateOfAFile:
         ],
     )  # fmt: skip
     def test_that_is_far_is_told_by_its_path(self, path: str, far: bool) -> None:
-        assert is_remote(path) == far
+        assert is_on_network(path) == far
+
+    @pytest.mark.parametrize(
+        ("path", "is_file"),
+        [
+            ("/vsicurl/https://h/a.tif", True), ("/vsicurl_streaming/https://h/a.tif", True), ("/vsis3/b/a.tif", True),
+            ("/vsicurl?url=https%3A%2F%2Fh%2Fa.tif", True), ("/vsizip//vsis3/b/a.zip/a.tif", False), ("/data/a.tif", False),
+        ],
+    )  # fmt: skip
+    def test_that_is_itself_on_a_server_is_told_by_its_path(self, path: str, is_file: bool) -> None:
+        assert is_served(path) == is_file
 
     @pytest.mark.parametrize(
         ("path", "plain"),

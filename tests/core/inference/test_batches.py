@@ -188,7 +188,7 @@ class TestHoles:
 
     def test_of_a_file_on_a_server_are_not_asked_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """As rasterio does so with the lock of the interpreter, a thread that reads could not go on."""
-        monkeypatch.setattr("false_core.raster.stored_bands.is_remote", lambda path: True)
+        monkeypatch.setattr("false_core.raster.stored_bands.is_on_network", lambda path: True)
         shape = {"width": 64, "height": 64, "count": 1, "dtype": "uint8", "crs": CRS, "transform": GRID}
         with rasterio.open(tmp_path / "sparse.tif", "w", driver="GTiff", sparse_ok=True, nodata=0, **shape):
             pass

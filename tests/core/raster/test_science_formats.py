@@ -11,7 +11,6 @@ import rasterio.shutil
 from affine import Affine
 
 from false_core.errors import InputError
-from false_core.raster.file_state import is_remote
 from false_core.raster.source import RasterSource, Window
 from false_core.untrusted.names import is_on_network
 
@@ -70,11 +69,11 @@ def test_as_plain_hdf5_a_file_on_the_disk_is_none_on_a_server(tmp_path: Path) ->
     source = RasterSource(f'HDF5:"{tmp_path}/a.nc"://Band1')
     np.testing.assert_array_equal(source.read(Window(0, 0, 40, 30)), expected[:, ::-1])  # As GDAL and QGIS show it.
     for name in (f'HDF5:"{tmp_path}/a.nc"://no', f"HDF5:{tmp_path}/a.nc://no/such"):
-        assert not is_remote(name) and not is_on_network(name)
+        assert not is_on_network(name)
         with pytest.raises(InputError, match="Name the file alone"):
             RasterSource(name)
     for name in ("HDF5:http://h/a.h5://band", 'HDF5:"https://h/a.h5"://band', "HDF5:/vsicurl/http://h/a.h5://band"):
-        assert is_remote(name) and is_on_network(name)
+        assert is_on_network(name)
 
 
 def test_of_a_version_that_is_not_known_are_refused_with_a_way_out(tmp_path: Path) -> None:
