@@ -11,7 +11,7 @@ import numpy as np
 from false_core import __version__
 from false_core.language.catalogue import localised
 from false_core.models.header import AREA_CLASSIFIER, ENCODER, SEGMENTER
-from false_core.models.model_file import MISSING_SHAPES, PRECISION, SHAPES, STAGES, ModelCard
+from false_core.models.model_file import LEANS_TO, MISSING_SHAPES, PRECISION, SHAPES, STAGES, ModelCard
 from false_core.models.weights import CHOSEN_BANDS, origin_in_words
 from false_core.raster.georeference import pixel_in_words
 from false_core.reports.page import page, percent
@@ -166,6 +166,20 @@ def missing_in_words(card: ModelCard) -> str:
     return ", ".join(localised(f"{number:,} of {names.get(code, code)}") for code, number in missing.items())
 
 
+def leaning_in_words(card: ModelCard) -> str:
+    """Say which class a head leans to most, and from which most away; nothing where it leans to none."""
+    told = card.method.get(LEANS_TO)
+    shares = {c.name: told.get(str(c.code)) for c in card.classes} if isinstance(told, dict) else {}
+    known = sorted((share, name) for name, share in shares.items() if isinstance(share, float))
+    if len(known) < 2:
+        return ""
+    (least, rare), (most, common) = known[0], known[-1]
+    return (
+        f"The head leans to classes that seem to cover much of the raster, most to {common} ({percent(most)}), and away "
+        f"from those that seem to be rare, most from {rare} ({percent(least)})."
+    )
+
+
 def _history(card: ModelCard) -> list[list[str]]:
     network = " + ".join(filter(None, (card.encoder, card.decoder or card.method.get("head"))))
     rows = [["Network", network]]
@@ -178,6 +192,8 @@ def _history(card: ModelCard) -> list[list[str]]:
             rows += _origin(source)
         learned = ("Fine-tuning", "Fine-tuned on") if card.kind == SEGMENTER else ("Classifier", "Learned on")
         rows.append([learned[0], _settings(card.method)])
+        leaning = leaning_in_words(card)
+        rows += [["Shares of the raster", leaning]] if leaning else []
         rows.append([learned[1], str(card.provenance.get("raster", ""))])
     else:
         rows.append(["Pretraining", _settings(card.method)])

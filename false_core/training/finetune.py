@@ -22,8 +22,8 @@ from false_core.labels.annotation import Annotation
 from false_core.labels.label_warnings import label_warnings
 from false_core.labels.reading import read_annotation
 from false_core.labels.split import split
-from false_core.models.model_file import PRECISION, SHAPES, ModelCard, save_model
-from false_core.models.model_report import accuracy_in_short
+from false_core.models.model_file import LEANS_TO, PRECISION, SHAPES, ModelCard, save_model
+from false_core.models.model_report import accuracy_in_short, leaning_in_words
 from false_core.models.weights import NONE
 from false_core.presets import FINETUNE, FinetuneSettings, with_overrides
 from false_core.raster.classes import read_legend
@@ -172,11 +172,14 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _UnwrittenModel:
         "compared": {c.name: value for c, value in zip(comparison.candidates, comparison.scores) if math.isfinite(value)},
         LEARNS_FROM_RASTER: comparison.learns_from_raster,
         LEARNING_WAS_CHECKED: comparison.was_checked,
+        LEANS_TO: {str(annotation.classes.classes[k].code): share for k, share in fitted.leans_to.items()},
         "seed": job.seed,
     }
     backbone = encoders[-1].backbone if encoders else ""
     card = card_of(start, source, normalisation, annotation, fitted.accuracy, fitted.confusion, backbone, method)
     card = replace(card, head=fitted.segmenter.spec, patch_size=PATCH)
+    if leaning := leaning_in_words(card):
+        feedback.info(leaning)
     if origin:
         card = replace(card, provenance={**card.provenance, "weights": origin})
     world.broadcast_object(lambda: card.provenance["scores"])

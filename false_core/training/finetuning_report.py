@@ -10,7 +10,14 @@ import numpy.typing as npt
 
 from false_core.accuracy.metrics import score
 from false_core.models.model_file import MISSING_SHAPES, PRECISION, ModelCard
-from false_core.models.model_report import accuracy_in_words, accuracy_tiles, bands_shown, class_section, missing_in_words
+from false_core.models.model_report import (
+    accuracy_in_words,
+    accuracy_tiles,
+    bands_shown,
+    class_section,
+    leaning_in_words,
+    missing_in_words,
+)
 from false_core.reports.figures import bars_figure, confusion_figure
 from false_core.reports.page import page, percent
 from false_core.reports.sections import Section, next_steps
@@ -100,7 +107,7 @@ def finetuning_report(
     sections += _comparison(card)
     if card.method.get(LEARNS_FROM_RASTER):
         said = LEARNED_TWICE if card.method.get(LEARNING_WAS_CHECKED) else LEARNED_UNCHECKED
-        sections.append(Section("Learned from the raster", said))
+        sections.append(Section("Learned from the raster", f"{said} {leaning_in_words(card)}".rstrip()))
     summary = f"A model for {len(names)} classes from {card.provenance.get('raster', '')}."
     if card.provenance.get(MISSING_SHAPES):
         summary += f" {accuracy_in_words(card)}"

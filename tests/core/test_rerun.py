@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -150,6 +152,32 @@ def with_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
     """A processor that was built for bfloat16."""
     monkeypatch.delenv("FALSE_PRECISION")
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {INSTRUCTIONS[0]: True}, raising=False)
+
+
+class TestTheOrderOfSets:
+    """Which the hash seed of a process decides: all processes that test are copies of one, with the same."""
+
+    MAKES = """
+import sys
+from false_core.dispatch import run
+from false_core.jobs import Classify, Finetune, Pretrain
+raster, labels, encoder, model, output = sys.argv[1:]
+start = {"preset": "quick", "weights": "none", "device": "cpu"}
+run(Pretrain((raster,), encoder, steps=2, batch_size=4, backbone="test_resnet", **start))
+run(Finetune(raster, labels, "cover", model, encoder, **start))
+run(Classify(raster, model, output, device="cpu"))
+"""
+
+    def test_changes_no_result(self, made: World, tmp_path: Path) -> None:
+        files = [tmp_path / name for name in ("encoder.safetensors", "model.safetensors", "map.tif")]
+        command = [sys.executable, "-c", self.MAKES, made.raster, made.labels, *map(str, files)]
+        contents = []
+        for seed in "12":
+            subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": seed}, check=True, capture_output=True)
+            contents.append({path.name: path.read_bytes() for path in files})
+            for path in files:
+                path.unlink()
+        assert {name for name, content in contents[0].items() if content != contents[1][name]} == set()
 
 
 class TestTheNumbersOfATraining:

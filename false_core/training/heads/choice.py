@@ -1,7 +1,7 @@
 """The choice of the classifiers of a model: candidates and their fusions, compared by cross-validation over the labels.
 
 Whatever is chosen is fitted twice: to the labels, and then to the labels and to the pixels of the raster that it is surest
-about. Held-out labels say whether that does harm.
+about, and leans to the classes that cover much of it. Held-out labels say of each whether it does harm.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from false_core.training.heads.fits import (
     designs,
     fit_member,
     fused_answers,
-    leaning_to_raster,
+    leaning_to,
     learn_from_raster,
+    shares_of_raster,
 )
 from false_core.training.heads.folds import ALWAYS_LEARNED, FOLDS
 from false_core.training.heads.regression import Linear
@@ -42,7 +43,7 @@ HITS_GAINED = 0.05
 """Share of the held-out labels, shapes and classes counted alike, about which it must be right more often than the first.
 Where it only finds them more probable, maps became worse."""
 STANDARD_ERRORS_OF_HARM = 2.0
-"""Standard errors by which learning from the raster must be worse to be given up."""
+"""Standard errors by which learning from the raster, or leaning to its shares, must be worse to be given up."""
 MIN_SHAPES_TO_JUDGE = 12
 """Held-out shapes below which candidates are not told apart, but for one that lies near to the first."""
 MIN_SHAPES_OF_FEW = 4
@@ -82,8 +83,11 @@ class HeadComparison:
         learns_from_raster: True where it is fitted to the pixels of the raster that it is surest about, too.
         was_checked: True where enough labels were held out to say whether learning from the raster does harm.
         held_out: Numbers of the samples that were held out, of shape (n,).
+        may_lean: The classes that lean to their shares of the raster, of shape (classes,): none where that does harm or
+            cannot be checked, else those of which samples were held out.
         log_probabilities: Log probabilities of the best one, without having learned from their block, of shape (n, classes).
-        on_raster: Those of the same classifiers at random pixels that none of them learned from, of shape (m, classes).
+        on_raster: Those of the same classifiers at random pixels that none of them was fitted to, of shape (m, classes).
+            They say what the classifiers lean to.
     """
 
     candidates: tuple[HeadCandidate, ...]
@@ -92,6 +96,7 @@ class HeadComparison:
     learns_from_raster: bool
     was_checked: bool
     held_out: npt.NDArray[np.int64]
+    may_lean: npt.NDArray[np.bool_]
     log_probabilities: FloatArray
     on_raster: FloatArray
 
@@ -174,7 +179,8 @@ class HeadSamples:
         classes: Number of classes.
         unlabelled: Features of random pixels of the raster, by part, of which the best head is fitted to those that it is
             surest about, too; nothing where it learns from the labels alone.
-        others: Features of random pixels that it does not learn from, by part: they say how sure it is of the raster.
+        others: Features of random pixels that it is not fitted to, by part: they say how much of the raster each class seems
+            to cover, which it may lean to, and how sure it is of the raster.
     """
 
     spaces: Mapping[str, Space]
@@ -241,20 +247,29 @@ def compare(
         labelled, unlabelled = (designs(chosen.members, spaces, seen) for seen in (features, samples.unlabelled))
         taught = [_taught(chosen.members, fold, labelled, unlabelled, points, classes, at_step, count) for fold in fitted]
         later = _answers(chosen.members, taught, labelled, len(points.owners), classes)[held_out]
-        before, after = ((answer.argmax(axis=1) == held.targets).astype(float) for answer in (said, later))
-        learns = not is_clearly_better(before, after, held, classes, STANDARD_ERRORS_OF_HARM)
-    unseen = designs(chosen.members, spaces, samples.others)
+        learns = not _does_harm(later, [said], held, classes)
+    unseen, may_lean = designs(chosen.members, spaces, samples.others), np.zeros(classes, bool)
     if learns:
-        fitted, said = taught, later
+        alone, fitted, said = said, taught, later
     if learns and not by_few:
-        fitted = [replace(fold, fitted=leaning_to_raster(chosen.members, fold.fitted, unseen)) for fold in taught]
-        said = _answers(chosen.members, fitted, labelled, len(points.owners), classes)[held_out]
+        judged = np.bincount(held.targets, minlength=classes) > 0
+        shares = [shares_of_raster(chosen.members, fold.fitted, unseen) for fold in taught]
+        leaning = [replace(one, fitted=leaning_to(seen, judged, one.fitted)) for one, seen in zip(taught, shares)]
+        leant = _answers(chosen.members, leaning, labelled, len(points.owners), classes)[held_out]
+        if not _does_harm(leant, [alone, later], held, classes):
+            fitted, said, may_lean = leaning, leant, judged
     on_raster = [answers_of(chosen.members, fold.fitted, unseen) for fold in fitted]
     none: FloatArray = np.zeros((0, classes), np.float32)
     checked = may_learn_from_raster and not by_few
     return HeadComparison(
-        tuple(candidates), scores, chosen, learns, checked, held_out, said, np.concatenate([none, *on_raster])
+        tuple(candidates), scores, chosen, learns, checked, held_out, may_lean, said, np.concatenate([none, *on_raster])
     )
+
+
+def _does_harm(answer: FloatArray, before: Sequence[FloatArray], held: LabelledPoints, classes: int) -> bool:
+    """Return whether answers are clearly less often right than any of those before."""
+    hits, *others = ((one.argmax(axis=1) == held.targets).astype(float) for one in (answer, *before))
+    return any(is_clearly_better(other, hits, held, classes, STANDARD_ERRORS_OF_HARM) for other in others)
 
 
 def _taught(

@@ -12,11 +12,19 @@ from torch import Tensor
 
 from false_core.accuracy.cross_validated import AccuracyEstimate, confusion_of_shapes, estimate_accuracy
 from false_core.feedback import Feedback
-from false_core.models.fused import CURVES, TEXTURE, ZOOMS, FeatureParts, FusedSegmenter, FusedSpec, Member, stride_at
+from false_core.models.fused import CURVES, TEXTURE, ZOOMS, FeatureParts, FusedSegmenter, FusedSpec, stride_at
 from false_core.models.texture import RANDOM_FEATURES
 from false_core.sampling.labelled import LabelledRaster
 from false_core.training.heads.choice import HeadCandidate, HeadComparison, HeadSamples, candidates_for, compare
-from false_core.training.heads.fits import FitCount, answers_of, designs, fit_member, leaning_to_raster, learn_from_raster
+from false_core.training.heads.fits import (
+    FitCount,
+    answers_of,
+    designs,
+    fit_member,
+    leaning_to,
+    learn_from_raster,
+    shares_of_raster,
+)
 from false_core.training.heads.folds import folds_of
 from false_core.training.heads.regression import Linear
 from false_core.training.heads.samples import FeatureSampler, FeatureSource, LabelledPoints, labelled_points
@@ -27,8 +35,8 @@ FloatArray = npt.NDArray[np.float32]
 SHARE = {TEXTURE: 0.25, CURVES: 0.25}
 """Share of a part's scale that is left where it is joined to others; 0.5 for those not named."""
 SAMPLED_PIXELS_SEEN = 4_096
-"""Random pixels of the raster that classifiers may learn from, at most half of those sampled: held-out labels are compared
-with the others, of which no classifier could become sure by learning them."""
+"""Random pixels of the raster that classifiers may be fitted to, at most half of those sampled. As many others say how
+much of the raster each class seems to cover, and how sure they are of it: by fitting, none of them became sure of those."""
 TEXTURE_GAIN = (1000 / RANDOM_FEATURES) ** 0.5
 """Factor on the random features, so that the penalty means the same whatever their number."""
 
@@ -63,10 +71,11 @@ class Classifiers:
         points: The labelled points.
         classes: Number of classes.
         sample: Features of random pixels of the raster, by part, from which classifiers learn too; None: from labels alone.
-        others: Features of other random pixels, by part, that say how much of the raster each class covers; None:
-            classifiers do not lean to it.
+        others: Features of other random pixels, by part, that say how much of the raster each class seems to cover.
+        may_lean: The classes that lean to that, of shape (classes,); None: none.
         alone: Those that learned from the labels alone, by the names of their parts.
         fitted: Those of each candidate that was asked for, by its name.
+        shares: The shares of the raster that these lean to, of shape (classes,), by the same.
     """
 
     parts: FeatureParts
@@ -75,17 +84,20 @@ class Classifiers:
     points: LabelledPoints
     classes: int
     sample: Mapping[str, FloatArray] | None = None
-    others: Mapping[str, FloatArray] | None = None
+    others: Mapping[str, FloatArray] = field(default_factory=dict)
+    may_lean: npt.NDArray[np.bool_] | None = None
     alone: dict[tuple[str, ...], Linear] = field(default_factory=dict)
     fitted: dict[str, dict[tuple[str, ...], Linear]] = field(default_factory=dict)
+    shares: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
     def of(self, candidate: HeadCandidate, feedback: Feedback | None = None) -> dict[tuple[str, ...], Linear]:
         """Return the classifiers of a candidate by their parts, fitted while a feedback is told of it and may end it."""
         if candidate.name not in self.fitted:
-            self.fitted[candidate.name] = self._fit(candidate.members, feedback or Feedback())
+            self.fitted[candidate.name] = self._fit(candidate, feedback or Feedback())
         return self.fitted[candidate.name]
 
-    def _fit(self, members: Sequence[Member], feedback: Feedback) -> dict[tuple[str, ...], Linear]:
+    def _fit(self, candidate: HeadCandidate, feedback: Feedback) -> dict[tuple[str, ...], Linear]:
+        members = candidate.members
         inputs = designs(members, self.spaces, self.features)
         missing = inputs.keys() - self.alone.keys()
         count = FitCount(feedback, len(missing) + (len(inputs) if self.sample is not None else 0))
@@ -99,9 +111,10 @@ class Classifiers:
         taught = learn_from_raster(
             members, self.alone, inputs, self.points, unlabelled, self.classes, at_step, before_fit=count.begin_next
         )
-        if self.others is None:
+        if self.may_lean is None:
             return taught
-        return leaning_to_raster(members, taught, designs(members, self.spaces, self.others))
+        shares = self.shares[candidate.name] = shares_of_raster(members, taught, designs(members, self.spaces, self.others))
+        return leaning_to(shares, self.may_lean, taught)
 
     def log_probabilities(self, candidate: HeadCandidate, features: Mapping[str, FloatArray]) -> FloatArray:
         """Return what a candidate makes of features as a ``FeatureSource`` gives them, of shape (n, classes)."""
@@ -121,6 +134,7 @@ class Fitted:
         confusion: Confusion matrix of the chosen candidate over held-out samples, true classes in rows, every shape counting
             1; None where none could be held out.
         classifiers: Those of the segmenter, and of all other candidates when they are asked for.
+        leans_to: The share of the raster that each class which leans seems to cover, by the number of the class.
     """
 
     segmenter: FusedSegmenter
@@ -128,6 +142,7 @@ class Fitted:
     accuracy: AccuracyEstimate
     confusion: npt.NDArray[np.float64] | None
     classifiers: Classifiers
+    leans_to: Mapping[int, float]
 
 
 def zooms_for(width: int, height: int) -> tuple[int, ...]:
@@ -192,9 +207,9 @@ def fit_head(
         comparison = compare(candidates, samples, feedback, at_step=feedback.stop_if_cancelled)
     with feedback.stage("Fitting the best", 0.09):
         spec = FusedSpec(backbones, zooms, comparison.chosen.members, smoothing)
-        learns, leans = comparison.learns_from_raster, comparison.learns_from_raster and comparison.was_checked
-        of_raster = sample if learns else None, others if leans else None
-        classifiers = Classifiers(parts.cpu(), spaces, features, points, classes, *of_raster)
+        taught_by = sample if comparison.learns_from_raster else None
+        may_lean = comparison.may_lean if comparison.may_lean.any() else None
+        classifiers = Classifiers(parts.cpu(), spaces, features, points, classes, taught_by, others, may_lean)
         segmenter = _segmenter(spec, classifiers, classifiers.of(comparison.chosen, feedback), bands)
     held = points.subset(comparison.held_out)
     shapes_of_class = np.bincount(annotation.targets[np.unique(points.owners)], minlength=classes)
@@ -203,7 +218,9 @@ def fit_head(
     )
     answers = comparison.log_probabilities.argmax(axis=1)
     confusion = confusion_of_shapes(held.owners, held.targets, answers, classes) if len(answers) else None
-    return Fitted(segmenter, comparison, accuracy, confusion, classifiers)
+    shares = classifiers.shares.get(comparison.chosen.name)
+    leans_to = {} if shares is None else {int(k): float(shares[k]) for k in np.flatnonzero(comparison.may_lean)}
+    return Fitted(segmenter, comparison, accuracy, confusion, classifiers, leans_to)
 
 
 def space_of_part(name: str, sample: FloatArray) -> Space:

@@ -31,6 +31,7 @@ LEANING = 0.5
 shares found by expectation and maximisation, lost rare classes where labels are few."""
 LEAST_SHARE_LEANT_TO = 0.2
 """Share, of what a class would have if all were alike, below which none is taken to lie."""
+_HARDLY_ANY = 1e-9
 PENALTY = 1 / 60
 """Penalty on the weights, against a mean cross entropy of about 0.5. A factor of 3 more or less hardly matters."""
 
@@ -163,10 +164,26 @@ def learn_from_raster(
     return found
 
 
-def leaning_to_raster(
+def shares_of_raster(
     members: Sequence[Member],
     fitted: Mapping[tuple[str, ...], Linear],
     unlabelled: Mapping[tuple[str, ...], FloatArray],
+) -> npt.NDArray[np.float64]:
+    """Return how much of the raster each class seems to cover, of shape (classes,).
+
+    Args:
+        members: The members that the classifiers are of; their weights add up to 1.
+        fitted: The classifiers by their parts.
+        unlabelled: Features that each sees at random pixels of the raster, which they have not been fitted to, by its parts.
+    """
+    said = answers_of(members, fitted, unlabelled)
+    likely = np.exp(said - said.max(axis=1, keepdims=True)).astype(np.float64)
+    shares: npt.NDArray[np.float64] = (likely / likely.sum(axis=1, keepdims=True)).mean(axis=0)
+    return shares
+
+
+def leaning_to(
+    shares: npt.NDArray[np.float64], may_lean: npt.NDArray[np.bool_], fitted: Mapping[tuple[str, ...], Linear]
 ) -> dict[tuple[str, ...], Linear]:
     """Return classifiers that find a class the likelier the more of the raster it seems to cover.
 
@@ -174,12 +191,14 @@ def leaning_to_raster(
     a Priori Probabilities: A Simple Procedure", Neural Computation 14(1), 2002, Eqs. 2.4 and 2.9), gone in part.
 
     Args:
-        members: The members that the classifiers are of; their weights add up to 1.
+        shares: The shares of the raster, of shape (classes,).
+        may_lean: The classes that are weighed against each other, of shape (classes,). Over what they cover, any other
+            neither gains nor loses on average.
         fitted: The classifiers by their parts.
-        unlabelled: Features that each sees at random pixels of the raster, which they have not learned from, by its parts.
     """
-    said = answers_of(members, fitted, unlabelled)
-    likely = np.exp(said - said.max(axis=1, keepdims=True)).astype(np.float64)
-    shares = (likely / likely.sum(axis=1, keepdims=True)).mean(axis=0)
-    leaning = (LEANING * np.log((shares * len(shares)).clip(min=LEAST_SHARE_LEANT_TO))).astype(np.float32)
+    own = shares[may_lean].clip(min=_HARDLY_ANY)
+    own /= own.sum()
+    gains = LEANING * np.log((own * len(own)).clip(min=LEAST_SHARE_LEANT_TO))
+    leaning = np.zeros(len(shares), np.float32)
+    leaning[may_lean] = gains - own @ gains
     return {parts: replace(linear, bias=linear.bias + leaning) for parts, linear in fitted.items()}

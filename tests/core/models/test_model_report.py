@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from false_core.models.header import SEGMENTER
-from false_core.models.model_file import ModelCard
+from false_core.models.model_file import LEANS_TO, ModelCard
 from false_core.models.model_report import accuracy_in_short, accuracy_in_words, accuracy_tiles, model_report
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.statistics import Normalisation
@@ -62,6 +62,13 @@ def test_that_learning_from_them_does_no_harm_is_claimed_only_where_it_was_check
     report = finetuning_report(replace(card(scores=KNOWN), method=method), None, None, [])
     assert ("not clearly worse" in report) == checked
     assert ("could not be checked" in report) != checked
+
+
+@pytest.mark.parametrize(("told", "said"), [({"3": 0.9, "7": 0.1}, True), ({}, False), ("much", False), ({"3": "x"}, False)])
+def test_what_a_head_leans_to_is_said_where_it_does(told: Any, said: bool) -> None:
+    leaning = replace(card(scores=KNOWN), method={LEARNS_FROM_RASTER: True, LEARNING_WAS_CHECKED: True, LEANS_TO: told})
+    for report in (model_report(leaning, "m", 1.0, 1), finetuning_report(leaning, None, None, [])):
+        assert ("most to forest (90.0 %)" in report) == ("most from water (10.0 %)" in report) == said
 
 
 def test_a_report_says_what_decides_between_heads() -> None:

@@ -40,8 +40,10 @@ from false_core.models.model_file import read_card
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import measure
 from false_core.sampling.labelled import LabelledRaster
+from false_core.training.heads import choice
 from false_core.training.heads import fit as fit_module
 from false_core.training.heads.fit import Fitted, FrozenEncoder, fit_head, put_in, zooms_for
+from false_core.training.heads.fits import LEANING, LEAST_SHARE_LEANT_TO
 
 BACKBONE = "resnet10t"
 
@@ -245,6 +247,23 @@ def test_pixels_without_a_label_are_learned_from_only_where_that_is_wanted(land:
     made = fitted(land, labels, "texture", may_learn_from_raster=wanted)
     assert made.comparison.learns_from_raster == wanted
     assert share_right(made, land) > 0.8
+
+
+@pytest.mark.thorough
+def test_a_map_leans_to_the_shares_of_the_raster(land: str, labels: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the held-out labels do that its accuracy is told by: all that was fitted has another bias for each class."""
+    made = fitted(land, labels, "texture")
+    monkeypatch.setattr(choice, "_does_harm", lambda answer, before, *more: len(before) > 1)
+    alike = fitted(land, labels, "texture")
+    assert made.comparison.may_lean.all() and made.leans_to.keys() == {0, 1, 2}
+    assert sum(made.leans_to.values()) == pytest.approx(1)
+    assert not alike.comparison.may_lean.any() and not alike.leans_to
+    shares = np.array([made.leans_to[number] for number in range(3)])
+    gains = LEANING * np.log((3 * shares).clip(min=LEAST_SHARE_LEANT_TO))
+    wanted = gains - shares @ gains
+    assert np.ptp(wanted) > 1e-3
+    np.testing.assert_allclose((made.segmenter.bias - alike.segmenter.bias).numpy()[0], wanted, atol=1e-4)
+    assert not np.array_equal(made.comparison.log_probabilities, alike.comparison.log_probabilities)
 
 
 @pytest.mark.thorough

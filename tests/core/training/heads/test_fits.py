@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from false_core.models.fused import Member
@@ -12,8 +14,9 @@ from false_core.training.heads.fits import (
     counts_for,
     designs,
     fit_member,
-    leaning_to_raster,
+    leaning_to,
     learn_from_raster,
+    shares_of_raster,
 )
 from false_core.training.heads.regression import Linear
 from false_core.training.heads.samples import LabelledPoints
@@ -112,6 +115,10 @@ def test_what_texture_contradicts_is_not_learned_from_the_raster() -> None:
         np.testing.assert_allclose(classifier.weights, alone[parts].weights, atol=1e-2)
 
 
+def leaning(fitted: Fits, unlabelled: Mapping[tuple[str, ...], np.ndarray]) -> Fits:
+    return leaning_to(shares_of_raster(MEMBERS, fitted, unlabelled), np.ones(2, bool), fitted)
+
+
 def uneven_land(share: float, seed: int) -> tuple[Features, np.ndarray]:
     """Return land of which the first class covers a share, with pixels that look like both classes."""
     features, targets = land(6_000, seed, is_varied=False)
@@ -124,10 +131,10 @@ def test_classifiers_lean_towards_the_classes_that_cover_much_of_the_raster() ->
     features, points = labelled_land()
     alone, _ = taught(features, land(500, seed=2)[0], points)
     seen, elsewhere = (uneven_land(0.95, seed) for seed in (4, 5))
-    leaning = leaning_to_raster(MEMBERS, alone, {member.parts: seen[0][member.parts[0]] for member in MEMBERS})
-    assert share_right(alone, *elsewhere) + 0.02 < share_right(leaning, *elsewhere)
+    leant = leaning(alone, {member.parts: seen[0][member.parts[0]] for member in MEMBERS})
+    assert share_right(alone, *elsewhere) + 0.02 < share_right(leant, *elsewhere)
     for name in NAMES:
-        np.testing.assert_array_equal(leaning[name,].weights, alone[name,].weights)
+        np.testing.assert_array_equal(leant[name,].weights, alone[name,].weights)
 
 
 def test_they_do_not_lean_where_all_classes_cover_as_much() -> None:
@@ -135,8 +142,8 @@ def test_they_do_not_lean_where_all_classes_cover_as_much() -> None:
     alone, _ = taught(features, land(500, seed=2)[0], points)
     even = {name: np.concatenate([values, -values]) for name, values in uneven_land(0.5, seed=4)[0].items()}
     without_bias = {parts: Linear(own.weights, 0 * own.bias) for parts, own in alone.items()}
-    leaning = leaning_to_raster(MEMBERS, without_bias, {member.parts: even[member.parts[0]] for member in MEMBERS})
-    for own in leaning.values():
+    leant = leaning(without_bias, {member.parts: even[member.parts[0]] for member in MEMBERS})
+    for own in leant.values():
         np.testing.assert_allclose(own.bias, 0, atol=1e-2)
 
 
@@ -145,9 +152,23 @@ def test_a_class_that_the_raster_does_not_show_at_all_is_not_ruled_out() -> None
     alone, _ = taught(features, land(500, seed=2)[0], points)
     away = {parts: Linear(own.weights, np.array([30.0, -30.0], np.float32)) for parts, own in alone.items()}
     seen = {member.parts: features[member.parts[0]] for member in MEMBERS}
-    leaning = leaning_to_raster(MEMBERS, away, seen)
-    for parts, own in leaning.items():
-        np.testing.assert_allclose(own.bias - away[parts].bias, LEANING * np.log([2.0, LEAST_SHARE_LEANT_TO]), rtol=1e-3)
+    leant = leaning(away, seen)
+    for parts, own in leant.items():
+        (gain,) = np.diff(away[parts].bias - own.bias)
+        assert np.isclose(gain, LEANING * np.log(2.0 / LEAST_SHARE_LEANT_TO), rtol=1e-3)
+
+
+def test_a_class_that_no_held_out_label_speaks_for_neither_gains_nor_loses() -> None:
+    """Over the land of the others, however rare it seems: nobody saw what leaning does to it."""
+    even = {("texture",): Linear(np.zeros((3, 4), np.float32), np.zeros(4, np.float32))}
+    shares = np.array([0.7, 0.2, 0.09, 0.01])
+    common, second, rare, unseen = leaning_to(shares, np.array([True, True, True, False]), even)["texture",].bias
+    assert unseen == 0 and common > 0 > second > rare
+    np.testing.assert_allclose(shares[:3] @ (common, second, rare), 0, atol=1e-6)
+    *_, counted = leaning_to(shares, np.ones(4, bool), even)["texture",].bias
+    assert counted < -0.5, "it would lose otherwise"
+    alone = leaning_to(np.array([0.0, 0.0, 0.0, 1.0]), np.array([True, True, True, False]), even)
+    np.testing.assert_allclose(alone["texture",].bias, 0, atol=1e-6)
 
 
 def test_pixels_of_a_large_shape_count_for_more_where_nothing_but_pixels_is_seen() -> None:
