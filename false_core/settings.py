@@ -26,6 +26,8 @@ REMOTE, ALL = "remote", "all"
 _FAR = "far"
 """The name of ``REMOTE`` in earlier versions, which scripts may still say."""
 ENGLISH, OF_THE_SYSTEM = "en", "system"
+PREFERRED_PRECISIONS = ("auto", "float32")
+"""Precisions that all jobs may be given. Not int8: a map that loses so much is asked for by itself."""
 PATIENCE_S = 60.0
 """Seconds without a sign of life after which one of several processes is taken for lost, where the user set no other."""
 _IN_QGIS = " QGIS has it under Settings > Options > FALSE."
@@ -133,10 +135,10 @@ def preferred_precision() -> str:
     """Return what ``auto`` stands for: ``FALSE_PRECISION``, or ``auto`` itself, what the device was built for.
 
     Raises:
-        RequestError: The variable holds another word than ``auto`` and ``float32``.
+        RequestError: The variable holds another word than those.
     """
     named = os.environ.get("FALSE_PRECISION", "").strip() or "auto"
-    if named not in ("auto", "float32"):
+    if named not in PREFERRED_PRECISIONS:
         raise RequestError(f"FALSE_PRECISION is {named!r}.", "It must be auto or float32.")
     return named
 

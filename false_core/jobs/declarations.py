@@ -37,6 +37,7 @@ from false_core.jobs.kinds import (
     parameter,
 )
 from false_core.jobs.names_for_user import name_for_user
+from false_core.settings import PREFERRED_PRECISIONS
 
 UNTRAINED = "random"
 METHODS = {
@@ -57,7 +58,7 @@ KEPT = (NOTHING_KEPT, "norms", "stride2", "stride4", "stride8", "stride16")
 """Parts of an encoder that stay as they are in pretraining."""
 BY_CHANCE, BY_FEATURES, BY_GRADIENTS = "chance", "features", "gradients"
 """Ways to choose places among those found."""
-AUTO_PRECISION, FLOAT32, INT8 = PRECISIONS = ("auto", "float32", "int8")
+AUTO_PRECISION, FLOAT32, INT8 = PRECISIONS = (*PREFERRED_PRECISIONS, "int8")
 """Numbers that networks compute with: those that the device was built for, or float32 on any device."""
 HEADS = ("auto", "linear", "texture", "network")
 GENERAL_WEIGHTS, NO_WEIGHTS = "general", "none"

@@ -28,16 +28,18 @@ class RasterGrid:
     """The grid of a raster file, and one that is ``factor`` times coarser: the working grid.
 
     Attributes:
+        path: The file.
+        factor: Pixels of the file per pixel of the working grid, along each axis.
         crs: CRS of the raster; None where it has none.
         georeferenced: True where the file says where it lies.
         source_width, source_height, source_transform: The grid of the file.
         width, height, transform: The working grid.
 
     Args:
-        path: The file.
+        path: As the attribute.
         crs: The CRS that it is in; None where it is not known.
         transform: The transform of the file; the identity where it has none.
-        factor: Pixels of the file per pixel of the working grid, along each axis.
+        factor: As the attribute.
 
     Raises:
         InputError: The raster lies nowhere.

@@ -14,7 +14,7 @@ import shutil
 from contextlib import suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from osgeo import gdal
 from qgis.core import (
@@ -36,8 +36,8 @@ from qgis.PyQt.QtGui import QColor
 
 from false_core.session_protocol import MAX_CODE
 from qgis_false.dialogs.destinations import documents, numbered
-from qgis_false.dock.busy_file import check_not_busy, quiet_gdal
-from qgis_false.layers.sources import is_temporary, raster_path
+from qgis_false.dock.busy_file import PATIENCE_MS, check_not_busy, quiet_gdal
+from qgis_false.layers.sources import gdal_option, is_temporary, raster_path
 from qgis_false.layers.symbol_colour import colour_of
 from qgis_false.translation import failure
 
@@ -236,14 +236,16 @@ def classes_in_file(layer: QgsVectorLayer, taken_over: bool = False) -> List[Lab
         layer: The labels.
         taken_over: True where the layer takes over the style in the file, unless there is none.
     """
+    read = None if taken_over else _READ.get(layer.source())
     styles = _styles_in_file(layer.source())  # Before the classes: what is written in between is read another time.
-    if not taken_over and styles and _READ.get(layer.source(), ((), []))[0] == styles:
-        return list(_READ[layer.source()][1])
-    stored = QgsVectorLayer(layer.source(), "", "ogr")
+    if read is not None and (styles is None or (styles and read[0] == styles)):
+        return list(read[1])
+    with gdal_option("SQLITE_BUSY_TIMEOUT", str(PATIENCE_MS)):
+        stored = QgsVectorLayer(layer.source(), "", "ogr")
     classes = classes_of_labels(stored) if stored.isValid() else []
     _READ.clear()
     if classes:
-        _READ[layer.source()] = styles, list(classes)
+        _READ[layer.source()] = styles or (), list(classes)
     if classes and taken_over:
         field = layer.fields().lookupField(CLASS_FIELD)
         layer.setRenderer(stored.renderer().clone())
@@ -259,24 +261,26 @@ To open a layer takes five times as long as to ask whether the same styles are t
 """
 
 
-def _styles_in_file(source: str) -> Tuple[str, ...]:
+def _styles_in_file(source: str) -> Optional[Tuple[str, ...]]:
     """Return all that decides which style QGIS finds in a GeoPackage, or nothing where it cannot be told so quickly.
 
-    Where the file holds no style of the table, a file of styles beside it may decide.
+    None stands for a file that another program holds, so that nobody can read it. Where the file holds no style of the
+    table, a file of styles beside it may decide.
     """
     path, _, table = source.partition("|layername=")
     if not path.lower().endswith(".gpkg"):
         return ()
     with quiet_gdal():
         try:
-            file = gdal.OpenEx(path, gdal.OF_VECTOR, ["GPKG"])
+            with gdal_option("SQLITE_BUSY_TIMEOUT", str(PATIENCE_MS)):
+                file = gdal.OpenEx(path, gdal.OF_VECTOR, ["GPKG"])
             found = []
             for question in ("PRAGMA schema_version", "SELECT * FROM layer_styles"):
                 answer = file.ExecuteSQL(question)
                 found += [(row.items(), row.ExportToJson()) for row in answer]
                 file.ReleaseResultSet(answer)
-        except RuntimeError:  # There is no such table, or the file is held by another program.
-            return ()
+        except RuntimeError as error:
+            return None if "locked" in str(error) else ()  # There is no such table.
     is_styled = any(values.get("f_table_name") == table for values, _ in found)
     return tuple(row for _, row in found) if is_styled else ()
 

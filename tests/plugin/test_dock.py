@@ -713,6 +713,27 @@ class TestAFileThatAnotherProgramHolds:
         press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         assert in_file(dock) == {}
 
+    def test_the_classes_are_those_that_were_read_last_and_nothing_waits(self, image, tmp_path, hold):
+        from qgis_false.dock import label_file
+
+        labels = label_file.label_layer(tmp_path / "held.gpkg", image.crs())
+        label_file.show_classes(labels, [label_file.LabelClass(1, "road", "#ff0000")])
+        label_file.store_classes(labels)
+        before = label_file.classes_in_file(labels)
+        assert [one.name for one in before] == ["road"]
+        # In the other mode readers wait for nobody.
+        code = "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute('PRAGMA journal_mode = DELETE').fetchone())"
+        command = [sys.executable, "-c", code, labels.source().split("|")[0]]
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "delete\n"
+        hold(labels.source(), "EXCLUSIVE")
+        began = time.monotonic()
+        assert label_file.classes_in_file(labels) == before
+        assert time.monotonic() - began < IN_A_MOMENT_S
+        label_file._READ.clear()
+        began = time.monotonic()
+        label_file.classes_in_file(labels)
+        assert time.monotonic() - began < IN_A_MOMENT_S, "nor where nothing was read"
+
     def test_what_needs_attention_is_said_also_while_it_looks_at_the_rest(self, dock, desk, hold):
         from false_core.events import Progress
 
