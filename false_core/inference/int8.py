@@ -294,13 +294,15 @@ def _filled_up(pixels: Tensor, stride: int) -> Tensor:
 def _own_cache() -> DiskCache | None:
     """Return where networks are kept: a folder of this user alone. None where nothing is to be kept, or it is another's."""
     folder, limit = cache_folder() / "int8", min(disk_cache_bytes(), MOST_KEPT)
+    if not limit:
+        return None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         make_own_folder(folder)
         folder.chmod(0o700)
     except (OSError, OutputError):
         return None
-    return DiskCache(folder, limit) if limit else None
+    return DiskCache(folder, limit)
 
 
 def _kept(disk: DiskCache | None, what: str, make: Callable[[], bytes]) -> bytes:

@@ -9,10 +9,12 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +38,7 @@ from false_core.models.from_file import segmenter_from
 from false_core.models.fused import FusedSegmenter, FusedSpec, Member
 from false_core.models.label_crops import CROP_PX, CROPS_PREFIX, UNLABELLED, LabelCrops, crops_kept
 from false_core.models.model_file import read_card, read_crops, save_model
-from false_core.models.segmenter import class_probabilities
+from false_core.models.segmenter import build_segmenter, class_probabilities
 from false_core.sampling.label_crops import label_crops
 
 needs_onnx = pytest.mark.skipif(
@@ -428,6 +430,22 @@ def test_networks_are_kept_in_a_folder_of_this_user_alone(tmp_path: Path, monkey
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "int8").symlink_to(tmp_path / "elsewhere")
     assert int8._own_cache() is None, "whoever made it could put another network there"
+
+
+@needs_onnx
+@pytest.mark.thorough
+def test_converting_a_network_can_be_cancelled_in_its_midst(monkeypatch: pytest.MonkeyPatch, listener: Listener) -> None:
+    cancel, export = threading.Event(), int8.export_network
+
+    def exported(*given: Any, **more: Any) -> None:
+        export(*given, **more)
+        cancel.set()
+
+    monkeypatch.setattr(int8, "export_network", exported)
+    network = build_segmenter("resnet10t", "deeplabv3plus", 4, 3)
+    with pytest.raises(Cancelled):
+        int8._onnx_in_int8(network, ["scores"], [torch.randn(1, 4, 128, 128)], Feedback(listener, cancel))
+    assert listener.infos == "The network is converted to int8, once for this model."
 
 
 @needs_onnx

@@ -36,7 +36,8 @@ from false_core.models.encoder import build_encoder
 from false_core.models.from_file import segmenter_from
 from false_core.models.fused import CURVES, ZOOMS, FusedSegmenter, FusedSpec
 from false_core.models.header import SEGMENTER
-from false_core.models.model_file import read_card
+from false_core.models.model_file import LEANS_TO, read_card
+from false_core.models.model_report import leaning_in_words
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import measure
 from false_core.sampling.labelled import LabelledRaster
@@ -158,17 +159,22 @@ def test_what_the_segmenter_says_at_labels_is_what_the_classifiers_say(land: str
 @pytest.mark.thorough
 def test_the_same_job_gives_the_same_file_and_a_map(land: str, labels: str, tmp_path: Path) -> None:
     """With the general encoder, as it is by default."""
-    written = []
+    written: list[bytes] = []
+    told: list[str] = []
     for folder in (tmp_path / "first", tmp_path / "second"):
         folder.mkdir()
         path = folder / "model.safetensors"
-        run(Finetune(land, labels, "cover", str(path), device="cpu", preset="quick"))
+        report = folder / "report.html"
+        job = Finetune(land, labels, "cover", str(path), device="cpu", preset="quick", report=str(report))
+        run(job, lambda event: told.append(getattr(event, "text", "")))
         written.append(path.read_bytes())
         assert max(read_card(str(path), SEGMENTER).method["compared"].values()) > 0.8
     assert written[0] == written[1]
     output = tmp_path / "map.tif"
     run(Classify(land, str(path), str(output), device="cpu"))
     card = read_card(str(path), SEGMENTER)
+    assert card.method[LEANS_TO].keys() == {str(c.code) for c in card.classes}
+    assert leaning_in_words(card) in told and leaning_in_words(card) in report.read_text(encoding="utf-8")
     with rasterio.open(output) as file:
         codes = file.read(1)
     order = {c.code: CLASS_NAMES.index(c.name) for c in card.classes}
