@@ -36,10 +36,10 @@ class RasterGrid:
         width, height, transform: The working grid.
 
     Args:
-        path: As the attribute.
+        path: The file.
         crs: The CRS that it is in; None where it is not known.
         transform: The transform of the file; the identity where it has none.
-        factor: As the attribute.
+        factor: Pixels of the file per pixel of the working grid.
 
     Raises:
         InputError: The raster lies nowhere.
