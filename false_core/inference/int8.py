@@ -92,7 +92,7 @@ def int8_segmenter(model: str, feedback: Feedback | None = None) -> Int8Segmente
     there is none.
 
     Args:
-        feedback: Is told that it is made, and may cancel that.
+        feedback: The listener that is told of making it, and may cancel that.
 
     Raises:
         DeviceError: There is none, and why.
