@@ -258,7 +258,7 @@ class TestMaps:
                 RASTER_TABLE=name, APPEND_SUBDATASET="YES" if name == "two" else "NO",
             ) as file:  # fmt: skip
                 file.write(np.ones((1, 8, 8), "uint8"))
-        with pytest.raises(InputError, match="holds no raster band.*subdatasets"):
+        with pytest.raises(InputError, match="holds 2 rasters: GPKG:.*Name one of them"):
             RasterSource(str(path))
 
     def test_a_table_format_that_keeps_no_geometries(self, tmp_path: Path) -> None:
