@@ -227,7 +227,6 @@ def check_layout(path: str, network: nn.Module, prefix: str = "") -> None:
         ModelFileError: They differ, or the header cannot be read.
     """
     header = read_header(path)
-    _check_crops(path, header)
     own = {f"{prefix}{name}": tensor for name, tensor in network.state_dict().items()}
     header = _completed(header)
     names = _names_for(own, [name for name in header if name != METADATA], prefix)
@@ -236,6 +235,7 @@ def check_layout(path: str, network: nn.Module, prefix: str = "") -> None:
     )
     if wrong:
         raise ModelFileError(f"{path} is damaged: {len(wrong)} weights do not fit its own description, such as {wrong[0]}.")
+    _check_crops(path, header)
 
 
 def load_weights(path: str, network: nn.Module, prefix: str = "") -> None:

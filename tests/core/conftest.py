@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import shlex
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,17 +25,19 @@ PRELOADED = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have processes that test together begin as copies of one, so that only it imports everything.
+    """Have the processes that test together share one Python that has imported everything, for the programs they start.
 
-    The one that shares the tests out among them has no use for the fixtures, and imports nothing.
+    They are no copies of it themselves: a copy has GDAL with the drivers that its origin found. The one that shares out the
+    tests has no use for the fixtures, and imports nothing.
     """
     if hasattr(config, "workerinput") or not config.getoption("tx", None) or config.option.collectonly:
         config.pluginmanager.import_plugin("small_fixtures")
         return
     preloaded = contextlib.ExitStack()
     config.add_cleanup(preloaded.close)
-    config.stash[PRELOADED] = words = preloaded.enter_context(preloaded_python())
-    config.option.tx = [f"popen//python={shlex.join(words)}" for _ in config.option.tx]
+    # PyTorch reads the number of threads as it is imported, and the fixtures ask for one.
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    config.stash[PRELOADED] = preloaded.enter_context(preloaded_python(variables=variables))
 
 
 @pytest.hookimpl(optionalhook=True)
