@@ -101,6 +101,7 @@ def decoder_precision(
     world: World = ALONE,
 ) -> torch.dtype:
     """Return the numbers that the training of a decoder computes with."""
+    world.share.check_divides(settings.batch_size, "crops")  # Before any speed is tested.
     possible = precisions_in_training(device, settings.mixed_precision)
     crops = settings.batch_size / world.share.world_size * (settings.steps + settings.refit_steps)
     return choose_precision(

@@ -37,6 +37,7 @@ REPORT_S = 8.0
 def pretraining_precision(start: Pretraining, job: Pretrain, feedback: Feedback, world: World = ALONE) -> torch.dtype:
     """Return the numbers that a pretraining computes with that begins with ``start``."""
     settings = start.settings
+    world.share.check_divides(settings.batch_size, "patches")  # Before any speed is tested.
     # What is computed without gradients is computed in long numbers, on every device.
     mixed = settings.mixed_precision and METHOD_CLASSES[settings.method].by_gradients
     possible = precisions_in_training(start.device, mixed)
