@@ -39,6 +39,7 @@ from false_core.jobs import Assess, Classify, ExportOnnx, Finetune, ModelInfo, P
 from false_core.labels.label_file import read_table
 from false_core.models.segmenter import build_segmenter
 from false_core.raster.aligned import AlignedCodes
+from false_core.raster.band_choice import choose_bands
 from false_core.raster.carried_classes import read_carried_classes
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.map_file import RasterFile
@@ -260,6 +261,12 @@ class TestMaps:
                 file.write(np.ones((1, 8, 8), "uint8"))
         with pytest.raises(InputError, match="holds 2 rasters: GPKG:.*Name one of them"):
             RasterSource(str(path))
+
+    def test_a_raster_without_bands(self) -> None:
+        # Some formats of the sciences may hold tables alone.
+        empty = SimpleNamespace(count=0, subdatasets=[])
+        with pytest.raises(InputError, match=r"empty.h5 holds no raster band\. Choose another raster\."):
+            choose_bands(empty, "empty.h5", ())
 
     def test_a_table_format_that_keeps_no_geometries(self, tmp_path: Path) -> None:
         table = geopandas.GeoDataFrame({"a": [1]}, geometry=[shapely.Point(0, 0)], crs="EPSG:32633")
