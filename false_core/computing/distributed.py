@@ -371,9 +371,9 @@ class _SharedNotes:
         """Return what ``make`` returns in the process of rank 0."""
         if self.mine.is_main:
             answer = make()
-            self._write(name, answer)
+            self._write(name, [answer])  # In a list, as None would be taken for nothing written yet.
             return answer
-        return self._awaited(name)
+        return self._awaited(name)[0]
 
     def wait_for_all(self) -> None:
         """Return when all processes came this far."""

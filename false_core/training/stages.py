@@ -185,11 +185,10 @@ def _checked(stage: Pretrain, job: Pretrain, feedback: Feedback, world: World) -
     return made
 
 
-def _check_bands(stages: Sequence[Stage], job: Pretrain) -> int:
-    """Return the number of bands of all stages, and raise InputError where one has not those of the first.
+def _check_bands(stages: Sequence[Stage], job: Pretrain) -> None:
+    """Raise InputError where a stage has not the bands of the first one: it could not go on from the encoder before it.
 
-    It could not go on from the encoder before it. The first raster of each stage is looked at, as its other rasters have the
-    same bands. Addresses are left out.
+    The first raster of each stage is looked at, as its other rasters have the same bands. Addresses are left out.
     """
     starts_from = read_card(job.weights, ENCODER).reference if job.weights and is_model_file(job.weights) else None
     first: RasterSource | None = None
@@ -207,7 +206,6 @@ def _check_bands(stages: Sequence[Stage], job: Pretrain) -> int:
                 "All stages need the same bands; name the common ones.",
             )
         first = first or source
-    return len(first.bands) if first else 0
 
 
 def _all_of(stages: Sequence[Stage], job: Pretrain, folder: Path, feedback: Feedback, world: World) -> dict[str, Any]:

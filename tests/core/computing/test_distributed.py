@@ -6,6 +6,7 @@ import functools
 import os
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from training_steps import ELSEWHERE, account, account_file
 
 from false_core import events, jobs, presets
 from false_core.cancellation import Stop
-from false_core.computing.distributed import ALONE, Share, process_group, share
+from false_core.computing.distributed import ALONE, Share, _SharedNotes, process_group, share
 from false_core.dispatch import run
 from false_core.errors import ProcessLostError, RequestError
 from false_core.feedback import Feedback
@@ -71,6 +72,22 @@ class TestShares:
         monkeypatch.setenv("WORLD_SIZE", world)
         with pytest.raises(RequestError):
             share()
+
+
+class TestNotes:
+    @pytest.mark.parametrize("answer", [None, False, 0, [], {"a": 1}])
+    def test_an_answer_reaches_the_others_whatever_it_is(self, answer: Any) -> None:
+        store = torch.distributed.HashStore()
+        late = Stop()  # A process that waits for an answer in vain is told to stop.
+        both = [_SharedNotes(Share(rank, 2), stop, 60.0, store) for rank, stop in enumerate((Stop(), late))]
+        timer = threading.Timer(10, late.set)
+        timer.start()
+        try:
+            assert [notes.broadcast_object("answer 1", lambda: answer) for notes in both] == [answer, answer]
+        finally:
+            timer.cancel()
+            for notes in both:
+                notes.close()
 
 
 class TestATorchrunThatIsGone:
