@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -39,6 +40,13 @@ def errors_are_noted(qgis_app, pytestconfig):
 
     with watched(pytestconfig, "qgis_false", QgsProcessingException, NoEnvironment):
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def layers_go_before_qgis(qgis_app):
+    """Free the layers of objects that refer to each other before QGIS ends: without its providers that is a crash."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)
