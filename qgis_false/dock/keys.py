@@ -7,6 +7,7 @@ from typing import Callable, Dict, Optional
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QEvent, QObject, Qt
 from qgis.PyQt.QtGui import QKeyEvent
+from qgis.PyQt.QtWidgets import QApplication, QWidget
 
 _WITHOUT = Qt.KeyboardModifier.NoModifier
 _KEYPAD = Qt.KeyboardModifier.KeypadModifier
@@ -29,6 +30,7 @@ class CanvasKeys(QObject):
         press_number: Called with 1 to 9; returns whether there was such a class.
         actions: Called by name: ``complete``, ``cancel``, ``remove``, ``undo``, ``redo``, ``next_place``,
             ``pass_over``. What returns False leaves the key to QGIS.
+        panel: Window whose buttons and lists keep the keys only until the mouse is over the canvas again.
     """
 
     def __init__(
@@ -37,19 +39,23 @@ class CanvasKeys(QObject):
         is_on: Callable[[], bool],
         press_number: Callable[[int], bool],
         actions: Dict[str, Callable[[], object]],
-        parent: Optional[QObject] = None,
+        panel: QWidget,
     ) -> None:
-        super().__init__(parent)
+        super().__init__(panel)
         self._is_on, self._press_number, self._actions = is_on, press_number, actions
-        self._canvas = canvas
-        canvas.installEventFilter(self)
+        self._canvas, self._panel = canvas, panel
+        for watched in (canvas, canvas.viewport()):
+            watched.installEventFilter(self)
 
     def remove(self) -> None:
         """Leave all keys to QGIS."""
-        self._canvas.removeEventFilter(self)
+        for watched in (self._canvas, self._canvas.viewport()):
+            watched.removeEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Claim our keys, and do what they say."""
+        if event.type() == QEvent.Type.MouseMove and self._is_on() and self._panel.isAncestorOf(QApplication.focusWidget()):
+            self._canvas.setFocus()
         if not isinstance(event, QKeyEvent) or not self._is_on():
             return False
         if event.type() == QEvent.Type.ShortcutOverride and self._of(event) is not None:

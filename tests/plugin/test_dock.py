@@ -37,7 +37,7 @@ from qgis.gui import QgsMapCanvas, QgsMessageBar
 from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QRect, QSize, Qt, QVariant
 from qgis.PyQt.QtGui import QColor, QKeyEvent, QWheelEvent
 from qgis.PyQt.QtTest import QTest
-from qgis.PyQt.QtWidgets import QAction, QMainWindow
+from qgis.PyQt.QtWidgets import QAction, QApplication, QMainWindow
 from small_labels import saved
 from small_raster import write_raster
 
@@ -377,6 +377,20 @@ class TestKeys:
         dock.work.labels.selectByIds([1])
         press(desk, Qt.Key.Key_Delete)
         assert in_file(dock) == {2: 1}
+
+    def test_they_count_where_the_mouse_is_after_a_button_of_the_dock(self, dock, desk):
+        two_classes(dock)
+        desk.window.activateWindow()
+        until(lambda: desk.window.isActiveWindow(), "the window is active")
+        dock.classes.table.setFocus()
+        QTest.mouseMove(desk.canvas.viewport(), at(desk, 0.4, 0.4))
+        assert dock.classes.table.hasFocus(), "nothing is drawn yet"
+        dock.drawing.use("polygon")
+        dock.classes.table.setFocus()
+        QTest.mouseMove(desk.canvas.viewport(), at(desk, 0.5, 0.4))
+        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_2)
+        draw_square(desk, 0.3, 0.4)
+        assert in_file(dock) == {1: 2}
 
     def test_they_come_before_the_shortcuts_of_qgis_and_go_back_to_it(self, dock, desk):
         two_classes(dock)
