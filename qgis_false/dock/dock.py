@@ -13,7 +13,6 @@ from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
-    QLabel,
     QPushButton,
     QScrollArea,
     QSizePolicy,
@@ -28,6 +27,7 @@ from qgis_false.dock.first_page import FirstPage
 from qgis_false.dock.keys import CanvasKeys
 from qgis_false.dock.label_file import RASTER_PROPERTY, label_file_of, label_layer
 from qgis_false.dock.labelling import Labelling
+from qgis_false.dock.line import Line
 from qgis_false.dock.panels.classes import ClassesPanel
 from qgis_false.dock.panels.drawing import DrawingPanel
 from qgis_false.dock.panels.encoder import EncoderPanel
@@ -110,8 +110,7 @@ class LabelDock(QgsDockWidget):
     def _work_page(self) -> QWidget:
         page = QWidget()
         layout = QVBoxLayout(page)
-        self._raster_line = QLabel()
-        self._raster_line.setWordWrap(True)
+        self._raster_line = Line()
         other = QToolButton()
         other.setText("…")
         other.setToolTip(tr("Label another raster"))
@@ -122,8 +121,7 @@ class LabelDock(QgsDockWidget):
         about.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(help_page("label_and_map"))))
         layout.addLayout(row(self._raster_line, other, about))
         layout.addWidget(self.encoder)
-        self.status = QLabel()
-        self.status.setWordWrap(True)
+        self.status = Line()
         self.status.setMinimumHeight(2 * self.status.fontMetrics().lineSpacing())  # So that nothing jumps below it.
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         layout.addWidget(self.status)

@@ -8,9 +8,10 @@ from qgis.core import QgsMapLayer, QgsMapLayerProxyModel, QgsRasterLayer
 from qgis.gui import QgsMapLayerComboBox
 from qgis.PyQt.QtCore import QUrl, pyqtSignal
 from qgis.PyQt.QtGui import QDesktopServices
-from qgis.PyQt.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from qgis.PyQt.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from qgis_false.dock.finished_maps import map_layers
+from qgis_false.dock.line import Line
 from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
 from qgis_false.help import help_page
 from qgis_false.layers.sources import raster_layers
@@ -31,8 +32,7 @@ class FirstPage(QWidget):
         super().__init__(parent)
         self._run_algorithm = run_algorithm
         layout = QVBoxLayout(self)
-        self.missing = QLabel()
-        self.missing.setWordWrap(True)
+        self.missing = Line()
         layout.addWidget(self.missing)
         self.set_up = QPushButton(tr("Set up..."))
         self.set_up.clicked.connect(lambda: self._open("setupenvironment"))

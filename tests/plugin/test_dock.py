@@ -35,9 +35,9 @@ from qgis.core import (
 )
 from qgis.gui import QgsMapCanvas, QgsMessageBar
 from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QRect, QSize, Qt, QVariant
-from qgis.PyQt.QtGui import QColor, QKeyEvent, QWheelEvent
+from qgis.PyQt.QtGui import QColor, QHelpEvent, QKeyEvent, QWheelEvent
 from qgis.PyQt.QtTest import QTest
-from qgis.PyQt.QtWidgets import QAction, QApplication, QMainWindow
+from qgis.PyQt.QtWidgets import QAction, QApplication, QLabel, QMainWindow, QToolTip
 from small_labels import saved
 from small_raster import write_raster
 
@@ -1381,6 +1381,26 @@ class TestProject:
         assert web.isValid() and web.providerType() == "wms"
         QgsProject.instance().addMapLayer(web)
         assert raster_layers() == [image]
+
+    @pytest.mark.parametrize("page", ["first page", "work"])
+    def test_no_text_makes_the_page_wider_than_the_dock(self, dock, desk, page):
+        if page == "first page":
+            dock.stop()
+        lines = [one for one in dock.pages.currentWidget().findChildren(QLabel) if one.wordWrap()]
+        assert len(lines) == (1 if page == "first page" else 8)
+        least = dock.pages.currentWidget().minimumSizeHint().width()
+        long = "The report is in /data/" + 40 * "a_long_name_" + ".html."
+        for line in lines:
+            line.setText(long)
+            line.show()
+        QCoreApplication.processEvents()
+        assert dock.pages.currentWidget().minimumSizeHint().width() == least
+        line = lines[0]
+        line.setToolTip("")
+        place = QPoint(5, 5)
+        QCoreApplication.sendEvent(line, QHelpEvent(QEvent.Type.ToolTip, place, line.mapToGlobal(place)))
+        assert QToolTip.text() == long
+        QToolTip.hideText()
 
     def test_the_wheel_scrolls_the_page_and_changes_nothing(self, dock, desk):
         for widget in (dock.encoder.choice, dock.live_map.shows, dock.live_map.opacity, dock.drawing._stroke_width):

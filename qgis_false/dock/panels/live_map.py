@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import List, Optional, Tuple
 
 from qgis.PyQt.QtCore import Qt
-from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QLabel, QSlider, QWidget
+from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QSlider, QWidget
 
 from false_core.session_protocol import SHOW_CHANGE, SHOW_CLASSES, SHOW_CONFIDENCE
 from qgis_false.dock.finished_maps import hide_layers
 from qgis_false.dock.labelling import Labelling
+from qgis_false.dock.line import Line
 from qgis_false.dock.live_map import CONFIDENCE_COLOURS, DIFFERENCE_COLOUR
 from qgis_false.dock.panels.panel import Panel, row
 from qgis_false.translation import tr
@@ -42,8 +43,7 @@ class LiveMapPanel(Panel):
             self.shows.addItem(text, what)
         self.shows.currentIndexChanged.connect(lambda _: self.work and self.work.show_as(self.shows.currentData()))
         self.rows.addWidget(self.shows)
-        self.colour_key = QLabel()
-        self.colour_key.setWordWrap(True)  # Or the page would be wider than the dock.
+        self.colour_key = Line()
         self.rows.addWidget(self.colour_key)
         self.shows.currentIndexChanged.connect(self._show_colour_key)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Optional, Sequence
 
 from qgis.gui import QgsMapCanvas
-from qgis.PyQt.QtWidgets import QLabel, QPushButton, QWidget
+from qgis.PyQt.QtWidgets import QPushButton, QWidget
 
 from false_core.session_protocol import NO_CLASS, Place
 from qgis_false.dock.labelling import Labelling
+from qgis_false.dock.line import Line
 from qgis_false.dock.panels.panel import Panel
 from qgis_false.dock.places import PlaceQueue
 from qgis_false.translation import tr
@@ -24,8 +25,7 @@ class NextPlacePanel(Panel):
         button = QPushButton(tr("Next place"))
         button.setToolTip(tr("Zooms to where a label would teach most. Key N."))
         button.clicked.connect(self.visit_next)
-        self.line = QLabel()
-        self.line.setWordWrap(True)
+        self.line = Line()
         self.rows.addWidget(button)
         self.rows.addWidget(self.line)
 

@@ -7,11 +7,12 @@ from typing import Any, Dict, Optional
 from qgis.core import QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import pyqtSignal
-from qgis.PyQt.QtWidgets import QLabel, QPushButton, QWidget
+from qgis.PyQt.QtWidgets import QPushButton, QWidget
 
 from qgis_false.dock.background_run import BackgroundRun
 from qgis_false.dock.finished_maps import assessed_by, hide_layers, map_layers, show_layers
 from qgis_false.dock.labelling import Labelling
+from qgis_false.dock.line import Line
 from qgis_false.dock.panels.panel import Panel
 from qgis_false.dock.project_state import hidden_maps, remember_hidden
 from qgis_false.dock.sample_queue import SampleQueue, point_layers
@@ -43,10 +44,9 @@ class SamplesPanel(Panel):
         )
         self.button.clicked.connect(self._begin_or_leave)
         self.rows.addWidget(self.button)
-        self.line, self.estimate_line = QLabel(), QLabel()
-        self.keys_line = QLabel(tr("Keys: 1 to 9 for its class, 0 where nobody can tell, N goes on, Del back, Esc ends it."))
+        self.line, self.estimate_line = Line(), Line()
+        self.keys_line = Line(tr("Keys: 1 to 9 for its class, 0 where nobody can tell, N goes on, Del back, Esc ends it."))
         for line in (self.line, self.keys_line, self.estimate_line):
-            line.setWordWrap(True)
             self.rows.addWidget(line)
         self.keys_line.hide()
 

@@ -11,13 +11,14 @@ from typing import Any, Dict, NamedTuple, Optional
 from qgis.core import QgsPalettedRasterRenderer, QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import Qt, QUrl, pyqtSignal
 from qgis.PyQt.QtGui import QDesktopServices
-from qgis.PyQt.QtWidgets import QLabel, QMenu, QProgressBar, QPushButton, QToolButton, QWidget
+from qgis.PyQt.QtWidgets import QMenu, QProgressBar, QPushButton, QToolButton, QWidget
 
 from qgis_false.dialogs.destinations import free_path, name_of_output, proposed
 from qgis_false.dock.background_run import BackgroundRun
 from qgis_false.dock.finished_maps import add_above, compared_with, corrected_by, map_layers
 from qgis_false.dock.label_file import file_beside
 from qgis_false.dock.labelling import Labelling
+from qgis_false.dock.line import Line
 from qgis_false.dock.panels.panel import Panel, row
 from qgis_false.dock.project_state import EncoderChoice, remember_work, remembered_work
 from qgis_false.layers.class_styles import classes_of
@@ -78,9 +79,8 @@ class WholeMapsPanel(Panel):
         self._cancel.clicked.connect(self._end_run)
         self._cancel.hide()
         self.rows.addLayout(row(self._progress, self._cancel))
-        self.line = QLabel()
+        self.line = Line()
         """The end of the last run: the state of the session stands far above, where nobody looks for it."""
-        self.line.setWordWrap(True)
         self.line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.line.hide()
         self.rows.addWidget(self.line)
