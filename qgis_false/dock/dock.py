@@ -73,7 +73,7 @@ class LabelDock(QgsDockWidget):
         self.first_page.begun.connect(self.start)
         self.encoder, self.classes, self.drawing = EncoderPanel(), ClassesPanel(), DrawingPanel(self._canvas)
         self.next_place, self.live_map = NextPlacePanel(self._canvas), LiveMapPanel()
-        self.whole_maps, self.samples = WholeMapsPanel(), SamplesPanel(self._canvas)
+        self.whole_maps, self.samples = WholeMapsPanel(), SamplesPanel(self._canvas, run_algorithm)
         # The drawing comes before the classes, which tell it what is drawn.
         self._panels = (
             self.encoder, self.drawing, self.classes, self.next_place, self.live_map, self.whole_maps, self.samples

@@ -2688,8 +2688,8 @@
         <translation>Zu welcher Karte gehören diese Punkte?</translation>
     </message>
     <message>
-        <source>No layer of the project holds sample points. Sample points to assess a map draws them.</source>
-        <translation>Kein Layer des Projekts enthält Stichprobenpunkte. Stichprobenpunkte zieht der Algorithmus gleichen Namens.</translation>
+        <source>No layer of the project holds sample points yet. Have them drawn first.</source>
+        <translation>Noch enthält kein Layer des Projekts Stichprobenpunkte. Lassen Sie sie zuerst ziehen.</translation>
     </message>
     <message>
         <source>Saves the model beside the raster, and maps the whole raster with it.</source>

@@ -106,12 +106,17 @@ def image(desk, tmp_path) -> QgsRasterLayer:
 
 
 @pytest.fixture
-def dock(desk, image, record, mode, monkeypatch):
+def opened_dialogs() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def dock(desk, image, record, mode, monkeypatch, opened_dialogs):
     from qgis_false.dock.dock import LabelDock
 
     monkeypatch.setattr("qgis_false.dock.labelling.SCORE_AFTER_MS", 50)
     monkeypatch.setattr("qgis_false.dock.lasting_session.RESTART_AFTER_MS", (50, 50, 50))
-    made = LabelDock(desk, lambda name: None, lambda: [sys.executable, "-u", str(FAKE), mode, str(record)])
+    made = LabelDock(desk, opened_dialogs.append, lambda: [sys.executable, "-u", str(FAKE), mode, str(record)])
     desk.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, made)
     made.start(image)
     until(lambda: made.work.opened is not None, "the session opens")
@@ -1436,7 +1441,7 @@ class TestProject:
         before = [one.attributes() for one in mine.getFeatures()]
         if in_project:
             QgsProject.instance().addMapLayer(mine)
-        made = LabelDock(desk, lambda name: None, lambda: [sys.executable, str(FAKE), "behaves", str(record)])
+        made = LabelDock(desk, opened_dialogs.append, lambda: [sys.executable, str(FAKE), "behaves", str(record)])
         for _ in range(2):
             made.start(image)
             assert made.work.labels.source() == f"{tmp_path / 'image_labels_2.gpkg'}|layername=labels"
@@ -1968,7 +1973,7 @@ class TestOpening:
     def test_a_raster_that_is_refused_is_said(self, desk, image, record):
         from qgis_false.dock.dock import LabelDock
 
-        made = LabelDock(desk, lambda name: None, lambda: [sys.executable, str(FAKE), "refuses the raster", str(record)])
+        made = LabelDock(desk, opened_dialogs.append, lambda: [sys.executable, str(FAKE), "refuses the raster", str(record)])
         made.start(image)
         assert made.status.text() == "The session starts..."
         until(lambda: "cannot be read" in made.status.text(), "it says so")
@@ -2048,6 +2053,13 @@ class TestSamplePoints:
         press(desk, Qt.Key.Key_1)
         assert "The class cannot be written" in dock.status.text()
 
-    def test_without_any_it_says_where_they_come_from(self, dock):
+    def test_without_any_the_dialog_that_draws_them_opens(self, dock, opened_dialogs):
         dock.samples.button.click()
-        assert "Sample points to assess a map draws them" in dock.samples.line.text()
+        assert opened_dialogs == ["samplepoints"] and dock.samples.queue is None
+        assert "holds sample points yet" in dock.samples.line.text()
+
+    def test_those_that_are_drawn_in_that_dialog_are_filled_in(self, dock, monkeypatch):
+        drawn = []
+        monkeypatch.setattr(dock.samples, "_run_algorithm", lambda name: drawn.append(sample_points()))
+        dock.samples.button.click()
+        assert [dock.samples.queue.layer.id()] == [one.id() for one in drawn]

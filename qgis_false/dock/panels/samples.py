@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 from qgis.core import QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgsMapCanvas
@@ -27,14 +27,18 @@ class SamplesPanel(Panel):
 
     Attributes:
         queue: The points, None while none are filled in.
+
+    Args:
+        canvas: Canvas that shows them.
+        run_algorithm: Opens the dialog of an algorithm.
     """
 
     filling_in = pyqtSignal(bool)
     """True where points are filled in from now on. Nobody should be led by the map meanwhile."""
 
-    def __init__(self, canvas: QgsMapCanvas, parent: Optional[QWidget] = None) -> None:
+    def __init__(self, canvas: QgsMapCanvas, run_algorithm: Callable[[str], None], parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
-        self._canvas = canvas
+        self._canvas, self._run_algorithm = canvas, run_algorithm
         self.queue: Optional[SampleQueue] = None
         self._map: Optional[QgsRasterLayer] = None
         self._estimate: Optional[BackgroundRun] = None
@@ -133,7 +137,10 @@ class SamplesPanel(Panel):
             return
         layers = point_layers()
         if not layers:
-            self.line.setText(tr("No layer of the project holds sample points. Sample points to assess a map draws them."))
+            self.line.setText(tr("No layer of the project holds sample points yet. Have them drawn first."))
+            self._run_algorithm("samplepoints")
+            layers = point_layers()
+        if not layers:
             return
         layer = layers[0] if len(layers) == 1 else self.ask_for_layer(tr("Sample points"), tr("Layer"), layers)
         if layer is not None:
