@@ -86,6 +86,7 @@ class LabelDock(QgsDockWidget):
         self.whole_maps.map_shown.connect(self.live_map.give_way)
         self.whole_maps.map_shown.connect(self.samples.hide_map)
         self.samples.filling_in.connect(self.live_map.hide_map)
+        self.samples.grown.connect(lambda: area.ensureWidgetVisible(self.samples))
         self.pages = QStackedWidget()
         self.pages.addWidget(self.first_page)
         self.pages.addWidget(self._work_page())

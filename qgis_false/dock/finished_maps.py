@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
 from qgis.core import (
@@ -15,12 +16,29 @@ from qgis.core import (
 
 from qgis_false.dock.label_file import CLASS_FIELD
 from qgis_false.layers.class_styles import classes_of
+from qgis_false.layers.result_metadata import is_made_by
 from qgis_false.layers.sources import raster_layers, raster_path
 
 
-def map_layers() -> List[QgsRasterLayer]:
-    """Return the rasters of the project that are maps of ours, as they lie upon each other."""
+def class_rasters() -> List[QgsRasterLayer]:
+    """Return the rasters of the project that show classes of ours, as they lie upon each other: maps, and where two differ."""
     return [one for one in raster_layers() if classes_of(raster_path(one))]
+
+
+def map_layers() -> List[QgsRasterLayer]:
+    """Return those that are maps."""
+    return [one for one in class_rasters() if not is_made_by("comparemaps", one)]
+
+
+def maps_of_points(points: QgsVectorLayer) -> List[QgsRasterLayer]:
+    """Return the maps, the one first whose name the file of some sample points begins with, as it does by default."""
+    file = Path(points.source().partition("|")[0]).name
+
+    def likeness(the_map: QgsRasterLayer) -> int:
+        stem = Path(raster_path(the_map)).stem
+        return len(stem) if file.startswith(f"{stem}_") else 0
+
+    return sorted(map_layers(), key=likeness, reverse=True)
 
 
 def hide_layers(ids: Sequence[str]) -> List[str]:

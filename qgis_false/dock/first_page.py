@@ -10,7 +10,7 @@ from qgis.PyQt.QtCore import QUrl, pyqtSignal
 from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
-from qgis_false.dock.finished_maps import map_layers
+from qgis_false.dock.finished_maps import class_rasters
 from qgis_false.dock.line import Line
 from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
 from qgis_false.help import help_page
@@ -61,7 +61,7 @@ class FirstPage(QWidget):
         raster = self.raster()
         if not self.isVisible() or (raster is not None and raster.id() == self._chosen):
             return  # Before each raster is opened.
-        maps = map_layers()
+        maps = class_rasters()
         images = [one for one in raster_layers() if one not in maps]
         if images and not (raster in images and active not in images):
             self._raster.setLayer(active if active in images else images[0])

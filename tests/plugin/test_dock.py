@@ -1912,6 +1912,31 @@ class TestFinishedMaps:
         (made,) = [one for one in QgsProject.instance().mapLayers().values() if one.source() == run.values["OUTPUT"]]
         assert made.metadata().abstract().split("\n")[1:] == ["Map before: old", "Map after: new"]
 
+    def test_what_shows_where_two_differ_is_hidden_as_one_and_no_map_to_choose(self, dock, desk, maps, tmp_path, monkeypatch):
+        from qgis_false.dock.finished_maps import class_rasters, map_layers
+        from qgis_false.layers.result_metadata import layer_metadata
+
+        new, difference = maps[1], maps[0]
+        difference.setMetadata(layer_metadata("comparemaps", {}))
+        new.setMetadata(layer_metadata("classify", {}))
+        project = tmp_path / "project.qgz"
+        assert QgsProject.instance().write(str(project)) and QgsProject.instance().read(str(project))
+        assert [one.name() for one in map_layers()] == ["new"]
+        assert {one.name() for one in class_rasters()} == {"new", "old"}
+
+    def test_of_several_the_one_is_proposed_of_which_the_points_are(self, dock, maps, monkeypatch, tmp_path):
+        from qgis_false.dock.label_file import label_layer
+
+        asked = []
+        monkeypatch.setattr(
+            "qgis_false.dock.panels.panel.QInputDialog.getItem", lambda *question: (asked.append(question), ("", False))[1]
+        )
+        for name in ("old_points", "new_points"):
+            path = tmp_path / f"{name}.gpkg"
+            points = QgsVectorLayer(str(path), name, "ogr") if path.exists() else label_layer(path, maps[0].crs())
+            dock.samples.fill_in(points)
+            assert name.partition("_")[0] in asked[-1][3][0]
+
     def test_without_any_it_is_said(self, dock, monkeypatch):
         runs = Started(monkeypatch)
         for action in dock.whole_maps.finished.menu().actions():
@@ -2037,6 +2062,20 @@ class TestSamplePoints:
         assert {"#ffff00", "#000000"} <= colours
         inside = {seen.pixelColor(x, y).name() for x in range(15, 26) for y in range(15, 26)}
         assert inside == {ground}
+
+    def test_what_is_said_of_them_is_scrolled_into_sight(self, dock, points):
+        dock.setFloating(True)
+        dock.resize(dock.width(), 300)
+        dock.show()
+        QCoreApplication.processEvents()
+        area = dock.widget()
+        area.verticalScrollBar().setValue(0)
+        dock.samples.button.click()
+        for line in (dock.samples.line, dock.samples.keys_line, dock.samples.estimate_line):
+            until(
+                lambda line=line: area.viewport().rect().contains(line.mapTo(area.viewport(), line.rect().bottomLeft())),
+                "the line is in sight",
+            )
 
     def test_the_keys_are_said_while_they_count(self, dock, points):
         two_classes(dock)

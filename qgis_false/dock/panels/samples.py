@@ -7,10 +7,11 @@ from typing import Any, Callable, Dict, Optional
 from qgis.core import QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtGui import QResizeEvent
 from qgis.PyQt.QtWidgets import QPushButton, QWidget
 
 from qgis_false.dock.background_run import BackgroundRun
-from qgis_false.dock.finished_maps import assessed_by, hide_layers, map_layers, show_layers
+from qgis_false.dock.finished_maps import assessed_by, class_rasters, hide_layers, maps_of_points, show_layers
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.line import Line
 from qgis_false.dock.panels.panel import Panel
@@ -35,6 +36,8 @@ class SamplesPanel(Panel):
 
     filling_in = pyqtSignal(bool)
     """True where points are filled in from now on. Nobody should be led by the map meanwhile."""
+    grown = pyqtSignal()
+    """More is said here than before."""
 
     def __init__(self, canvas: QgsMapCanvas, run_algorithm: Callable[[str], None], parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
@@ -53,6 +56,12 @@ class SamplesPanel(Panel):
         for line in (self.line, self.keys_line, self.estimate_line):
             self.rows.addWidget(line)
         self.keys_line.hide()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Tell where it is said more, which may be out of sight."""
+        super().resizeEvent(event)
+        if self.queue is not None and event.size().height() > event.oldSize().height():
+            self.grown.emit()
 
     def begin(self, work: Labelling) -> None:
         """Show the maps again that were hidden when QGIS ended."""
@@ -73,8 +82,8 @@ class SamplesPanel(Panel):
         self.queue = SampleQueue(self._canvas, layer, self.work.raster)
         self.keys_line.show()
         self.button.setText(tr("Stop filling in"))
-        maps = map_layers()
-        remember_hidden(hide_layers([one.id() for one in maps]))
+        remember_hidden(hide_layers([one.id() for one in class_rasters()]))
+        maps = maps_of_points(layer)
         self._map = self.ask_for_map(tr("Of which map are these points?"), maps) if maps else None
         self._estimate_accuracy()
         self._canvas.setFocus()
