@@ -21,7 +21,7 @@ from qgis_false.layers.sources import raster_layers, raster_path
 
 
 def class_rasters() -> List[QgsRasterLayer]:
-    """Return the rasters of the project that show classes of ours, as they lie upon each other: maps, and where two differ."""
+    """Return the rasters of the project that show classes of ours, as they lie upon each other: maps, and what changed."""
     return [one for one in raster_layers() if classes_of(raster_path(one))]
 
 

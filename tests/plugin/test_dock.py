@@ -1912,7 +1912,7 @@ class TestFinishedMaps:
         (made,) = [one for one in QgsProject.instance().mapLayers().values() if one.source() == run.values["OUTPUT"]]
         assert made.metadata().abstract().split("\n")[1:] == ["Map before: old", "Map after: new"]
 
-    def test_what_shows_where_two_differ_is_hidden_as_one_and_no_map_to_choose(self, dock, desk, maps, tmp_path, monkeypatch):
+    def test_what_shows_where_two_differ_is_hidden_as_one_and_no_map_to_choose(self, dock, maps, tmp_path, monkeypatch):
         from qgis_false.dock.finished_maps import class_rasters, map_layers
         from qgis_false.layers.result_metadata import layer_metadata
 
