@@ -19,8 +19,9 @@ class Line(QLabel):
 
     def event(self, event: QEvent) -> bool:
         """Have a tooltip show the whole text where a word of it is cut, unless there is another one."""
-        is_cut = self.minimumSizeHint().width() > self.width()
-        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip and is_cut and not self.toolTip():
-            QToolTip.showText(event.globalPos(), self.text(), self)
-            return True
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            is_cut = self.minimumSizeHint().width() > self.width()  # No other event may ask: the text may be half changed.
+            if is_cut and not self.toolTip():
+                QToolTip.showText(event.globalPos(), self.text(), self)
+                return True
         return bool(super().event(event))
