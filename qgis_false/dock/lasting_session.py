@@ -9,7 +9,7 @@ from qgis.core import QgsProcessingException
 from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
 
 from false_core.events import Failed, Message, Progress
-from false_core.session_protocol import Open
+from false_core.session_protocol import Open, Refused
 from qgis_false.dock.session_process import SessionProcess, session_command
 from qgis_false.environment.interpreters import NoEnvironment
 from qgis_false.translation import tr
@@ -51,6 +51,8 @@ class LastingSession(QObject):
         self._opening, self._command = opening, command
         self._process: Optional[SessionProcess] = None
         self._restarts, self._started_at, self._heard_at = 0, 0.0, 0.0
+        self._opens = 0
+        """Number of the request that opens the raster."""
         self._owes_answer = self._is_closed = False
         self.needs_restart = False
         self.last_words: Tuple[str, bool] = ("", False)
@@ -82,7 +84,7 @@ class LastingSession(QObject):
         self._process.ended.connect(self.start_again)
         self._started_at = self._heard_at = time.monotonic()
         self.say(tr("The session starts..."), False)
-        self.ask(Open, **values)
+        self._opens = self.ask(Open, **values)
 
     def restart(self) -> None:
         """Begin with a new process."""
@@ -145,7 +147,8 @@ class LastingSession(QObject):
         self._heard_at = time.monotonic()
         self.needs_restart = False
         self._owes_answer = isinstance(answer, (Message, Progress)) and self._owes_answer
-        if isinstance(answer, Failed):  # Such as a raster that cannot be read.
+        if isinstance(answer, Failed) or (isinstance(answer, Refused) and answer.number == self._opens):
+            # Such as a raster that cannot be read, or is on a drive that is not there now.
             self.give_up(f"{answer.what} {answer.remedy}".strip())
         else:
             self.answered.emit(answer)

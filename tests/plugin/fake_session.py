@@ -82,6 +82,9 @@ class Session:
         if isinstance(request, Open):
             say(Started("session", "0", os.getpid()))
             if self.mode == "refuses the raster":
+                say(Refused(request.number, "The raster cannot be read.", "Choose another one.", "input"))
+                return True
+            if self.mode == "fails with the raster":
                 from false_core.events import Failed
 
                 say(Failed("The raster cannot be read.", "Choose another one.", "input"))

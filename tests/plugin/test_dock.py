@@ -1995,14 +1995,18 @@ class TestFinishedMaps:
 
 
 class TestOpening:
-    def test_a_raster_that_is_refused_is_said(self, desk, image, record):
+    @pytest.mark.parametrize("how", ["refuses the raster", "fails with the raster"])
+    def test_a_raster_that_is_refused_is_said_and_can_be_opened_again(self, desk, image, record, how):
         from qgis_false.dock.dock import LabelDock
 
-        made = LabelDock(desk, opened_dialogs.append, lambda: [sys.executable, str(FAKE), "refuses the raster", str(record)])
+        made = LabelDock(desk, lambda name: None, lambda: [sys.executable, str(FAKE), how, str(record)])
         made.start(image)
-        assert made.status.text() == "The session starts..."
+        assert made.status.text() == "The session starts..." and made.again.isHidden()
         until(lambda: "cannot be read" in made.status.text(), "it says so")
         assert len(requests(record, "open")) == 1
+        made.again.click()
+        until(lambda: len(requests(record, "open")) == 2, "it is opened again")
+        until(lambda: not made.again.isHidden(), "it may be tried once more")
         made.shut()
 
 
