@@ -330,7 +330,8 @@ class Labelling(QObject):
 
     def _send_classes(self) -> None:
         if self.opened is not None:
-            self.session.ask(SetClasses, classes=tuple(ClassEntry(one.code, one.name, one.color) for one in self.classes))
+            entries = tuple(ClassEntry(one.code, one.name, one.color) for one in self.classes)
+            self._state.send_classes(self.session.ask(SetClasses, classes=entries))
 
     def _send_labels(self, changes: LabelChanges) -> None:
         if self.opened is not None:

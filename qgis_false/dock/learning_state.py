@@ -25,7 +25,7 @@ class LearningState:
         self._refused_by = 0
         """Number of the request whose refusal is told."""
         self._unanswered: Set[int] = set()
-        """Numbers of the requests with labels that may still be refused."""
+        """Numbers of the requests with labels, or with classes for them, that may still be refused."""
         self._more_follow = False
 
     def send(self, number: int, more: bool) -> None:
@@ -37,6 +37,12 @@ class LearningState:
         self.refusal = self.refusal if self._more_follow else ""
         self._more_follow, self.sent_by = more, number
         self._unanswered.add(number)
+
+    def send_classes(self, number: int) -> None:
+        """Note a request with classes. Labels that wait are looked at for it from now on, those that were refused again."""
+        self._unanswered.add(number)
+        if self.learned is not None and self.learned.waiting and self.learned.number == self._refused_by:
+            self._refused_by = number
 
     def learn(self, answer: Learned) -> None:
         """Take in what was learned. Nothing more is said of requests from before.

@@ -28,6 +28,29 @@ def test_labels_far_from_the_view_are_refused_after_those_in_it_were_learned_fro
     assert not state._unanswered
 
 
+def test_labels_far_from_the_view_are_refused_for_classes_that_came_after_them():
+    state = LearningState()
+    state.send(5, more=False)
+    state.send_classes(6)
+    state.learn(Learned(6, 4, 2, 0))
+    state.refuse(6, "The server is gone.")
+    assert state.words(True, None) == "The server is gone."
+    state.send_classes(7)
+    state.learn(Learned(7, 4, 2, 0))
+    assert state.words(True, None) == "The server is gone."
+    state.learn(Learned(7, 6, 0, 0))  # The server is back.
+    assert "Learned from 6 labels." in state.words(True, None)
+
+
+def test_other_classes_do_not_silence_the_refusal_of_a_label():
+    state = LearningState()
+    state.send(5, more=False)
+    state.refuse(5, "Label 1 has the class code 300.")
+    state.send_classes(6)
+    state.learn(Learned(6, 4, 0, 0))
+    assert state.words(True, None) == "Label 1 has the class code 300."
+
+
 def test_the_refusal_of_labels_is_told_and_that_of_anything_else_is_not():
     state = LearningState()
     state.send(7, more=False)
