@@ -49,7 +49,7 @@ def classes_of_style(layer: QgsVectorLayer, known: Sequence[LabelClass]) -> Tupl
         found = next((one for one in classes if one.name == entry.name), None)
         if found is None:
             own = values[0] if len(values) == 1 else None
-            found = LabelClass(_free_code(classes, own), entry.name, entry.color or _colour(len(classes)))
+            found = LabelClass(free_code(classes, own), entry.name, entry.color or _colour(len(classes)))
             classes.append(found)
         codes.update({str(value): found.code for value in values})
     return classes, codes
@@ -93,14 +93,14 @@ def classes_in_text(path: str, known: Sequence[LabelClass]) -> List[LabelClass]:
         if not cells or any(one.name == cells[0] for one in classes):
             continue
         colour = QColor(cells[1]) if len(cells) > 1 else QColor()
-        code = _free_code(classes, own)
+        code = free_code(classes, own)
         classes.append(LabelClass(code, cells[0], colour.name() if colour.isValid() else _colour(len(classes))))
     if len(classes) == len(known):
         raise failure("There is no new class in {path}. Write one name per line, with a colour if you like.", path=path)
     return classes
 
 
-def _free_code(classes: Sequence[LabelClass], wanted: object) -> int:
+def free_code(classes: Sequence[LabelClass], wanted: object = None) -> int:
     """Return the code that is wanted, where it is one and free, or else the next one."""
     used = {one.code for one in classes}
     if isinstance(wanted, int) and 1 <= wanted <= MAX_CODE and wanted not in used:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Callable, List, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from qgis.core import QgsProcessingException, QgsVectorLayer
 from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
 
 from qgis_false.dock.busy_file import FileIsBusy, check_not_busy
+from qgis_false.dock.class_sources import free_code
 from qgis_false.dock.label_file import (
     CLASS_COLOURS,
     LabelClass,
@@ -19,6 +20,7 @@ from qgis_false.dock.label_file import (
     show_classes,
     store_classes,
 )
+from qgis_false.translation import failure
 
 STORE_AGAIN_MS = 2000
 """Wait before classes that the file did not take are stored again."""
@@ -49,6 +51,8 @@ class LabelClasses(QObject):
         self._store_later.timeout.connect(self._store_again)
         self._stored: List[LabelClass] = []
         """The classes that are known to be in the file."""
+        self._gone: Dict[int, Tuple[int, LabelClass]] = {}
+        """The classes that were taken away, by their codes, with their places in the list."""
         self.known = self._at_first()
         layer.rendererChanged.connect(self._follow_style)
 
@@ -67,11 +71,16 @@ class LabelClasses(QObject):
         self._show(list(change(list(self.known))))
 
     def add(self, name: str) -> LabelClass:
-        """Add a class and return it."""
+        """Add a class and return it.
+
+        Raises:
+            QgsProcessingException: There is one of that name.
+        """
         made: List[LabelClass] = []
 
         def with_it(known: List[LabelClass]) -> List[LabelClass]:
-            code = max((one.code for one in known), default=0) + 1
+            _check_new(name, known)
+            code = free_code([*known, *(one for _, one in self._gone.values())])  # Labels of those may come back.
             made.append(LabelClass(code, name, CLASS_COLOURS[(code - 1) % len(CLASS_COLOURS)]))
             return [*known, *made]
 
@@ -79,12 +88,30 @@ class LabelClasses(QObject):
         return made[0]
 
     def edit(self, code: int, name: str = "", color: str = "") -> None:
-        """Give a class another name, another colour, or both."""
-        self.change(
-            lambda known: [
-                LabelClass(code, name or one.name, color or one.color) if one.code == code else one for one in known
-            ]
-        )
+        """Give a class another name, another colour, or both.
+
+        Raises:
+            QgsProcessingException: There is another one of that name.
+        """
+
+        def edited(known: List[LabelClass]) -> List[LabelClass]:
+            _check_new(name, [one for one in known if one.code != code])
+            return [LabelClass(code, name or one.name, color or one.color) if one.code == code else one for one in known]
+
+        self.change(edited)
+
+    def bring_back(self, codes: Set[int]) -> None:
+        """Bring classes back that were taken away since the beginning, as their labels came back."""
+        wanted = sorted(self._gone[code] for code in codes if code in self._gone)
+        if wanted:
+
+            def with_them(known: List[LabelClass]) -> List[LabelClass]:
+                for place, one in wanted:
+                    if one.code not in {other.code for other in known}:
+                        known.insert(place, one)
+                return known
+
+            self.change(with_them)
 
     def follow_file(self) -> None:
         """Take over classes that another program has put into the file, such as another QGIS on the same raster."""
@@ -134,6 +161,9 @@ class LabelClasses(QObject):
                 return
             self._store()
         if classes != self.known:
+            codes = {one.code for one in classes}
+            self._gone.update({one.code: (place, one) for place, one in enumerate(self.known)})
+            self._gone = {code: one for code, one in self._gone.items() if code not in codes}
             self.known = classes
             self.changed.emit()
 
@@ -162,3 +192,12 @@ class LabelClasses(QObject):
         show_classes(self._layer, classes)  # ``_follow_style`` hears of it.
         if not classes:
             self._take([])
+
+
+def _check_new(name: str, classes: Sequence[LabelClass]) -> None:
+    for one in classes:
+        if name and "".join(one.name.split()).casefold() == "".join(name.split()).casefold():
+            raise failure(
+                "There is a class {name} already. To merge two classes, remove one: its labels become labels of the other one.",
+                name=one.name,
+            )

@@ -106,6 +106,10 @@ class LabelWatch(QObject):
         self._codes.clear()
         self._later.start(0)
 
+    def code_of(self, label: int) -> int:
+        """Return the code of the class of a label, 0 where it has none."""
+        return self._codes.get(label, 0)
+
     def counts(self) -> Dict[int, int]:
         """Return how many labels each class has."""
         found: Dict[int, int] = {}

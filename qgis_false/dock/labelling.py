@@ -125,6 +125,7 @@ class Labelling(QObject):
         self._score_later.timeout.connect(self._ask_for_scores)
         self.label_classes = LabelClasses(labels, self)
         self.label_classes.changed.connect(self._take_classes)
+        self.edits.edited.connect(self._bring_classes_back)
         self._waiting = WaitingLabels(canvas, labels, self.edits, self.label_classes)
         self.edits.waiting_changed.connect(self._show_waiting)
         self.label_classes.not_stored.connect(lambda problem: self.said.emit(problem, True))
@@ -343,6 +344,10 @@ class Labelling(QObject):
     def _ask_for_scores(self) -> None:
         if self.learned is not None and not self.learned.problem:
             self.session.ask(Score)
+
+    def _bring_classes_back(self, ids: Sequence[int]) -> None:
+        """Have labels that were undone to a class that is gone find it again."""
+        self.label_classes.bring_back({self.watch.code_of(one) for one in ids} - {one.code for one in self.classes})
 
     def _show_waiting(self) -> None:
         self._waiting.show()

@@ -2688,6 +2688,10 @@
         <translation>Zu welcher Karte gehören diese Punkte?</translation>
     </message>
     <message>
+        <source>There is a class {name} already. To merge two classes, remove one: its labels become labels of the other one.</source>
+        <translation>Es gibt schon eine Klasse {name}. Um zwei Klassen zu vereinen, entfernen Sie eine: Ihre Trainingsflächen werden zu Trainingsflächen der anderen.</translation>
+    </message>
+    <message>
         <source>No layer of the project holds sample points yet. Have them drawn first.</source>
         <translation>Noch enthält kein Layer des Projekts Stichprobenpunkte. Lassen Sie sie zuerst ziehen.</translation>
     </message>

@@ -1229,6 +1229,45 @@ class TestClasses:
         assert dock.classes.model.setData(dock.classes.model.index(0, 2), "way")
         assert [one.name for one in dock.work.classes] == ["way", "roof"]
 
+    @pytest.mark.parametrize("name", ["road", " Road", "ro ad"])
+    @pytest.mark.parametrize("how", ["renamed", "added"])
+    def test_two_do_not_get_the_same_name(self, dock, monkeypatch, name, how):
+        two_classes(dock)
+        if how == "renamed":
+            dock.classes.model.setData(dock.classes.model.index(1, 2), name)
+        else:
+            monkeypatch.setattr("qgis_false.dock.panels.classes.QInputDialog.getText", lambda *_: (name, True))
+            dock.classes._add()
+        assert [one.name for one in dock.work.classes] == ["road", "roof"]
+        assert "There is a class road already" in dock.status.text()
+        dock.classes.model.setData(dock.classes.model.index(0, 2), name.title())
+        assert [one.name for one in dock.work.classes] == [name.title().strip(), "roof"]
+
+    @pytest.mark.parametrize("into", [None, 2])
+    def test_one_that_is_removed_comes_back_with_its_labels(self, dock, desk, into):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.3, 0.4)
+        before = list(dock.work.classes)
+        dock.work.remove_class(1, into)
+        assert [one.code for one in dock.work.classes] == [2]
+        assert dock.work.label_classes.add("tree").code == 3, "labels of the class that is gone would be trees"
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert in_file(dock) == {1: 1}
+        assert dock.work.classes[:2] == before
+        assert [one.name for one in dock.work.classes] == ["road", "roof", "tree"]
+
+    def test_the_last_one_that_is_removed_leaves_its_code_to_its_labels(self, dock, desk):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        press(desk, Qt.Key.Key_2)
+        draw_square(desk, 0.3, 0.4)
+        dock.work.remove_class(2, None)
+        assert dock.work.label_classes.add("tree").code == 3
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert in_file(dock) == {1: 2}
+        assert {one.code: one.name for one in dock.work.classes} == {1: "road", 2: "roof", 3: "tree"}
+
     def test_one_without_labels_is_removed_at_once_and_another_one_with_them(self, dock, desk):
         two_classes(dock)
         dock.drawing.use("polygon")
@@ -1441,7 +1480,7 @@ class TestProject:
         before = [one.attributes() for one in mine.getFeatures()]
         if in_project:
             QgsProject.instance().addMapLayer(mine)
-        made = LabelDock(desk, opened_dialogs.append, lambda: [sys.executable, str(FAKE), "behaves", str(record)])
+        made = LabelDock(desk, lambda name: None, lambda: [sys.executable, str(FAKE), "behaves", str(record)])
         for _ in range(2):
             made.start(image)
             assert made.work.labels.source() == f"{tmp_path / 'image_labels_2.gpkg'}|layername=labels"

@@ -47,7 +47,7 @@ class ClassesPanel(Panel):
         super().__init__(parent)
         self._code = 0
         self.model = ClassList(self)
-        self.model.edited.connect(lambda *edit: self.work and self.work.label_classes.edit(*edit))
+        self.model.edited.connect(self._edit)
         self.table = QTableView()
         self.table.setModel(self.model)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -151,8 +151,17 @@ class ClassesPanel(Panel):
             return
         name, entered = QInputDialog.getText(self, tr("New class"), tr("Name"))
         if entered and name.strip():
-            self._code = self.work.label_classes.add(name.strip()).code
+            self.attempt(lambda: self._draw_new(name.strip()))
+
+    def _draw_new(self, name: str) -> None:
+        if self.work is not None:
+            self._code = self.work.label_classes.add(name).code
             self._show_classes()
+
+    def _edit(self, code: int, name: str, color: str) -> None:
+        work = self.work
+        if work is not None:
+            self.attempt(lambda: work.label_classes.edit(code, name, color))
 
     def _edit_colour(self, index: Any) -> None:
         if index.column() == COLOUR_COLUMN:
