@@ -102,7 +102,8 @@ class LabelClasses(QObject):
 
     def bring_back(self, codes: Set[int]) -> None:
         """Bring classes back that were taken away since the beginning, as their labels came back."""
-        wanted = sorted(self._gone[code] for code in codes if code in self._gone)
+        gone = [self._gone[code] for code in codes if code in self._gone]
+        wanted = sorted(gone, key=lambda found: (found[0], -found[1].code))
         if wanted:
 
             def with_them(known: List[LabelClass]) -> List[LabelClass]:
@@ -198,6 +199,7 @@ def _check_new(name: str, classes: Sequence[LabelClass]) -> None:
     for one in classes:
         if name and "".join(one.name.split()).casefold() == "".join(name.split()).casefold():
             raise failure(
-                "There is a class {name} already. To merge two classes, remove one: its labels become labels of the other one.",
+                "There is a class {name} already. To merge two classes, remove one: its labels become labels of the other "
+                "one.",
                 name=one.name,
             )

@@ -1257,6 +1257,20 @@ class TestClasses:
         assert dock.work.classes[:2] == before
         assert [one.name for one in dock.work.classes] == ["road", "roof", "tree"]
 
+    def test_several_that_are_gone_come_back_at_once(self, dock, desk):
+        two_classes(dock)
+        before = list(dock.work.classes)
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.3, 0.4)
+        press(desk, Qt.Key.Key_2)
+        draw_square(desk, 0.6, 0.4)
+        dock.work.edits.remove([1, 2])
+        for code in (1, 2):
+            dock.work.remove_class(code, None)
+        assert dock.work.classes == []
+        dock.work.edits.undo()
+        assert (in_file(dock), dock.work.classes) == ({1: 1, 2: 2}, before)
+
     def test_the_last_one_that_is_removed_leaves_its_code_to_its_labels(self, dock, desk):
         two_classes(dock)
         dock.drawing.use("polygon")
