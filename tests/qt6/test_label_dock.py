@@ -9,7 +9,7 @@ from qgis.core import QgsApplication
 from qgis.PyQt.QtCore import QEvent, QObject, Qt, pyqtSignal
 from qgis.PyQt.QtGui import QAction, QKeyEvent, QKeySequence
 from qgis.PyQt.QtTest import QTest
-from qgis.PyQt.QtWidgets import QMainWindow, QWidget
+from qgis.PyQt.QtWidgets import QGraphicsView, QMainWindow, QWidget
 
 CLASSES = ((1, "forest", "#1b7837"), (2, "water", "#2b83ba"), (7, "built-up area", "#d7191c"))
 ACTIONS = ("complete", "cancel", "remove", "undo", "redo", "next_place")
@@ -34,7 +34,7 @@ class Project(QObject):
         return SimpleNamespace(layerOrder=list)
 
 
-class Canvas(QWidget):
+class Canvas(QGraphicsView):
     currentLayerChanged = pyqtSignal(object)  # noqa: N815 - so it is called in QGIS.
 
     def currentLayer(self) -> None:
@@ -154,7 +154,7 @@ def test_keys_over_the_canvas_come_before_shortcuts(qgis_app, key, modifiers, wh
     window.canvas.setFocus()
     QgsApplication.processEvents()
     actions = {name: (lambda name=name: done.append(name)) for name in ACTIONS}
-    keys = CanvasKeys(window.canvas, lambda: True, lambda number: done.append(number) or True, actions)
+    keys = CanvasKeys(window.canvas, lambda: True, lambda number: done.append(number) or True, actions, QWidget(window))
     QTest.keyClick(window.canvas, key, modifiers)
     assert done == [what or "QGIS"]
     keys.remove()
@@ -167,6 +167,6 @@ def test_a_key_that_qt_has_no_name_for_is_left_alone(qgis_app):
     from qgis_false.dock.keys import CanvasKeys
 
     window = Desktop()
-    keys = CanvasKeys(window.canvas, lambda: True, lambda number: True, {})
+    keys = CanvasKeys(window.canvas, lambda: True, lambda number: True, {}, QWidget(window))
     assert not keys.eventFilter(window.canvas, QKeyEvent(QEvent.Type.KeyPress, 0x4E2D, NONE))
     keys.remove()
