@@ -2376,6 +2376,10 @@
         <translation>Es beginnt von selbst neu und erfährt alle Trainingsflächen. Bricht es immer wieder ab, sagt das Bedienfeld, warum, und Neu starten versucht es noch einmal. Ein Projekt, das wieder geöffnet wird, findet Raster, Trainingsflächen, Klassen und Encoder im Bedienfeld vor.</translation>
     </message>
     <message>
+        <source>There is a class {name} already. To merge two classes, remove one: its labels become labels of the other one.</source>
+        <translation>Es gibt schon eine Klasse {name}. Um zwei Klassen zu vereinen, entfernen Sie eine: Ihre Trainingsflächen werden zu Trainingsflächen der anderen.</translation>
+    </message>
+    <message>
         <source>The labels cannot be written to {path}: {reason}.</source>
         <translation>Die Trainingsflächen lassen sich nicht nach {path} schreiben: {reason}.</translation>
     </message>
@@ -2686,10 +2690,6 @@
     <message>
         <source>Of which map are these points?</source>
         <translation>Zu welcher Karte gehören diese Punkte?</translation>
-    </message>
-    <message>
-        <source>There is a class {name} already. To merge two classes, remove one: its labels become labels of the other one.</source>
-        <translation>Es gibt schon eine Klasse {name}. Um zwei Klassen zu vereinen, entfernen Sie eine: Ihre Trainingsflächen werden zu Trainingsflächen der anderen.</translation>
     </message>
     <message>
         <source>No layer of the project holds sample points yet. Have them drawn first.</source>
