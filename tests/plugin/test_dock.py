@@ -224,6 +224,7 @@ class TestDrawing:
         assert in_file(dock) == {1: 2}
         until(lambda: told(record) == {1: 2}, "the session hears of it")
 
+    @pytest.mark.thorough
     def test_other_fields_have_the_values_that_their_layer_gives_them(self, dock, desk):
         two_classes(dock)
         by = with_author(dock.work.labels)
@@ -255,6 +256,7 @@ class TestDrawing:
 
         until(lambda: drawn() == colours, "it is drawn")
 
+    @pytest.mark.thorough
     def test_a_canvas_in_another_crs_shows_it_where_it_belongs(self, dock, desk, record, image):
         desk.canvas.setDestinationCrs(QgsCoordinateReferenceSystem("EPSG:3857"))
         two_classes(dock)
@@ -300,6 +302,7 @@ class TestDrawing:
         (label,) = dock.work.labels.getFeatures()
         assert label.geometry().area() == pytest.approx(12.0**2, rel=0.01)
 
+    @pytest.mark.thorough
     def test_what_encloses_nothing_is_no_label(self, dock, desk):
         two_classes(dock)
         dock.drawing.use("polygon")
@@ -325,6 +328,7 @@ class TestKeys:
         assert in_file(dock) == {1: 1, 2: 1}
         until(lambda: told(record) == {1: 1, 2: 1}, "the session hears of it")
 
+    @pytest.mark.thorough
     def test_undo_and_redo_know_fields_by_their_names(self, dock, desk, record):
         two_classes(dock)
         layer = dock.work.labels
@@ -347,6 +351,7 @@ class TestKeys:
         dock.work.edits.redo()
         assert in_file(dock) == {1: 2, 2: 1}
 
+    @pytest.mark.thorough
     def test_without_the_field_of_the_classes_nothing_is_drawn_and_it_is_said(self, dock, desk, record):
         two_classes(dock)
         layer = dock.work.labels
@@ -383,6 +388,7 @@ class TestKeys:
         press(desk, Qt.Key.Key_Delete)
         assert in_file(dock) == {2: 1}
 
+    @pytest.mark.thorough
     def test_they_count_where_the_mouse_is_after_a_button_of_the_dock(self, dock, desk):
         two_classes(dock)
         desk.window.activateWindow()
@@ -397,6 +403,7 @@ class TestKeys:
         draw_square(desk, 0.3, 0.4)
         assert in_file(dock) == {1: 2}
 
+    @pytest.mark.thorough
     def test_they_come_before_the_shortcuts_of_qgis_and_go_back_to_it(self, dock, desk):
         two_classes(dock)
 
@@ -459,6 +466,7 @@ class TestLabelLayer:
         assert sorted(in_file(dock).values()) == [1] * 5 + [2] * 20
         until(lambda: told(record) == in_file(dock), "the session knows all")
 
+    @pytest.mark.thorough
     def test_what_another_program_writes_just_before_an_edit_here_counts(self, dock, record):
         two_classes(dock)
         other = QgsVectorLayer(dock.work.labels.source(), "other", "ogr")
@@ -486,6 +494,7 @@ class TestLabelLayer:
         assert [one.name for one in dock.work.classes] == ["way", "roof"]
         until(lambda: requests(record, "setclasses")[-1]["classes"][0]["name"] == "way", "the session hears of it")
 
+    @pytest.mark.thorough
     def test_classes_that_another_qgis_adds_are_taken_over_and_keep_their_codes(self, dock, desk, record):
         from qgis_false.dock.label_file import LabelClass, show_classes, store_classes
 
@@ -502,6 +511,7 @@ class TestLabelLayer:
         again = QgsVectorLayer(dock.work.labels.source(), "again", "ogr")
         assert [category.label() for category in again.renderer().categories()] == ["way", "roof", "tree", "water"]
 
+    @pytest.mark.thorough
     def test_a_style_that_is_changed_in_the_window_of_qgis_lies_in_the_file_too(self, dock):
         from qgis_false.dock.label_file import classes_of_labels
 
@@ -512,6 +522,7 @@ class TestLabelLayer:
         again = QgsVectorLayer(dock.work.labels.source(), "again", "ogr")
         assert [one.name for one in classes_of_labels(again)] == ["way", "roof"]
 
+    @pytest.mark.thorough
     def test_another_style_for_a_while_costs_no_classes(self, dock):
         """As *Symbology > Single symbol* does, or another field."""
         from qgis_false.dock.label_file import classes_in_file
@@ -525,6 +536,7 @@ class TestLabelLayer:
         dock.work.label_classes.add("tree")
         assert [one.name for one in classes_in_file(dock.work.labels)] == ["road", "roof", "tree"]
 
+    @pytest.mark.thorough
     def test_its_file_is_opened_again_only_where_its_styles_are_others(self, dock, monkeypatch):
         from qgis_false.dock import label_file
 
@@ -543,6 +555,7 @@ class TestLabelLayer:
         in_file = None
         assert label_file.classes_in_file(dock.work.labels) == []
 
+    @pytest.mark.thorough
     def test_a_style_beside_its_file_counts_where_the_file_holds_none_of_its_table(self, dock):
         from qgis_false.dock.label_file import classes_in_file
 
@@ -560,6 +573,7 @@ class TestLabelLayer:
             assert is_written, said
             assert [one.name for one in classes_in_file(layer)] == [name, "roof"]
 
+    @pytest.mark.thorough
     def test_the_last_class_can_be_removed(self, dock):
         from qgis_false.dock.label_file import classes_in_file
 
@@ -567,6 +581,7 @@ class TestLabelLayer:
         dock.classes.remove()
         assert dock.work.classes == classes_in_file(dock.work.labels) == []
 
+    @pytest.mark.thorough
     def test_forms_offer_each_class_at_once(self, dock):
         two_classes(dock)
         renderer = dock.work.labels.renderer().clone()
@@ -637,6 +652,7 @@ class TestLabelLayer:
         assert {one.name for one in classes_in_file(dock.work.labels)} == {"road", "roof", "tree", "pond"}
         assert classes_in_file(dock.work.labels) == dock.work.classes
 
+    @pytest.mark.thorough
     def test_in_a_transaction_of_qgis_nothing_is_drawn_that_the_file_would_not_hold(self, dock, desk):
         two_classes(dock)
         QgsProject.instance().setAutoTransaction(True)
@@ -648,6 +664,7 @@ class TestLabelLayer:
         draw_square(desk, 0.3, 0.4)
         assert in_file(dock) == {1: 1}
 
+    @pytest.mark.thorough
     def test_two_classes_are_merged(self, dock, desk, record):
         two_classes(dock)
         dock.drawing.use("polygon")
@@ -1197,6 +1214,7 @@ class TestClasses:
         dock.work.edits.undo()
         assert in_file(dock) == {}
 
+    @pytest.mark.thorough
     def test_they_come_from_a_text_file(self, dock, tmp_path):
         from qgis_false.dock.class_sources import classes_in_text
 
@@ -1229,6 +1247,7 @@ class TestClasses:
         assert dock.classes.model.setData(dock.classes.model.index(0, 2), "way")
         assert [one.name for one in dock.work.classes] == ["way", "roof"]
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("name", ["road", " Road", "ro ad"])
     @pytest.mark.parametrize("how", ["renamed", "added"])
     def test_two_do_not_get_the_same_name(self, dock, monkeypatch, name, how):
@@ -1243,6 +1262,7 @@ class TestClasses:
         dock.classes.model.setData(dock.classes.model.index(0, 2), name.title())
         assert [one.name for one in dock.work.classes] == [name.title().strip(), "roof"]
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("into", [None, 2])
     def test_one_that_is_removed_comes_back_with_its_labels(self, dock, desk, into):
         two_classes(dock)
@@ -1257,6 +1277,7 @@ class TestClasses:
         assert dock.work.classes[:2] == before
         assert [one.name for one in dock.work.classes] == ["road", "roof", "tree"]
 
+    @pytest.mark.thorough
     def test_several_that_are_gone_come_back_at_once(self, dock, desk):
         two_classes(dock)
         before = list(dock.work.classes)
@@ -1271,6 +1292,7 @@ class TestClasses:
         dock.work.edits.undo()
         assert (in_file(dock), dock.work.classes) == ({1: 1, 2: 2}, before)
 
+    @pytest.mark.thorough
     def test_the_last_one_that_is_removed_leaves_its_code_to_its_labels(self, dock, desk):
         two_classes(dock)
         dock.drawing.use("polygon")
@@ -1282,6 +1304,7 @@ class TestClasses:
         assert in_file(dock) == {1: 2}
         assert {one.code: one.name for one in dock.work.classes} == {1: "road", 2: "roof", 3: "tree"}
 
+    @pytest.mark.thorough
     def test_one_without_labels_is_removed_at_once_and_another_one_with_them(self, dock, desk):
         two_classes(dock)
         dock.drawing.use("polygon")
@@ -1293,6 +1316,7 @@ class TestClasses:
         assert in_file(dock) == {}
         assert dock.work.classes == []
 
+    @pytest.mark.thorough
     def test_colours_are_explained(self, dock):
         dock.live_map.shows.setCurrentIndex(1)
         assert "90\u00a0%" in dock.live_map.colour_key.text()
@@ -1605,6 +1629,7 @@ class TestModels:
         draw_square(desk, 0.4, 0.4)
         assert in_file(dock) == {1: 7}
 
+    @pytest.mark.thorough
     def test_one_that_is_not_chosen_changes_nothing(self, dock, monkeypatch, record):
         two_classes(dock)
         monkeypatch.setattr("qgis_false.dock.panels.panel.QFileDialog.getOpenFileName", lambda *asked: ("", ""))
@@ -1614,6 +1639,7 @@ class TestModels:
 
 
 class TestEncoders:
+    @pytest.mark.thorough
     def test_none_leaves_colours_and_texture_and_the_project_knows(self, dock, record, tmp_path):
         from qgis_false.dock.panels.encoder import ENCODER_NONE
 
@@ -1702,6 +1728,7 @@ class TestAFolderThatIsReadOnly:
         label_layer(home / "image_labels.gpkg", image.crs())
         assert label_file_of(image) == home / "image_labels.gpkg"
 
+    @pytest.mark.thorough
     def test_has_labels_model_and_map_in_the_folder_of_the_project(self, dock, desk, monkeypatch, tmp_path):
         runs = Started(monkeypatch)
         assert dock.work.labels.source().split("|")[0] == str(tmp_path / "home" / "image_labels.gpkg")
@@ -1965,6 +1992,7 @@ class TestFinishedMaps:
         (made,) = [one for one in QgsProject.instance().mapLayers().values() if one.source() == run.values["OUTPUT"]]
         assert made.metadata().abstract().split("\n")[1:] == ["Map before: old", "Map after: new"]
 
+    @pytest.mark.thorough
     def test_what_shows_where_two_differ_is_hidden_as_one_and_no_map_to_choose(self, dock, maps, tmp_path, monkeypatch):
         from qgis_false.dock.finished_maps import class_rasters, map_layers
         from qgis_false.layers.result_metadata import layer_metadata
@@ -1977,6 +2005,7 @@ class TestFinishedMaps:
         assert [one.name() for one in map_layers()] == ["new"]
         assert {one.name() for one in class_rasters()} == {"new", "old"}
 
+    @pytest.mark.thorough
     def test_of_several_the_one_is_proposed_of_which_the_points_are(self, dock, maps, monkeypatch, tmp_path):
         from qgis_false.dock.label_file import label_layer
 
@@ -1990,6 +2019,7 @@ class TestFinishedMaps:
             dock.samples.fill_in(points)
             assert name.partition("_")[0] in asked[-1][3][0]
 
+    @pytest.mark.thorough
     def test_without_any_it_is_said(self, dock, monkeypatch):
         runs = Started(monkeypatch)
         for action in dock.whole_maps.finished.menu().actions():
@@ -1997,6 +2027,7 @@ class TestFinishedMaps:
             assert "no finished map" in dock.status.text()
         assert not runs.started
 
+    @pytest.mark.thorough
     def test_the_estimate_narrows_as_sample_points_are_filled_in(self, dock, desk, maps, monkeypatch):
         runs = Started(monkeypatch)
         monkeypatch.setattr("qgis_false.dock.panels.panel.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
@@ -2021,6 +2052,7 @@ class TestFinishedMaps:
         assert not dock.samples.estimate_line.text()
         assert [nodes[name].itemVisibilityChecked() for name in ("old", "new")] == [False, True], "as they were before"
 
+    @pytest.mark.thorough
     def test_one_that_comes_in_while_points_are_filled_in_is_hidden_until_then(self, dock, desk, maps, monkeypatch):
         Started(monkeypatch)
         monkeypatch.setattr("qgis_false.dock.panels.panel.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
@@ -2033,6 +2065,7 @@ class TestFinishedMaps:
         dock.samples.leave()
         assert node.itemVisibilityChecked()
 
+    @pytest.mark.thorough
     def test_those_that_are_hidden_in_a_saved_project_are_shown_when_it_is_opened(self, dock, maps, monkeypatch, tmp_path):
         Started(monkeypatch)
         monkeypatch.setattr("qgis_false.dock.panels.panel.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
@@ -2048,6 +2081,7 @@ class TestFinishedMaps:
 
 
 class TestOpening:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("how", ["refuses the raster", "fails with the raster"])
     def test_a_raster_that_is_refused_is_said_and_can_be_opened_again(self, desk, image, record, how):
         from qgis_false.dock.dock import LabelDock
@@ -2106,6 +2140,7 @@ class TestSamplePoints:
         assert dock.samples.queue is None
         assert dock.work.live._visible
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("ground", ["#ffff00", "#000000"])
     def test_the_mark_is_seen_on_any_ground_and_hides_nothing_in_it(self, dock, desk, points, ground):
         two_classes(dock)
@@ -2120,6 +2155,7 @@ class TestSamplePoints:
         inside = {seen.pixelColor(x, y).name() for x in range(15, 26) for y in range(15, 26)}
         assert inside == {ground}
 
+    @pytest.mark.thorough
     def test_what_is_said_of_them_is_scrolled_into_sight(self, dock, points):
         dock.setFloating(True)
         dock.resize(dock.width(), 300)
@@ -2134,6 +2170,7 @@ class TestSamplePoints:
                 "the line is in sight",
             )
 
+    @pytest.mark.thorough
     def test_the_keys_are_said_while_they_count(self, dock, points):
         two_classes(dock)
         dock.samples.fill_in(points)
@@ -2149,11 +2186,13 @@ class TestSamplePoints:
         press(desk, Qt.Key.Key_1)
         assert "The class cannot be written" in dock.status.text()
 
+    @pytest.mark.thorough
     def test_without_any_the_dialog_that_draws_them_opens(self, dock, opened_dialogs):
         dock.samples.button.click()
         assert opened_dialogs == ["samplepoints"] and dock.samples.queue is None
         assert "holds sample points yet" in dock.samples.line.text()
 
+    @pytest.mark.thorough
     def test_those_that_are_drawn_in_that_dialog_are_filled_in(self, dock, monkeypatch):
         drawn = []
         monkeypatch.setattr(dock.samples, "_run_algorithm", lambda name: drawn.append(sample_points()))
