@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from qgis.PyQt.QtCore import QEvent
-from qgis.PyQt.QtGui import QHelpEvent
-from qgis.PyQt.QtWidgets import QLabel, QSizePolicy, QToolTip
+from qgis.PyQt.QtWidgets import QLabel, QSizePolicy
 
 
 class Line(QLabel):
@@ -17,11 +15,7 @@ class Line(QLabel):
         policy.setHorizontalPolicy(QSizePolicy.Policy.Ignored)
         self.setSizePolicy(policy)
 
-    def event(self, event: QEvent) -> bool:
-        """Have a tooltip show the whole text where a word of it is cut, unless there is another one."""
-        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
-            is_cut = self.minimumSizeHint().width() > self.width()  # No other event may ask: the text may be half changed.
-            if is_cut and not self.toolTip():
-                QToolTip.showText(event.globalPos(), self.text(), self)
-                return True
-        return bool(super().event(event))
+    def setText(self, text: str) -> None:
+        """Show another text."""
+        super().setText(text)
+        self.setToolTip(text)

@@ -136,7 +136,7 @@ class SamplesPanel(Panel):
         self.queue = None
         self.keys_line.hide()
         _show_hidden()
-        self.estimate_line.clear()
+        self.estimate_line.setText("")
         self.button.setText(tr("Fill in sample points..."))
         self.filling_in.emit(False)
 
