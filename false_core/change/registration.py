@@ -17,7 +17,7 @@ DoubleArray = npt.NDArray[np.float64]
 SURE_DEVIATIONS = 8.0
 """Height from which on a peak of the correlation is no chance, in its standard deviations. Chance reaches five."""
 CLEARLY_HIGHER = 1.5
-"""The height of a peak that is further off than was allowed, over that of the highest nearer one, from which on it counts."""
+"""The height of a peak that is further off than was allowed, over that of the highest nearer one, from which it counts."""
 
 
 @dataclass(frozen=True)
