@@ -149,8 +149,8 @@ def _registered(pair: DatePair, job: Change, feedback: Feedback) -> DatePair:
         further, lower = measured.beyond
         feedback.warn(
             f"{pair.after.source.name} seems to lie {further} columns and {lower} rows beside {pair.before.name}, in "
-            f"working pixels, further than the parameter Shift allows ({job.shift:g}). Edges will look like change. Allow more, or "
-            "bring the rasters onto each other first."
+            f"working pixels, further than the parameter Shift allows ({job.shift:g}). Edges will look like change. Allow "
+            "more, or bring the rasters onto each other first."
         )
     elif columns or rows:
         feedback.info(
