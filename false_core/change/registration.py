@@ -59,9 +59,9 @@ def measured_shift(looks: Iterable[PairedPixels], most: float) -> MeasuredShift:
     peak = total.max()
     if peak <= max(CLEARLY_HIGHER * near.max(), SURE_DEVIATIONS * total.std()):
         return MeasuredShift(allowed)
-    row, column = (int(place) for place in np.unravel_index(int(total.argmax()), total.shape))
+    lower, further = (int(place) for place in np.unravel_index(int(total.argmax()), total.shape))
     height, width = total.shape  # What lies beyond half of it lies on the other side.
-    return MeasuredShift(allowed, (column - width * (2 * column > width), row - height * (2 * row > height)))
+    return MeasuredShift(allowed, (further - width * (2 * further > width), lower - height * (2 * lower > height)))
 
 
 def _edges(pixels: FloatArray, valid: BoolArray) -> DoubleArray:
