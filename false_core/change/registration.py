@@ -22,7 +22,7 @@ CLEARLY_HIGHER = 1.5
 
 @dataclass(frozen=True)
 class MeasuredShift:
-    """How two dates lie beside each other, in working pixels: columns and rows that what was seen before lies further on.
+    """The shift between two dates, in working pixels: columns and rows that what was seen before lies further on.
 
     Attributes:
         allowed: Shift within what was allowed.
