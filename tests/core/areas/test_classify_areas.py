@@ -290,6 +290,7 @@ class TestWhatIsAsked:
         with pytest.raises(InputError, match=problem):
             run(job(world, tmp_path / "out.gpkg", labels=labels))
 
+    @pytest.mark.thorough
     def test_needs_areas_that_are_of_one_class(self, world: dict[str, Any], tmp_path: Path) -> None:
         points = write_labels(tmp_path / "points.gpkg", ["a", "b"], [cell(0, 0).centroid, cell(1, 0).centroid])
         with pytest.raises(InputError, match="Each area with labels bears labels of several classes"):

@@ -268,6 +268,7 @@ class TestFloat32IsTakenWhere:
         save_model(path, dataclasses.replace(read_card(model), head=spec, decoder=""), FusedSegmenter(spec, 4, 3))
         assert "has no encoder that int8 would make faster" in self.warned(path, land, tmp_path, listener)
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         "error", [RuntimeError, OSError, AssertionError, IndexError, type("ValidationError", (Exception,), {})]
     )
@@ -333,6 +334,7 @@ class TestFloat32IsTakenWhere:
         said = self.warned(model, land, tmp_path, listener)
         assert said == "The packages for maps in int8 cannot be loaded (DLL load failed). The map is made in float32."
 
+    @pytest.mark.thorough
     def test_many_pixels_would_get_another_class(
         self, land: str, model: str, tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
     ) -> None:
