@@ -469,3 +469,14 @@ def test_int8_is_not_tried_where_strips_were_begun_in_float32(
     monkeypatch.setattr(numbers, "int8_segmenter", lambda *given: pytest.fail("It is tried."))
     assert agreed(job_of(land, model, tmp_path / "out"), Begun(24), listener) == torch.float32
     assert listener.warnings == "Earlier strips of the map were computed in float32. So are the others."
+
+
+@pytest.mark.skipif(not find_spec("onnxruntime"), reason="needs onnxruntime")
+def test_onnxruntime_tells_nobody_what_it_does(tmp_path: Path) -> None:
+    """By itself 1.31 tells its maker over the network, by a file of one name in the folder for temporary files."""
+    subprocess.run(
+        [sys.executable, "-c", "from false_core.inference.int8 import int8_version; int8_version()"],
+        env={**{name: value for name, value in os.environ.items() if not name.startswith("ORT_")}, "TMPDIR": str(tmp_path)},
+        check=True,
+    )
+    assert not list(tmp_path.iterdir())
