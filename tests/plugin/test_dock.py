@@ -1475,9 +1475,9 @@ class TestProject:
         for line in lines:
             line.setText(long)
             line.show()
+        assert {line.toolTip() for line in lines} == {long}
         QCoreApplication.processEvents()
         assert dock.pages.currentWidget().minimumSizeHint().width() == least
-        assert {line.toolTip() for line in lines} == {long}
 
     def test_the_wheel_scrolls_the_page_and_changes_nothing(self, dock, desk):
         for widget in (dock.encoder.choice, dock.live_map.shows, dock.live_map.opacity, dock.drawing._stroke_width):
