@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 from qgis.PyQt.QtWidgets import QLabel, QSizePolicy
 
 
@@ -15,7 +17,7 @@ class Line(QLabel):
         policy.setHorizontalPolicy(QSizePolicy.Policy.Ignored)
         self.setSizePolicy(policy)
 
-    def setText(self, text: str) -> None:
+    def setText(self, text: Optional[str]) -> None:
         """Show another text."""
         super().setText(text)
         self.setToolTip(text)
