@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional
 from qgis.core import QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import pyqtSignal
-from qgis.PyQt.QtWidgets import QLabel, QPushButton, QWidget
+from qgis.PyQt.QtWidgets import QLabel, QPushButton
 
 from qgis_false.dock.background_run import BackgroundRun
 from qgis_false.dock.finished_maps import assessed_by, hide_layers, map_layers, show_layers
@@ -31,8 +31,8 @@ class SamplesPanel(Panel):
     filling_in = pyqtSignal(bool)
     """True where points are filled in from now on. Nobody should be led by the map meanwhile."""
 
-    def __init__(self, canvas: QgsMapCanvas, parent: Optional[QWidget] = None) -> None:
-        super().__init__(parent)
+    def __init__(self, canvas: QgsMapCanvas) -> None:
+        super().__init__()
         self._canvas = canvas
         self.queue: Optional[SampleQueue] = None
         self._map: Optional[QgsRasterLayer] = None
