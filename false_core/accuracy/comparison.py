@@ -15,6 +15,7 @@ from affine import Affine
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, Annotation
+from false_core.labels.label_warnings import contradictions, only_one_counts
 from false_core.labels.matching import spelling
 from false_core.labels.reading import Labels
 from false_core.raster.aligned import AlignedCodes
@@ -56,6 +57,17 @@ def compare_labels(the_map: ClassMap, labels: Labels, legend: Sequence[LegendEnt
     only_points = (shapely.get_dimensions(labels.shapes) == 0).all()
     seen = (_compare_points if only_points else _compare_shapes)(the_map, labels, feedback)
     seen.names = names_from_legend(list(dict.fromkeys(labels.values)), legend, labels.named)
+    class_of = [seen.names.get(value, str(value)) for value in labels.values]
+    _, targets = np.unique([spelling(name) for name in class_of], return_inverse=True)
+    against = contradictions(labels.shapes, targets)
+    if against and only_points:
+        one, other = (class_of[index] for index in against[0])
+        feedback.warn(
+            f"{len(against)} points lie in the pixel of another point of a different class, such as {other} on {one}. "
+            "Whatever the map shows there, one of the two counts as wrong: delete those that are wrong."
+        )
+    elif against:
+        feedback.warn(only_one_counts(against, class_of))
     seen.left_out["label shapes outside the map"] = labels.outside
     seen.left_out["labels without a class"] = labels.empty
     return seen

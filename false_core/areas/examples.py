@@ -12,6 +12,7 @@ import shapely
 from false_core.areas.layer import AreaLayer, repaired
 from false_core.errors import InputError
 from false_core.feedback import Feedback
+from false_core.labels.label_warnings import called_alike
 from false_core.labels.placement import to_pixels
 from false_core.labels.reading import read_class_values
 from false_core.raster.classes import ClassTable, LegendEntry, classes_from_values
@@ -89,6 +90,9 @@ def read_examples(
     lost = [c.name for c in classes if c not in present.classes]
     if lost:
         feedback.warn(f"No usable label over the raster for {', '.join(lost)}: no area will get it.")
+    alike = called_alike(present)
+    if alike:
+        feedback.warn(alike)
     index_of = {c.code: index for index, c in enumerate(present)}
     targets = np.array([index_of[one] for one in code_of.tolist()], np.int64)
     return Examples(present, number.astype(np.int64), targets, np.concatenate([layer.beyond[beyond - within], shapes[more]]))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sqlite3
 import time
 import warnings
@@ -227,8 +229,10 @@ def _read(asked: LayerPath, layer: _Layer, wanted: list[str] | None) -> tuple[di
                 else "They have no field at all. Those of a shapefile are in its .dbf file, which may be missing.",
             )
     try:
-        # One more than may be: a layer can be a query that never ends.
-        about, _, shapes, values = pyogrio.raw.read(asked.file, columns=wanted, max_features=MOST_FEATURES + 1, **options)
+        # One more than may be: a layer can be a query that never ends. Times of one that is written again keep their zones.
+        about, _, shapes, values = pyogrio.raw.read(
+            asked.file, columns=wanted, max_features=MOST_FEATURES + 1, datetime_as_string=wanted is None, **options
+        )
     except (ValueError, pyogrio.errors.DataLayerError) as error:
         if not asked.subset or isinstance(error, UnicodeError):
             raise
@@ -237,13 +241,14 @@ def _read(asked: LayerPath, layer: _Layer, wanted: list[str] | None) -> tuple[di
             "It is a condition as behind WHERE, such as \"cover\" <> 'water'.",
         ) from error
     kinds = list(zip(map(str, about["fields"]), values, map(str, about["ogr_types"]), map(str, about["ogr_subtypes"])))
-    columns = {name: _dates_as_texts(pd.Series(own), kind) for name, own, kind, _ in kinds}
+    convert = _dates_as_texts if wanted else _as_written_again
+    columns = {name: convert(pd.Series(own), kind) for name, own, kind, _ in kinds}
     # Where some are missing, the others are read as real numbers.
     for name, own, kind, subtype in kinds:
         if own.dtype.kind != "f" or kind not in ("OFTInteger", "OFTInteger64"):
             continue
         if subtype == "OFSTBoolean":
-            columns[name] = columns[name].map(bool, na_action="ignore").astype(object)
+            columns[name] = columns[name].astype("boolean")
         else:
             columns[name] = _whole_numbers(asked, options, name, columns[name])
     return about, shapes, columns
@@ -338,6 +343,17 @@ def _is_silent(file: str) -> bool:
         except (OSError, IndexError, ValueError):
             continue
     return False
+
+
+def _as_written_again(values: Any, kind: str) -> Any:
+    """Return the values of a field as they can be written into any format."""
+    if kind == "OFTDateTime":
+        texts = values.dropna()
+        zones = {text[-6:] if re.search(r"[+-]\d\d:\d\d$", text) else text[-1] == "Z" for text in texts}
+        return pd.to_datetime(values, format="ISO8601", utc=len(zones) > 1)
+    if kind.endswith("List"):  # As GDAL writes a list where a format has none.
+        return values.map(lambda value: json.dumps(value.tolist(), ensure_ascii=False), na_action="ignore")
+    return values
 
 
 def _dates_as_texts(values: Any, kind: str) -> Any:

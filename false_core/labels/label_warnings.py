@@ -1,14 +1,16 @@
-"""Warnings about labels that may spoil a model or its score, given before the training."""
+"""Warnings about labels that may spoil what is made of them, given before the work."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import shapely
 
 from false_core.labels.annotation import Annotation
 from false_core.labels.matching import spelling
+from false_core.raster.classes import LandCoverClass
 
 FEW_PIXELS = 100
 """Labelled pixels below which a class is called too small to learn well."""
@@ -31,16 +33,9 @@ def label_warnings(
         scored: True where a score was asked for.
     """
     names = [c.name for c in annotation.classes]
-    alike: dict[str, list[str]] = {}
-    for name in names:
-        alike.setdefault(spelling(name), []).append(name)
-    doubled = [" / ".join(map(repr, group)) for group in alike.values() if len(group) > 1]
-    if doubled:
-        yield (
-            f"Some classes are called alike but for capitals, blanks or how accents are stored, and each is a class of its "
-            f"own: {'; '.join(doubled[:MOST_NAMED])}. Give them one name if they are one."
-        )
-    yield from _of_one_place(annotation, names)
+    against = contradictions(annotation.shapes, annotation.targets)
+    if against:
+        yield only_one_counts(against, [names[target] for target in annotation.targets])
     pixels, targets = annotation.pixels, annotation.targets
     few = [name for k, name in enumerate(names) if pixels[targets == k].sum() < FEW_PIXELS]
     if few:
@@ -58,17 +53,35 @@ def label_warnings(
         yield f"No score for {', '.join(unscored)}: too few shapes to hold any out."
 
 
-def _of_one_place(annotation: Annotation, names: list[str]) -> Iterator[str]:
-    """Give a sentence where labels of different classes are drawn at the very same place, but for parts of a pixel."""
-    shapes, targets = annotation.shapes, annotation.targets
+def called_alike(classes: Iterable[LandCoverClass]) -> str:
+    """Return a sentence where several classes have one name, or nearly so; nothing where none have."""
+    alike: dict[str, list[str]] = {}
+    for one in classes:
+        alike.setdefault(spelling(one.name), []).append(one.name)
+    doubled = [" / ".join(map(repr, group)) for group in alike.values() if len(group) > 1]
+    if not doubled:
+        return ""
+    return (
+        f"Some classes are called alike but for capitals, blanks or how accents are stored, and each is a class of its "
+        f"own: {'; '.join(doubled[:MOST_NAMED])}. Give them one name if they are one."
+    )
+
+
+def contradictions(shapes: npt.NDArray[np.object_], targets: npt.NDArray[np.integer]) -> list[tuple[int, int]]:
+    """Return the numbers of labels of different classes drawn at the very same place, but for parts of a pixel, in pairs.
+
+    Args:
+        shapes: Labels in pixel coordinates, of shape (n,).
+        targets: Number of the class of each, from 0 on, of shape (n,).
+    """
     if not len(shapes):
-        return
+        return []
     # A point is in the pixel that it lies in; other shapes are known by their corners.
     dimensions = shapely.get_dimensions(shapes)
     bounds = shapely.bounds(shapes)
     bounds = np.where(dimensions[:, None] == 0, np.floor(bounds), np.rint(bounds / SAME_CORNER))
     place_of = np.unique(np.column_stack([bounds, dimensions]), axis=0, return_inverse=True)[1].ravel()
-    lowest, highest = np.full(place_of.max() + 1, len(names)), np.full(place_of.max() + 1, -1)
+    lowest, highest = np.full(place_of.max() + 1, targets.max() + 1), np.full(place_of.max() + 1, -1)
     np.minimum.at(lowest, place_of, targets)
     np.maximum.at(highest, place_of, targets)
     first_of: dict[bytes, int] = {}
@@ -77,12 +90,16 @@ def _of_one_place(annotation: Annotation, names: list[str]) -> Iterator[str]:
         first = first_of.setdefault(_drawn(shapes[index], int(dimensions[index])), index)
         if targets[index] != targets[first]:
             against.append((first, index))
-    if against:
-        one, other = (names[targets[index]] for index in against[0])
-        yield (
-            f"{len(against)} labels lie at the very place of another label of a different class, such as {other} on {one}. "
-            "Only one of them counts there: delete those that are wrong."
-        )
+    return against
+
+
+def only_one_counts(against: Sequence[tuple[int, int]], class_of: Sequence[str]) -> str:
+    """Return a sentence on labels that contradict each other, of which one counts; ``class_of`` names that of each."""
+    one, other = (class_of[index] for index in against[0])
+    return (
+        f"{len(against)} labels lie at the very place of another label of a different class, such as {other} on {one}. "
+        "Only one of them counts there: delete those that are wrong."
+    )
 
 
 def _drawn(shape: shapely.Geometry, dimension: int) -> bytes:

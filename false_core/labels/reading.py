@@ -17,6 +17,7 @@ from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.annotation import Annotation, clipped_to_raster, simple_shapes
 from false_core.labels.label_file import read_named_table, read_table
+from false_core.labels.label_warnings import called_alike
 from false_core.labels.layer_path import LayerPath
 from false_core.labels.placement import to_pixels
 from false_core.raster.classes import ClassTable, LandCoverClass, LegendEntry, classes_from_values
@@ -69,6 +70,14 @@ def read_labels(path: str, field: str, source: RasterSource, feedback: Feedback)
     outside = len(shapes) - len(set(inside.tolist()))
     if outside:
         feedback.info(f"{outside} of {len(shapes)} label shapes lie outside the raster and are left out.")
+    over = shapes[np.unique(inside)]
+    outlines = int((shapely.is_closed(over) & (shapely.get_dimensions(over) == 1)).sum())
+    if outlines:
+        feedback.warn(
+            f"{outlines} labels are closed lines, such as the outlines in a drawing. Only the pixels along them are "
+            "labelled. Where what they enclose is meant, make polygons of them, with Vector > Geometry Tools > Lines to "
+            "Polygons."
+        )
     name = Path(LayerPath.parse(path).file).name
     return Labels(name, parts, [values[owner] for owner in owners[inside]], values, outside, empty, named)
 
@@ -127,6 +136,9 @@ def read_annotation(
     lost = [c.name for c in classes if c not in present.classes]
     if lost:
         feedback.warn(f"No label over the raster for {', '.join(lost)}: the model will not know it.")
+    alike = called_alike(present)
+    if alike:
+        feedback.warn(alike)
     order = np.argsort(-shapely.area(parts), kind="stable")
     index_of = {c.code: index for index, c in enumerate(present)}
     targets = np.array([index_of[code] for code in code_of[order].tolist()])

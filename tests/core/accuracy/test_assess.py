@@ -311,6 +311,22 @@ class TestAgainstPoints:
         assert results["compared"] == 2
 
     @pytest.mark.parametrize(
+        ("shapes", "said"),
+        [
+            ([shapely.Point(30.2, 30.2), shapely.Point(30.8, 30.8)], "1 points lie in the pixel of another point of a"),
+            ([pixel_box(30, 30, 9, 9)] * 2, "1 labels lie at the very place of another label of a different class"),
+        ],
+    )
+    def test_labels_that_contradict_each_other_are_told(
+        self, mapped: str, tmp_path: Path, listener: Listener, shapes: list[Any], said: str
+    ) -> None:
+        for values, told in (((1, 2), True), ((1, 1), False)):
+            reference = write_labels(tmp_path / "reference.gpkg", values, [on_map(shape) for shape in shapes], field="class")
+            listener.events.clear()
+            run(Assess(mapped, reference, "class"), listener)
+            assert (said in listener.warnings) == told
+
+    @pytest.mark.parametrize(
         "written",
         [("Forest", "Water", "Bare <soil>"), ("FOREST ", "water", "bare  <Soil>"), ("1", "2", "5"), (1.0, 2.0, 5.0)],
     )

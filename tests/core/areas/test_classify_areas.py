@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -135,6 +136,27 @@ class TestAreas:
         assert shapely.equals(table.geometry.to_numpy(), square).all()
         assert table["class"].tolist() == [first["kinds"][0]] * 2
         assert "3 of 5 shapes of" in listener.warnings
+
+    def test_of_two_classes_with_one_name_are_warned_of(self, first: dict[str, Any], tmp_path: Path) -> None:
+        legend = tmp_path / "legend.json"
+        legend.write_text(json.dumps([{"value": value, "name": "Wood", "color": None} for value in ("calm", "rough")]))
+        listener = Listener()
+        run(job(first, tmp_path / "out.gpkg", legend=str(legend)), listener)
+        assert "'Wood' / 'Wood'" in listener.warnings
+
+    @pytest.mark.parametrize(("name", "said"), [("out.shp", True), ("out.gpkg", False)])
+    def test_lose_no_name_or_text_in_silence(
+        self, first: dict[str, Any], tmp_path: Path, listener: Listener, name: str, said: bool
+    ) -> None:
+        table = geopandas.GeoDataFrame(
+            {"name_of_the_owner": ["ä" * 128], "name": ["a"]}, geometry=first["boxes"][:1], crs="EPSG:32633"
+        )
+        table.to_file(tmp_path / "a.gpkg")
+        model = str(first["folder"] / "areas.safetensors")
+        areas = str(tmp_path / "a.gpkg")
+        run(job(first, tmp_path / name, areas=areas, labels=None, field=None, model=model), listener)
+        assert ("names in out.shp: name_of_the_owner is name_of_th." in listener.warnings) == said
+        assert ("cut off in out.shp, in name_of_the_owner; a GeoPackage" in listener.warnings) == said
 
     def test_that_are_cells_of_a_grid_need_no_layer(self, first: dict[str, Any], tmp_path: Path) -> None:
         points = [first["boxes"][n].centroid for n in first["labelled"]]

@@ -8,7 +8,6 @@ import math
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import geopandas
@@ -26,7 +25,7 @@ from small_world import CRS, LEFT, TOP, Listener, name_values, on_map, pixel_box
 
 from false_core.errors import InputError
 from false_core.labels.annotation import IGNORE, Annotation
-from false_core.labels.label_warnings import _of_one_place, label_warnings
+from false_core.labels.label_warnings import contradictions, label_warnings
 from false_core.labels.reading import read_annotation, read_labels
 from false_core.labels.split import BLOCKS_ALONG_SIDE, split
 from false_core.raster.classes import (
@@ -904,16 +903,34 @@ class TestDoubts:
     def test_of_no_labels_nothing_is_said_of_their_place(self) -> None:
         assert not self.at_one_place([], [])
 
-    def at_one_place(self, shapes: list[Any], targets: list[int]) -> list[str]:
-        annotation = SimpleNamespace(shapes=np.array(shapes, object), targets=np.array(targets, int))
-        return list(_of_one_place(annotation, ["a", "b"]))  # type: ignore[arg-type]
+    def at_one_place(self, shapes: list[Any], targets: list[int]) -> list[tuple[int, int]]:
+        return contradictions(np.array(shapes, object), np.array(targets, int))
 
     @pytest.mark.parametrize("other", ["Forest", "fo\nrest", "for\u00eat", "a  b"])
-    def test_classes_that_are_called_alike(self, read: Any, other: str) -> None:
+    def test_classes_that_are_called_alike(self, read: Any, listener: Listener, other: str) -> None:
         name = {"fo\nrest": "fo rest", "for\u00eat": "fore\u0302t", "a  b": "a b"}.get(other, "forest")
         some = read([name, name, other, other], [pixel_box(x, y, 20, 20) for x in (2, 70) for y in (2, 55)])
         assert len(some.classes) == 2
-        assert "Some classes are called alike but for capitals, blanks or how accents are stored" in self.said(some)
+        assert "Some classes are called alike but for capitals, blanks or how accents are stored" in listener.warnings
+
+    def test_two_values_of_one_name(self, read: Any, listener: Listener) -> None:
+        legend = [LegendEntry(value, "forest", None) for value in (1, 2)]
+        shapes = [pixel_box(x, y, 20, 20) for x in (2, 70) for y in (2, 55)]
+        read([1, 1, 2, 2], shapes, legend=legend)
+        assert "each is a class of its own: 'forest' / 'forest'." in listener.warnings
+        listener.events.clear()
+        read([1, 2, 3, 3], shapes, legend=[LegendEntry([1, 2], "forest", None)])
+        assert not listener.warnings
+
+    def test_outlines_in_place_of_polygons(self, read: Any, listener: Listener) -> None:
+        """As a drawing (DXF) has them: QGIS shows areas, and no pixel in their middle would be labelled."""
+        ring = shapely.LineString(pixel_box(20, 20, 20, 20).exterior.coords)
+        some = read(["a", "b"], [shapely.MultiLineString([ring, [(0, 0), (5, 5)]]), pixel_box(60, 60, 20, 20)])
+        assert burnt(some)[30, 30] == -1
+        assert "1 labels are closed lines" in listener.warnings
+        listener.events.clear()
+        read(["a", "b"], [shapely.LineString([(0, 0), (5, 5)]), pixel_box(60, 60, 20, 20)])
+        assert not listener.warnings
 
     def test_all_in_one_corner(self, read: Any) -> None:
         corner = read(["a", "b"], [pixel_box(2, 2, 12, 12), pixel_box(16, 2, 12, 12)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,34 @@ def test_keys_stay_whole_numbers_where_some_are_missing(tmp_path: Path, listener
     found = written_again(tmp_path, listener, ending, key=keys, small=small)
     assert found["key"].tolist() == [123456789012345678, pd.NA, 3]
     assert found["small"].tolist() == [pd.NA, 2, 3]
+
+
+@pytest.mark.parametrize("ending", ["gpkg", "sqlite", "fgb", "geojson"])
+def test_fields_keep_their_kind(tmp_path: Path, listener: Listener, ending: str) -> None:
+    times = ["2020-01-02T10:00:00", None, "2021-01-02T10:00:00.5"]
+    found = written_again(
+        tmp_path,
+        listener,
+        ending,
+        here=pd.to_datetime(times, format="ISO8601"),
+        east=pd.to_datetime([f"{time}+05:00" if time else None for time in times], format="ISO8601"),
+        mown=pd.array([True, None, False], dtype="boolean"),
+    )
+    assert found["mown"].tolist() == [True, pd.NA, False]
+    for name, zone in (("here", None), ("east", "UTC+05:00")):
+        known = pd.to_datetime(times, format="ISO8601").tz_localize(zone)
+        assert found[name].tolist() == known.tolist()
+
+
+def test_lists_are_texts_as_gdal_writes_them(tmp_path: Path, listener: Listener) -> None:
+    """Times of several zones are brought to one, as a column has but one."""
+    times = [f"2020-01-02T10:00:00{zone}" for zone in ("Z", "+05:00")]
+    square = {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}
+    features = [{"type": "Feature", "properties": {"of": ["ö", "b"], "time": time}, "geometry": square} for time in times]
+    (tmp_path / "a.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    table = read_layer(str(tmp_path / "a.geojson"), listener.feedback)
+    assert table["of"].tolist() == ['["ö", "b"]'] * 2
+    assert table["time"].tolist() == [pd.Timestamp(time) for time in times]
 
 
 @pytest.mark.parametrize(("name", "better"), [("a.SHP", ".shp"), ("a.Tab", ".tab"), ("a.MIF", ".mif")])
