@@ -3,11 +3,14 @@
 PYTHON := .venv/bin/python
 QGIS_PYTHON := .venv-qgis/bin/python
 
+# pytest compiles each file of tests for seconds in all. Where a variable of the user's says otherwise, it is kept all the same.
+COMPILED := PYTHONDONTWRITEBYTECODE=
+
 # What the tests need around them: Qt without a screen, and the interpreter the plugin computes with.
-IN_QGIS = QT_QPA_PLATFORM=offscreen XDG_RUNTIME_DIR="$$PWD/.tools/runtime" FALSE_CORE_PYTHON="$$PWD/$(PYTHON)" PYTHONDONTWRITEBYTECODE=1
+IN_QGIS = QT_QPA_PLATFORM=offscreen XDG_RUNTIME_DIR="$$PWD/.tools/runtime" FALSE_CORE_PYTHON="$$PWD/$(PYTHON)" $(COMPILED)
 
 # Threads of numpy slow each other down: false_core.computing.native_libraries says more, but here numpy is imported first.
-IN_CORE = OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1
+IN_CORE = OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 $(COMPILED)
 
 # More for pytest, for example: make test-core PYTEST_ARGS="-k metrics -x"
 PYTEST_ARGS ?=

@@ -108,7 +108,7 @@ def write_scene(folder: Path, kind: Kind, seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     scene = generate(kind.side, kind.side, seed + 11, gsd=kind.gsd)
     chance = np.random.default_rng(seed)
-    pixels, names = _bands_of(scene, kind.bands, chance)
+    pixels, names = bands_of(scene, kind.bands, chance)
     transform = Affine(kind.gsd, 0, ORIGIN[0], 0, -kind.gsd, ORIGIN[1])
     common = {
         "driver": "GTiff", "width": kind.side, "height": kind.side, "crs": "EPSG:32633", "transform": transform, "nodata": 0,
@@ -119,13 +119,13 @@ def write_scene(folder: Path, kind: Kind, seed: int) -> None:
     with rasterio.open(folder / "truth.tif", "w", count=1, dtype="uint8", **common) as file:
         file.write(scene.truth, 1)
     if kind.bands == NARROW_BANDS:
-        shapes, codes = _single_pixels(scene.truth, transform, chance)
+        shapes, codes = single_pixels(scene.truth, transform, chance)
     else:
         shapes, codes = digitise(scene, transform, 0.01, chance)
     geopandas.GeoDataFrame({"code": codes}, geometry=shapes, crs="EPSG:32633").to_file(folder / "labels.gpkg", driver="GPKG")
 
 
-def _bands_of(scene: Scene, bands: int, chance: np.random.Generator) -> tuple[npt.NDArray[np.uint16], tuple[str, ...]]:
+def bands_of(scene: Scene, bands: int, chance: np.random.Generator) -> tuple[npt.NDArray[np.uint16], tuple[str, ...]]:
     """Return the bands of a scene, or as many noisy mixtures of them, and their names."""
     if bands <= len(BAND_NAMES):
         return scene.image[:bands], BAND_NAMES[:bands]
@@ -146,7 +146,7 @@ def _bands_of(scene: Scene, bands: int, chance: np.random.Generator) -> tuple[np
     return found, tuple(f"band {number}" for number in range(1, bands + 1))
 
 
-def _single_pixels(
+def single_pixels(
     truth: npt.NDArray[np.uint8], transform: Affine, chance: np.random.Generator
 ) -> tuple[list[shapely.Polygon], list[int]]:
     """Return squares within random pixels of each class that is not rare, and their codes."""

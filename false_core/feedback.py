@@ -39,6 +39,7 @@ class Feedback:
         self._parts_since: tuple[float, float] | None = None
         self._last_sent = 0.0
         self._fraction = 0.0
+        self._said_by_parts: set[str] = set()
 
     def emit(self, event: events.Event) -> None:
         """Pass on ``event`` as it is."""
@@ -101,7 +102,7 @@ class Feedback:
         self._send(self._from + share * (self._to - self._from), eta, rate)
 
     def part(self, title: str, start: float, share: float) -> Feedback:
-        """Return a feedback for a job within this job.
+        """Return a feedback for a job within this job. What an earlier one has said word by word is not said again.
 
         Args:
             title: Text before the names of its stages.
@@ -116,23 +117,32 @@ class Feedback:
                     self._parts_since = time.monotonic(), self._to
                 self._stage = f"{title}: {event.stage}"
                 self._send(self._to, self._time_left(), event.rate)
-            elif isinstance(event, events.Message) and event.level == events.WARNING:
-                self.warn(event.text)
+            elif isinstance(event, events.Message):
+                if event.text not in said:
+                    self._said_by_parts.add(event.text)
+                    self._pass_on_message(event)
             else:
                 self._on_event(event)
 
+        said = frozenset(self._said_by_parts)
         return Feedback(pass_on, self._cancel)
 
     def aside(self) -> Feedback:
         """Return a feedback for a job within this job, of whose progress this one tells itself."""
 
         def pass_on(event: events.Event) -> None:
-            if isinstance(event, events.Message) and event.level == events.WARNING:
-                self.warn(event.text)
+            if isinstance(event, events.Message):
+                self._pass_on_message(event)
             elif not isinstance(event, events.Progress):
                 self._on_event(event)
 
         return Feedback(pass_on, self._cancel)
+
+    def _pass_on_message(self, event: events.Message) -> None:
+        if event.level == events.WARNING:
+            self.warn(event.text)
+        else:
+            self._on_event(event)
 
     def _time_left(self) -> float | None:
         """Return the seconds left if all goes on at the pace so far; None where it is too early to say."""

@@ -26,7 +26,7 @@ class AreaLayer:
     """Areas of a raster.
 
     Attributes:
-        table: The areas with their own fields, in the CRS of their layer.
+        table: The areas with their own fields, in the CRS of their layer, or of the raster where that has none.
         shapes: The same in working pixels, repaired, of shape (n,).
         beyond: Areas outside the extent, in working pixels, of shape (m,). Labels on them teach, but they get no class.
     """
@@ -46,6 +46,12 @@ def read_areas(path: str, part: str | None, source: RasterSource, feedback: Feed
         InputError: The layer cannot be read, holds no polygon, or none lies over the raster or its part.
     """
     table = _polygons_of(read_layer(path, feedback), path, feedback)
+    if table.crs is None and source.crs is not None:
+        feedback.warn(
+            f"{path} has no CRS. Its areas, and those with a class, are taken to be in that of the raster, "
+            f"{describe_crs(source.crs)}."
+        )
+        table = table.set_crs(source.crs.to_wkt())
     shapes, extent = to_pixels(table, source, feedback)
     shapes = repaired(shapes)
     frame = shapely.box(0, 0, source.width, source.height)

@@ -92,7 +92,7 @@ def run_benchmark(
     check_names(tasks)
     check_encoders(encoders)
     folder = _made(output / "runs")
-    feedback = Feedback(_said_once(on_event), cancel)
+    feedback = Feedback(on_event, cancel)
     pairs = [(task, encoder) for task in tasks for encoder in encoders]
     runs: list[TaskRun] = []
     failed: dict[str, str] = {}
@@ -125,19 +125,6 @@ def run_benchmark(
         write_summary(body, tables, ranked, shared)
         write_benchmark_page(page, tables, ranked, shared, names, settings.draws, failed)
     return BenchmarkSummary(page, table, body, len(pairs), done, failed, answer_in_words(ranked, shared))
-
-
-def _said_once(on_event: Callable[[Event], None]) -> Callable[[Event], None]:
-    """Return a listener that passes on each message only once: all tasks and encoders say much the same."""
-    said: set[str] = set()
-
-    def pass_on(event: Event) -> None:
-        if not isinstance(event, Message) or event.text not in said:
-            on_event(event)
-        if isinstance(event, Message):
-            said.add(event.text)
-
-    return pass_on
 
 
 def _made(folder: Path) -> Path:

@@ -143,12 +143,20 @@ def _check_same_bands(job: Change, model: ModelCard, pair: DatePair, feedback: F
 
 def _registered(pair: DatePair, job: Change, feedback: Feedback) -> DatePair:
     """Return the dates moved onto each other, as far as the job allows, and say by how much."""
-    columns, rows = measured_shift(looks_at_dates(pair, job.seed, feedback), job.shift)
-    if columns or rows:
+    measured = measured_shift(looks_at_dates(pair, job.seed, feedback), job.shift)
+    columns, rows = measured.allowed
+    if measured.beyond:
+        further, lower = measured.beyond
+        feedback.warn(
+            f"{pair.after.source.name} seems to lie {further} columns and {lower} rows beside {pair.before.name}, in "
+            f"working pixels, further than the parameter Shift allows ({job.shift:g}). Edges will look like change. Allow "
+            "more, or bring the rasters onto each other first."
+        )
+    elif columns or rows:
         feedback.info(
             f"{pair.after.source.name} lies {columns} columns and {rows} rows beside {pair.before.name}, and is moved back."
         )
-    return replace(pair, shift=(columns, rows))
+    return replace(pair, shift=(0, 0) if measured.beyond else (columns, rows))
 
 
 def _encoders(job: Change, card: ModelCard | None, pair: DatePair, feedback: Feedback) -> list[FrozenEncoder]:

@@ -1,4 +1,4 @@
-"""The settings of torch, numpy and GDAL in a process of ours, as far as the user has not said it.
+"""The settings of torch, numpy, GDAL and onnxruntime in a process of ours, as far as the user has not said it.
 
 To be imported before any of them is loaded.
 """
@@ -31,6 +31,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # What PyTorch cannot do on Apple's GPUs it does on the CPU instead of giving up: systems of equations before 2.7, and for
 # longer the gradients of features at points, which pretraining asks for. It looks once, when it is imported.
 os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+# By itself onnxruntime (1.31) tells its maker over the network what it does, and keeps a file of a name that
+# others can foresee in the folder for temporary files. It looks once, when it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 allow_by_list()
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+import false_core.computing.native_libraries  # noqa: F401  # Before onnxruntime is imported.
 from false_core.computing.precision import has_instructions
 from false_core.errors import DeviceError, FalseError, OutputError
 from false_core.feedback import Feedback

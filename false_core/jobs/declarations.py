@@ -223,7 +223,9 @@ class Pretrain(Job, done_by="false_core.training.stages:pretrain", shared=True):
         "together. moco takes negatives from earlier batches, for small batches. sticl does so too, and shows some patches "
         "in the colours of other places or dates, so that the encoder learns to see through light and season. "
         "last asks a student to say of any crop what its teacher says of the whole view, without negatives. "
-        "inpainting, colourisation and jigsaw hide something of a view and ask for it; autoencoder is a control, and so is "
+        "inpainting, colourisation and jigsaw hide something of a view and ask for it: from random weights and after 240 "
+        "steps encoders of the first two classified 0.01 more of the areas correctly than one that was not trained, those "
+        "of jigsaw and last no more. autoencoder is a control, and so is "
         "pca, which computes the filters of a network of its own and needs no weights. "
         "random does not train the encoder at all, which shows what pretraining adds.",
         "false",
@@ -1106,8 +1108,8 @@ class Change(Job, done_by="false_core.change.find_change:find_change"):
     shift: float = parameter(
         NUMBER,
         "Shift",
-        "How far the two rasters may be shifted against each other, in working pixels. A place counts as unchanged if it fits "
-        "the other date anywhere within this distance.",
+        "How far the two rasters may be shifted against each other, in working pixels. A place counts as unchanged if it "
+        "fits the other date anywhere within this distance.",
         2.0,
         minimum=0.0,
         maximum=4.0,

@@ -7,11 +7,11 @@ import re
 import sqlite3
 import tempfile
 import time
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Iterator, List, Optional, Tuple
 
-from false_core.errors import InputError
+from false_core.errors import InputError, OutputError
 from false_core.untrusted.stored import bytes_of, first_bytes
 
 QUERY_TIMEOUT_S = 20.0
@@ -199,11 +199,17 @@ def _views_of(name: str) -> Iterator[_DatabaseViews]:
     if not is_database(name):
         yield _DatabaseViews(name, None)
     elif name.startswith("/vsi"):
-        with tempfile.TemporaryDirectory(prefix="false-") as folder:
-            unpacked = Path(folder) / "database"
-            with unpacked.open("wb") as file:
-                for piece in bytes_of(name):
-                    file.write(piece)
+        with ExitStack() as stack:
+            try:
+                unpacked = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="false-"))) / "database"
+                with unpacked.open("wb") as file:
+                    for piece in bytes_of(name):
+                        file.write(piece)
+            except OSError as error:
+                raise OutputError(
+                    f"{name} cannot be unpacked to be looked through: {error.strerror}.",
+                    "Make room in the folder for temporary files, which the variable TMPDIR names, or unpack it yourself.",
+                ) from error
             with _opened(unpacked) as database:
                 yield _DatabaseViews(name, database)
     else:

@@ -71,8 +71,7 @@ def report_of(land: str, tmp_path: Path) -> Callable[..., str]:
 
     def report(method: str, steps: int) -> str:
         encoder, page = str(tmp_path / "e.safetensors"), tmp_path / "report.html"
-        settings = {"preset": "quick", "device": "cpu", "batch_size": 4}
-        run(Pretrain((land,), encoder, method=method, steps=steps, report=str(page), **settings))
+        run(Pretrain((land,), encoder, method=method, steps=steps, report=str(page), batch_size=4, **FROM_NOTHING))
         return page.read_text(encoding="utf-8")
 
     return report

@@ -144,6 +144,7 @@ def test_the_way_from_the_dialog_to_the_pixel_takes_at_most_fourteen_files_each_
         reached.update(handed_on_to(file))
 
 
+@pytest.mark.thorough
 def test_a_session_waits_for_nothing_that_it_does_not_use() -> None:
     files = modules(LIBRARY)
     wanted, loaded, heavy = ["false_core.session.session", "false_core.session.__main__"], set(), set()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import rasterio
-from small_world import label_boxes, on_map, textured_land, write_labels, write_raster
+from small_world import FROM_NOTHING, label_boxes, on_map, textured_land, write_labels, write_raster
 
 from false_core.dispatch import run
 from false_core.jobs import Assess, Classify, Finetune, ModelInfo, Pretrain
@@ -67,7 +67,7 @@ def everything(folder: Path, names: tuple[str, ...], file: str) -> Reports:
     labels = write_labels(folder / "labels.gpkg", in_field, [on_map(box) for box in boxes], field="cover")
     out = {name: str(folder / f"{name}.html") for name in ("pretrain", "finetune", "classify", "info", "assess")}
     encoder, model, the_map = (str(folder / name) for name in ("e.safetensors", "m.safetensors", "map.tif"))
-    run(Pretrain((raster,), encoder, preset="quick", device="cpu", steps=1, batch_size=4, report=out["pretrain"]))
+    run(Pretrain((raster,), encoder, steps=1, batch_size=4, report=out["pretrain"], **FROM_NOTHING))
     run(Finetune(raster, labels, "cover", model, encoder, preset="quick", device="cpu", steps=1, report=out["finetune"]))
     run(Classify(raster, model, the_map, device="cpu", report=out["classify"]))
     run(ModelInfo(model, out["info"]))

@@ -93,3 +93,22 @@ def test_too_early_nothing_is_told(clock: Clock) -> None:
         clock.now += 0.5
         told.advance(352, 3200, "patches")
     assert [event.eta_s for event in said] == [None] * 3
+
+
+def test_what_each_of_many_parts_says_is_told_once_and_repetitions_within_a_part_stay() -> None:
+    said: list[events.Event] = []
+    told = Feedback(said.append)
+    parts = []
+    for number in range(3):
+        parts.append(told.part(f"map {number}", number / 3, 1 / 3))
+        parts[-1].info("The network computes in int8.")
+        parts[-1].warn("There is no onnxruntime.")
+        parts[-1].info(f"{number} of its pixels are empty.")
+        for _ in range(2):
+            parts[-1].info(f"Half of the batch {number}.")
+    texts = [event.text for event in said if isinstance(event, events.Message)]
+    assert [texts.count(one) for one in ("The network computes in int8.", "There is no onnxruntime.")] == [1, 1]
+    assert [texts.count(f"{number} of its pixels are empty.") for number in range(3)] == [1, 1, 1]
+    assert [texts.count(f"Half of the batch {number}.") for number in range(3)] == [2, 2, 2]
+    assert told.warnings == ["There is no onnxruntime."]
+    assert [part.warnings for part in parts] == [["There is no onnxruntime."]] * 3, "each report has its own"

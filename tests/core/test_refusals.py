@@ -168,6 +168,7 @@ class TestAFullDisk:
 
 
 class TestMaps:
+    @pytest.mark.thorough
     def test_labels_of_too_many_classes_to_compare(self, tmp_path: Path, the_map: str) -> None:
         boxes = [on_map(pixel_box(k % 70, k // 70, 1, 1)) for k in range(300)]
         labels = write_labels(tmp_path / "l.gpkg", [f"c{k}" for k in range(300)], boxes)

@@ -146,6 +146,7 @@ class TestHowManyPoints:
     def test_a_class_gives_no_more_than_it_has(self) -> None:
         assert allocate(400, 50, [7, 10_000]) == [7, 350]
 
+    @pytest.mark.thorough
     @given(st.integers(1, 3000), st.integers(2, 200), st.lists(st.integers(1, 10**9), min_size=1, max_size=30))
     def test_every_class_gets_its_minimum_and_none_too_much(self, total: int, minimum: int, pixels: list[int]) -> None:
         points = allocate(total, minimum, pixels)

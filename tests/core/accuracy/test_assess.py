@@ -220,6 +220,7 @@ class TestInTheWordsOfTheMap:
         mapped = named_map(tmp_path, {1: "112", 2: "311", 3: "512"})
         assert by_points(tmp_path, mapped, values, [(0.5, 0.5), (2.5, 0.5), (4.5, 0.5)])["oa"] == 1
 
+    @pytest.mark.thorough
     def test_labels_with_names_that_look_like_numbers(self, tmp_path: Path) -> None:
         names = {1: "91E0", 2: "3_1", 31: "nan", 91: "1e2", 100: "inf"}
         places = [(0.5, 0.5), (2.5, 0.5), (4.5, 0.5), (6.5, 0.5), (8.5, 0.5)]
@@ -265,6 +266,7 @@ class TestInTheWordsOfTheMap:
         assert run(Assess(mapped, truth=truth), listener)["oa"] == 1
         assert "Not compared: 2 pixels of the map without a truth." in listener.infos
 
+    @pytest.mark.thorough
     def test_labels_with_a_legend(self, tmp_path: Path) -> None:
         """The values of the field are called in the legend what the map calls its classes."""
         mapped = named_map(tmp_path, {1: "Acker", 2: "Wald", 3: "Wasser"})
@@ -348,6 +350,7 @@ class TestAgainstPoints:
         )
         assert by_points(tmp_path, the_map, [2, 300], [(0.5, 0.5), (1.5, 0.5)])["oa"] == 1
 
+    @pytest.mark.thorough
     def test_what_is_left_out_is_counted_and_said(self, mapped: str, tmp_path: Path) -> None:
         listener = Listener()
         places = [(30.5, 30.5), (40.5, 30.5), (3.5, 3.5), (-20.5, 3.5), (50.5, 50.5)]
@@ -465,6 +468,7 @@ class TestTheTableAndTheReport:
         for column in ("map_area_ha", "adjusted_area_ha"):
             assert sum(float(line[column]) for line in table) == pytest.approx(whole)
 
+    @pytest.mark.thorough
     def test_the_area_of_a_class_that_was_sampled_and_not_found_is_not_known(self, mapped: str, tmp_path: Path) -> None:
         row, column = at_random(40)
         report, table = tmp_path / "r.html", tmp_path / "t.csv"
@@ -518,6 +522,7 @@ class TestUnusualMaps:
         assert by_points(tmp_path, the_map, values, points)["oa"] == 1
         assert run(Assess(the_map, truth=the_map))["oa"] == 1
 
+    @pytest.mark.thorough
     def test_one_class_is_enough(self, tmp_path: Path) -> None:
         the_map = write_raster(tmp_path / "map.tif", np.ones((1, 20, 20), "uint8"))
         results = by_points(

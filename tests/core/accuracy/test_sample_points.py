@@ -120,6 +120,7 @@ class TestThePoints:
         monkeypatch.setattr(class_map, "PIXELS_PER_WINDOW", 7 * WIDTH)
         assert sample().geometry.equals(at_once.geometry)
 
+    @pytest.mark.thorough
     def test_every_pixel_of_a_class_has_the_same_chance(self, mapped: str, codes: np.ndarray, listener: Listener) -> None:
         the_map = ClassMap(mapped)
         pixels = the_map.count(listener.feedback)
@@ -225,6 +226,7 @@ class TestTheWholeRound:
         assert found["adjusted_oa_error"] == pytest.approx(1.96 * np.sqrt(variance))
         assert "5 points have no class" in listener.warnings
 
+    @pytest.mark.thorough
     def test_intervals_hold_the_truth_in_about_95_of_100_samples(
         self, mapped: str, codes: np.ndarray, truth: np.ndarray, listener: Listener
     ) -> None:

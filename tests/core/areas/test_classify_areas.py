@@ -166,6 +166,18 @@ class TestAreas:
         assert table["class"][:-1].tolist() == first["table"]["class"][:-1].tolist()
         assert table["cell"].tolist() == list(range(1, 49))
 
+    def test_without_a_crs_come_out_in_that_of_the_raster(
+        self, first: dict[str, Any], tmp_path: Path, listener: Listener
+    ) -> None:
+        areas = write_labels(tmp_path / "areas.gpkg", range(2), first["boxes"][:2], crs=None)
+        model = str(first["folder"] / "areas.safetensors")
+        run(job(first, tmp_path / "out.gpkg", areas=areas, labels=None, field=None, model=model), listener)
+        table = geopandas.read_file(tmp_path / "out.gpkg", layer="out")
+        assert table.crs.to_epsg() == 32633
+        assert table["class"].tolist() == first["table"]["class"][:2].tolist()
+        assert f"{areas} has no CRS. Its areas" in listener.warnings
+        assert "labels" not in listener.warnings
+
     def test_may_be_labelled_in_their_own_layer(self, first: dict[str, Any], tmp_path: Path) -> None:
         known = [kind if n in first["labelled"] else None for n, kind in enumerate(first["kinds"])]
         areas = write_labels(tmp_path / "areas.gpkg", known, first["boxes"])
@@ -278,6 +290,7 @@ class TestWhatIsAsked:
         with pytest.raises(InputError, match=problem):
             run(job(world, tmp_path / "out.gpkg", labels=labels))
 
+    @pytest.mark.thorough
     def test_needs_areas_that_are_of_one_class(self, world: dict[str, Any], tmp_path: Path) -> None:
         points = write_labels(tmp_path / "points.gpkg", ["a", "b"], [cell(0, 0).centroid, cell(1, 0).centroid])
         with pytest.raises(InputError, match="Each area with labels bears labels of several classes"):

@@ -19,6 +19,8 @@ from small_world import Listener, write_raster
 from false_core.benchmark.two_dates import TwoDates, generate_two_dates
 from false_core.change import paired_encoder
 from false_core.change.change_scores import ChangeScores, change_scores
+from false_core.change.date_pair import open_pair
+from false_core.change.find_change import _registered
 from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError, OutputError, RequestError
 from false_core.events import Event, Progress
@@ -125,6 +127,15 @@ class TestWhatIsNoChange:
         assert not codes[104:178, 64:198].any()
         assert scores(place, codes).f1 > 0.75
         assert scores(place, codes).false_alarm_share < 0.04
+
+    def test_a_shift_that_is_larger_than_was_allowed_is_told_and_stays(self, place: Place, tmp_path: Path) -> None:
+        moved = np.roll(place.dates.after.image, (-6, 9), axis=(1, 2))
+        for after, warnings in ((place.after, 0), (write(tmp_path / "moved.tif", moved), 1)):
+            job, listener = Change(place.before, after, str(tmp_path / "c.tif")), Listener()
+            pair = open_pair(job, None, listener.feedback)
+            assert _registered(pair, job, listener.feedback).shift == (0, 0)
+            assert listener.warnings.count("moved.tif seems to lie 9 columns and -6 rows beside before.tif") == warnings
+            assert bool(listener.warnings) == bool(warnings)
 
     def test_another_grid_in_another_crs(self, place: Place, found: dict[str, Any], tmp_path: Path) -> None:
         crs, theirs = "EPSG:32633", "EPSG:3857"

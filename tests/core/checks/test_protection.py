@@ -170,6 +170,7 @@ class TestARaster:
         with pytest.raises(OutputError, match="would overwrite an input"):
             run(Pretrain((str(listed),), str(tmp_path / "e.safetensors"), report=raster, device="cpu"))
 
+    @pytest.mark.thorough
     def test_that_is_a_part_of_one_of_many_is_kept_by_a_folder_of_maps(self, tmp_path: Path, model: str) -> None:
         maps = tmp_path / "maps"
         maps.mkdir()

@@ -55,6 +55,7 @@ def collect(raster: str | tuple[str, ...], folder: Path, **more: Any) -> geopand
 
 
 class TestWithMapData:
+    @pytest.mark.thorough
     def test_classes_are_in_balance_and_squares_lie_on_data_apart_from_each_other(
         self, ground: str, guide: str, tmp_path: Path
     ) -> None:
@@ -96,6 +97,7 @@ class TestWithMapData:
         assert set(before.geometry.to_wkt()) <= set(extended.geometry.to_wkt())
         assert extended["class"].value_counts().to_dict() == {"field": 10, "forest": 10, "mill": 1}
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(("inside", "said"), [(0, "1 of 1 places of"), (1, "1 of 2 places of")])
     def test_what_was_collected_elsewhere_does_not_count(self, ground: str, tmp_path: Path, inside: int, said: str) -> None:
         here = [on_map(pixel_box(40, 40, 16, 16))] * inside
@@ -160,6 +162,7 @@ class TestWithoutMapData:
 
 
 class TestSeveralRasters:
+    @pytest.mark.thorough
     def test_each_square_names_its_raster_and_lies_on_it_whatever_the_crs(self, ground: str, tmp_path: Path) -> None:
         with rasterio.open(ground) as source:
             pixels = source.read()

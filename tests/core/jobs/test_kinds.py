@@ -90,6 +90,7 @@ class TestAJobWithEveryKind:
         assert outputs == jobs.outputs(asked)
         assert {event.kind for event in said if isinstance(event, events.Artifact)} == set(outputs)
 
+    @pytest.mark.thorough
     @pytest.mark.usefixtures("made_up")
     def test_runs_from_the_command_line(self, asked: jobs.Job, called: Any) -> None:
         words = []

@@ -7,7 +7,9 @@ import sqlite3
 import struct
 import subprocess
 import sys
-from contextlib import closing
+import tempfile
+import zipfile
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,10 @@ import pyogrio
 import pyogrio.errors
 import pytest
 import shapely
+from small_disks import disk_in_memory
 from small_world import CRS, Listener, pixel_box, write_labels
 
-from false_core.errors import InputError
+from false_core.errors import InputError, OutputError
 from false_core.labels.label_file import read_table
 
 A, B, C = pixel_box(10, 10, 10, 10), pixel_box(40, 20, 20, 5), pixel_box(70, 60, 5, 5)
@@ -269,6 +272,23 @@ def test_no_other_file_is_read_than_the_one_that_is_named(
 def test_two_slashes_at_the_start_are_no_server(tmp_path: Path, read: Any) -> None:
     with pytest.raises(InputError, match="cannot be opened under this name"):
         read("/" + write_labels(tmp_path / "l.gpkg", ["field", "water"], [A, C]))
+
+
+@pytest.mark.parametrize("room", ["40k", "none"])
+def test_an_archive_that_finds_no_room_to_be_looked_through_is_said(
+    tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch, room: str
+) -> None:
+    package = write_labels(tmp_path / "l.gpkg", ["field", "water"], [A, C])
+    with zipfile.ZipFile(tmp_path / "l.gpkg.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(package, "l.gpkg")
+    with ExitStack() as stack:
+        disk = tmp_path / "none" if room == "none" else stack.enter_context(disk_in_memory(tmp_path / "disk", room)).folder
+        monkeypatch.setattr(tempfile, "tempdir", str(disk))
+        with pytest.raises(OutputError, match=r"cannot be unpacked to be looked through: No s.* the variable TMPDIR"):
+            read_table(str(tmp_path / "l.gpkg.zip"), "cover", listener.feedback)
+        assert room == "none" or not list(disk.iterdir())
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert len(read_table(str(tmp_path / "l.gpkg.zip"), "cover", listener.feedback)) == 2
 
 
 EXTRACT = """<?xml version="1.0"?><osm version="0.6">

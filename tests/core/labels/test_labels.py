@@ -570,6 +570,7 @@ class TestNamesInTheFile:
         legend = [LegendEntry(2, "Wald", "#00aa00")]
         assert names_by_code(read_annotation(path, "cover", raster, legend, listener.feedback))[2] == "Wald"
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("value", "in_file", "in_legend"),
         [(2, "2", "02"), (2, "2", "2.0"),
@@ -864,6 +865,7 @@ class TestDoubts:
         some = read(["a", "a", "b"], [pixel_box(2, 2, 20, 20), pixel_box(70, 60, 20, 20), pixel_box(50, 50, 5, 5)])
         assert "Very few labelled pixels for b." in self.said(some)
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         "shape", [pixel_box(20, 20, 10, 10), shapely.Point(20.4, 30.6), shapely.LineString([(20, 30), (40, 35)])]
     )

@@ -196,6 +196,7 @@ def test_the_maps_are_called_by_the_names_of_their_files(tmp_path: Path) -> None
     assert heard.warnings == ""
 
 
+@pytest.mark.thorough
 def test_a_class_that_is_no_more_keeps_its_name_and_colour(tmp_path: Path) -> None:
     """Also where the maps are compared by their codes."""
     before, after = write_map(tmp_path / "a.tif", np.array([[1, 2, 3]], np.uint8), BEFORE), tmp_path / "b.tif"

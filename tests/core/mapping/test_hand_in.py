@@ -82,6 +82,7 @@ def test_points_give_accuracy_and_areas_with_intervals(the_map: str, tmp_path: P
     assert "Adjusted (ha)" in html and "At 60 points somebody looked up" in html and f"is {results['accuracy']};" in html
 
 
+@pytest.mark.thorough
 def test_of_a_class_without_points_is_said_that_its_area_is_not_known(the_map: str, tmp_path: Path) -> None:
     found = geopandas.read_file(points(the_map, tmp_path / "all.gpkg"))
     found[1:][found["class"][1:] != "7"].to_file(tmp_path / "some.gpkg")
@@ -200,6 +201,7 @@ def test_a_map_that_its_file_alone_does_not_tell_is_handed_in_as_it_is_read(
     assert tuple(polygons.total_bounds[[0, 3]]) == (LEFT, TOP)
 
 
+@pytest.mark.thorough
 def test_a_style_that_a_person_changed_in_the_folder_stays(the_map: str, tmp_path: Path, listener: Listener) -> None:
     folder = tmp_path / "out"
     run(HandIn(the_map, str(folder)))

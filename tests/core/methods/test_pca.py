@@ -107,6 +107,7 @@ class TestTheEncoder:
             assert filters[number:] == pytest.approx(-filters[:number])
             assert bias == pytest.approx(-(filters @ rows.mean(axis=0)), abs=1e-4)
 
+    @pytest.mark.thorough
     def test_gives_responses_above_and_below_0_their_own_channels(self) -> None:
         encoder = build_encoder("pca", BANDS)
         level = encoder.model.levels[0]
@@ -130,6 +131,7 @@ class TestTheEncoder:
             == [5, *(2 * number for number in COMPONENTS_OF_LEVELS)]
         )
 
+    @pytest.mark.thorough
     def test_can_be_dilated_and_sees_the_same_there(self) -> None:
         """DeepLabV3+ has features at a stride of 8 where others have them at 16 and 32."""
         plain = build_encoder("pca", BANDS)
@@ -144,6 +146,7 @@ class TestTheEncoder:
                 found[level][..., ::step, ::step][..., inner, inner], wanted[level][..., inner, inner]
             )
 
+    @pytest.mark.thorough
     def test_is_equal_where_all_pixels_are(self) -> None:
         """Nothing varies, and nothing is divided by that."""
         method = new_pca()

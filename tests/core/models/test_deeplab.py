@@ -30,6 +30,7 @@ def test_the_encoder_is_dilated_1_1_2_4_and_contracted(network: nn.Module) -> No
     assert found[2:] == [[(1, 1)] + [(2, 2)] * 5, [(2, 2)] + [(4, 4)] * 2]
 
 
+@pytest.mark.thorough
 def test_its_three_coarsest_levels_have_a_stride_of_8() -> None:
     encoder = build_segmenter("resnet10t", "deeplabv3plus-d8", 3, 7).encoder.eval()
     with torch.inference_mode():

@@ -130,6 +130,7 @@ def test_where_an_encoder_takes_part_scores_of_one_of_four_pixels_are_enlarged()
         np.testing.assert_allclose(found[number], wanted, atol=2e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("members", [MEMBERS, MEMBERS[:3], MEMBERS[2:3]], ids=["spectrum", "encoder", "texture"])
 def test_scores_of_a_part_of_an_image_are_those_of_the_whole(members: tuple[Member, ...]) -> None:
     network, image = segmenter(members=members), pixels(192, 192)
@@ -252,6 +253,7 @@ def test_curves_are_computed_for_the_pixels_that_are_wanted_alone(monkeypatch: p
     assert sum(seen) == (rows.stop - rows.start) * (columns.stop - columns.start)
 
 
+@pytest.mark.thorough
 def test_a_file_from_before_curves_had_offsets_of_their_own_computes_what_it_did(tmp_path: Path) -> None:
     network, path = segmenter(), str(tmp_path / "model.safetensors")
     own = network.features.random_features.offsets_of_values

@@ -133,6 +133,7 @@ def test_in_grads_and_up_to_360_degrees(tmp_path: Path, lon: float) -> None:
     assert unit_in_words(source) == "m², measured on the ground"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("crs", "words"),
     [

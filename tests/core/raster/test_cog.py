@@ -99,6 +99,7 @@ class TestACloudOptimisedGeotiff:
             np.testing.assert_array_equal(np.asarray(picture), codes)
             assert picture.n_frames == 4
 
+    @pytest.mark.thorough
     def test_is_the_same_each_time(self, cog: Path, strips: list[StripFile], described: Path, tmp_path: Path) -> None:
         write_cog(tmp_path / "again.tif", described, strips, WHOLE, Feedback())
         assert (tmp_path / "again.tif").read_bytes() == cog.read_bytes()
@@ -180,6 +181,7 @@ class TestAMosaic:
         with rasterio.open(tmp_path / "elsewhere" / "map.vrt") as file:
             np.testing.assert_array_equal(file.read(1, window=RasterioWindow(900, 900, 300, 300)), codes[900:1200, 900:1200])
 
+    @pytest.mark.thorough
     def test_is_described_by_a_stac_item(self, made: Mosaic) -> None:
         item = json.loads(made.item.read_text(encoding="utf-8"))
         assert (item["type"], item["stac_version"], item["id"]) == ("Feature", "1.1.0", "map")

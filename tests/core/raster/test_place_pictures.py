@@ -56,6 +56,7 @@ def test_a_large_place_is_averaged_and_what_lies_outside_is_white(source: Raster
     assert coloured(picture, (255, 255, 255)) / picture[..., 0].size == pytest.approx(1 - 0.5 * 190 / 400, abs=0.02)
 
 
+@pytest.mark.thorough
 def test_a_huge_place_takes_no_memory_for_what_lies_outside(source: RasterSource) -> None:
     window = Window(-500_000, -500_000, 1_000_000, 1_000_000)
     tracemalloc.start()
@@ -79,6 +80,7 @@ def test_a_place_of_many_pixels_is_shown_by_some_of_them(source: RasterSource, m
     assert halves.shape[:2] == (34, 67) and (halves[:, :33] < 100).all() and (halves[:, 34:] > 100).all()
 
 
+@pytest.mark.thorough
 def test_bands_that_are_not_shown_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = np.random.default_rng(0)
     pixels = chance.integers(1, 255, (5, 50, 50), np.uint8)

@@ -87,6 +87,7 @@ class TestAnyWindowOfARaster:
         np.testing.assert_allclose(pixels, NORMAL.apply(raw), atol=4e-3)
         np.testing.assert_array_equal(valid, np.isfinite(raw).any(axis=0))
 
+    @pytest.mark.thorough
     @settings(max_examples=30, deadline=None)
     @given(st.integers(-5, 3), st.integers(-5, 3), st.integers(-30, 30), st.integers(-30, 30))
     def test_over_the_borders_of_chunks_is_no_other(self, path: str, column: int, row: int, x: int, y: int) -> None:

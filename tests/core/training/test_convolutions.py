@@ -43,6 +43,7 @@ def test_are_exact_on_a_card_that_was_chosen(monkeypatch: pytest.MonkeyPatch) ->
     assert flags() == (False, False)
 
 
+@pytest.mark.thorough
 def test_are_fast_both_ways_in_a_step_of_fine_tuning() -> None:
     settings = replace(FINETUNE["quick"], encoder="resnet10t", crop_size=64, batch_size=2, decoder_first=0.0)
     trainer = SegmenterTrainer(settings, 3, 2, 0, CPU, ALONE)

@@ -120,6 +120,7 @@ class TestTheChoice:
         assert [of(method) for method in ("false", "pca")] == [SHORT, LONG]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", TRAININGS)
 def test_what_is_chosen_reaches_the_steps_and_the_file(
     name: str, land: str, labels: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

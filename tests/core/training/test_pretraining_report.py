@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from affine import Affine
-from small_world import GRID, Listener, textured_land, write_raster
+from small_world import FROM_NOTHING, GRID, Listener, textured_land, write_raster
 
 from false_core import presets
 from false_core.dispatch import run
@@ -33,8 +33,7 @@ def truth(tmp_path: Path) -> str:
 def report_of(folder: Path, raster: str, **more: object) -> str:
     """Pretrain for two steps and return the report."""
     path = folder / "report.html"
-    job = Pretrain((raster,), str(folder / "e.safetensors"), preset="quick", device="cpu", report=str(path), **more)  # type: ignore[arg-type]
-    run(job)
+    run(Pretrain((raster,), str(folder / "e.safetensors"), report=str(path), **{**FROM_NOTHING, **more}))
     return path.read_text(encoding="utf-8")
 
 

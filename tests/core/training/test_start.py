@@ -44,6 +44,7 @@ class TestABackboneOfAHead:
         assert origin["timm"].startswith(f"{ASKED_FOR}.")
         torch.testing.assert_close(encoder.weights["model.conv1.1.weight"], given.state_dict()["conv1.1.weight"])
 
+    @pytest.mark.thorough
     def test_that_cannot_be_downloaded_gives_way_to_the_general_encoder_and_is_told(
         self, land: str, labels: str, listener: Listener, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:

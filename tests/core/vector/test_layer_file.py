@@ -37,6 +37,7 @@ def written_again(tmp_path: Path, listener: Listener, ending: str, **fields: Any
 OTHERS = [pytest.param(ending, marks=pytest.mark.thorough) for ending in ("sqlite", "fgb", "geojson", "tab")]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("ending", ["gpkg", *OTHERS])
 @pytest.mark.parametrize("field", ["fid", "FID", "geom", "geometry", "id", "index", "rowid"])
 @pytest.mark.parametrize("values", [[7, 7, 8], [5, 6, 9], ["a", "a", "b"]], ids=["twice", "keys", "texts"])
@@ -47,6 +48,7 @@ def test_fields_may_have_the_names_of_columns_that_a_format_adds(
     assert found[field].tolist() == values
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("ending", ["gpkg", "sqlite", "fgb", "geojson"])
 def test_keys_stay_whole_numbers_where_some_are_missing(tmp_path: Path, listener: Listener, ending: str) -> None:
     keys = pd.array([123456789012345678, None, 3], dtype="Int64")

@@ -219,6 +219,7 @@ class TestDrawing:
         assert in_file(dock) == {1: 2}
         until(lambda: told(record) == {1: 2}, "the session hears of it")
 
+    @pytest.mark.thorough
     def test_other_fields_have_the_values_that_their_layer_gives_them(self, dock, desk):
         two_classes(dock)
         by = with_author(dock.work.labels)
@@ -250,6 +251,7 @@ class TestDrawing:
 
         until(lambda: drawn() == colours, "it is drawn")
 
+    @pytest.mark.thorough
     def test_a_canvas_in_another_crs_shows_it_where_it_belongs(self, dock, desk, record, image):
         desk.canvas.setDestinationCrs(QgsCoordinateReferenceSystem("EPSG:3857"))
         two_classes(dock)
@@ -295,6 +297,7 @@ class TestDrawing:
         (label,) = dock.work.labels.getFeatures()
         assert label.geometry().area() == pytest.approx(12.0**2, rel=0.01)
 
+    @pytest.mark.thorough
     def test_what_encloses_nothing_is_no_label(self, dock, desk):
         two_classes(dock)
         dock.drawing.use("polygon")
@@ -320,6 +323,7 @@ class TestKeys:
         assert in_file(dock) == {1: 1, 2: 1}
         until(lambda: told(record) == {1: 1, 2: 1}, "the session hears of it")
 
+    @pytest.mark.thorough
     def test_undo_and_redo_know_fields_by_their_names(self, dock, desk, record):
         two_classes(dock)
         layer = dock.work.labels
@@ -342,6 +346,7 @@ class TestKeys:
         dock.work.edits.redo()
         assert in_file(dock) == {1: 2, 2: 1}
 
+    @pytest.mark.thorough
     def test_without_the_field_of_the_classes_nothing_is_drawn_and_it_is_said(self, dock, desk, record):
         two_classes(dock)
         layer = dock.work.labels
@@ -378,6 +383,7 @@ class TestKeys:
         press(desk, Qt.Key.Key_Delete)
         assert in_file(dock) == {2: 1}
 
+    @pytest.mark.thorough
     def test_they_come_before_the_shortcuts_of_qgis_and_go_back_to_it(self, dock, desk):
         two_classes(dock)
 
@@ -440,6 +446,7 @@ class TestLabelLayer:
         assert sorted(in_file(dock).values()) == [1] * 5 + [2] * 20
         until(lambda: told(record) == in_file(dock), "the session knows all")
 
+    @pytest.mark.thorough
     def test_what_another_program_writes_just_before_an_edit_here_counts(self, dock, record):
         two_classes(dock)
         other = QgsVectorLayer(dock.work.labels.source(), "other", "ogr")
@@ -467,6 +474,7 @@ class TestLabelLayer:
         assert [one.name for one in dock.work.classes] == ["way", "roof"]
         until(lambda: requests(record, "setclasses")[-1]["classes"][0]["name"] == "way", "the session hears of it")
 
+    @pytest.mark.thorough
     def test_classes_that_another_qgis_adds_are_taken_over_and_keep_their_codes(self, dock, desk, record):
         from qgis_false.dock.label_file import LabelClass, show_classes, store_classes
 
@@ -483,6 +491,7 @@ class TestLabelLayer:
         again = QgsVectorLayer(dock.work.labels.source(), "again", "ogr")
         assert [category.label() for category in again.renderer().categories()] == ["way", "roof", "tree", "water"]
 
+    @pytest.mark.thorough
     def test_a_style_that_is_changed_in_the_window_of_qgis_lies_in_the_file_too(self, dock):
         from qgis_false.dock.label_file import classes_of_labels
 
@@ -493,6 +502,7 @@ class TestLabelLayer:
         again = QgsVectorLayer(dock.work.labels.source(), "again", "ogr")
         assert [one.name for one in classes_of_labels(again)] == ["way", "roof"]
 
+    @pytest.mark.thorough
     def test_another_style_for_a_while_costs_no_classes(self, dock):
         """As *Symbology > Single symbol* does, or another field."""
         from qgis_false.dock.label_file import classes_in_file
@@ -506,6 +516,7 @@ class TestLabelLayer:
         dock.work.label_classes.add("tree")
         assert [one.name for one in classes_in_file(dock.work.labels)] == ["road", "roof", "tree"]
 
+    @pytest.mark.thorough
     def test_its_file_is_opened_again_only_where_its_styles_are_others(self, dock, monkeypatch):
         from qgis_false.dock import label_file
 
@@ -524,6 +535,7 @@ class TestLabelLayer:
         in_file = None
         assert label_file.classes_in_file(dock.work.labels) == []
 
+    @pytest.mark.thorough
     def test_a_style_beside_its_file_counts_where_the_file_holds_none_of_its_table(self, dock):
         from qgis_false.dock.label_file import classes_in_file
 
@@ -541,6 +553,7 @@ class TestLabelLayer:
             assert is_written, said
             assert [one.name for one in classes_in_file(layer)] == [name, "roof"]
 
+    @pytest.mark.thorough
     def test_the_last_class_can_be_removed(self, dock):
         from qgis_false.dock.label_file import classes_in_file
 
@@ -548,6 +561,7 @@ class TestLabelLayer:
         dock.classes.remove()
         assert dock.work.classes == classes_in_file(dock.work.labels) == []
 
+    @pytest.mark.thorough
     def test_forms_offer_each_class_at_once(self, dock):
         two_classes(dock)
         renderer = dock.work.labels.renderer().clone()
@@ -618,6 +632,7 @@ class TestLabelLayer:
         assert {one.name for one in classes_in_file(dock.work.labels)} == {"road", "roof", "tree", "pond"}
         assert classes_in_file(dock.work.labels) == dock.work.classes
 
+    @pytest.mark.thorough
     def test_in_a_transaction_of_qgis_nothing_is_drawn_that_the_file_would_not_hold(self, dock, desk):
         two_classes(dock)
         QgsProject.instance().setAutoTransaction(True)
@@ -629,6 +644,7 @@ class TestLabelLayer:
         draw_square(desk, 0.3, 0.4)
         assert in_file(dock) == {1: 1}
 
+    @pytest.mark.thorough
     def test_two_classes_are_merged(self, dock, desk, record):
         two_classes(dock)
         dock.drawing.use("polygon")
@@ -1178,6 +1194,7 @@ class TestClasses:
         dock.work.edits.undo()
         assert in_file(dock) == {}
 
+    @pytest.mark.thorough
     def test_they_come_from_a_text_file(self, dock, tmp_path):
         from qgis_false.dock.class_sources import classes_in_text
 
@@ -1210,6 +1227,7 @@ class TestClasses:
         assert dock.classes.model.setData(dock.classes.model.index(0, 2), "way")
         assert [one.name for one in dock.work.classes] == ["way", "roof"]
 
+    @pytest.mark.thorough
     def test_one_without_labels_is_removed_at_once_and_another_one_with_them(self, dock, desk):
         two_classes(dock)
         dock.drawing.use("polygon")
@@ -1221,6 +1239,7 @@ class TestClasses:
         assert in_file(dock) == {}
         assert dock.work.classes == []
 
+    @pytest.mark.thorough
     def test_colours_are_explained(self, dock):
         dock.live_map.shows.setCurrentIndex(1)
         assert "90\u00a0%" in dock.live_map.colour_key.text()
@@ -1513,6 +1532,7 @@ class TestModels:
         draw_square(desk, 0.4, 0.4)
         assert in_file(dock) == {1: 7}
 
+    @pytest.mark.thorough
     def test_one_that_is_not_chosen_changes_nothing(self, dock, monkeypatch, record):
         two_classes(dock)
         monkeypatch.setattr("qgis_false.dock.panels.panel.QFileDialog.getOpenFileName", lambda *asked: ("", ""))
@@ -1522,6 +1542,7 @@ class TestModels:
 
 
 class TestEncoders:
+    @pytest.mark.thorough
     def test_none_leaves_colours_and_texture_and_the_project_knows(self, dock, record, tmp_path):
         from qgis_false.dock.panels.encoder import ENCODER_NONE
 
@@ -1610,6 +1631,7 @@ class TestAFolderThatIsReadOnly:
         label_layer(home / "image_labels.gpkg", image.crs())
         assert label_file_of(image) == home / "image_labels.gpkg"
 
+    @pytest.mark.thorough
     def test_has_labels_model_and_map_in_the_folder_of_the_project(self, dock, desk, monkeypatch, tmp_path):
         runs = Started(monkeypatch)
         assert dock.work.labels.source().split("|")[0] == str(tmp_path / "home" / "image_labels.gpkg")
@@ -1873,6 +1895,7 @@ class TestFinishedMaps:
         (made,) = [one for one in QgsProject.instance().mapLayers().values() if one.source() == run.values["OUTPUT"]]
         assert made.metadata().abstract().split("\n")[1:] == ["Map before: old", "Map after: new"]
 
+    @pytest.mark.thorough
     def test_without_any_it_is_said(self, dock, monkeypatch):
         runs = Started(monkeypatch)
         for action in dock.whole_maps.finished.menu().actions():
@@ -1880,6 +1903,7 @@ class TestFinishedMaps:
             assert "no finished map" in dock.status.text()
         assert not runs.started
 
+    @pytest.mark.thorough
     def test_the_estimate_narrows_as_sample_points_are_filled_in(self, dock, desk, maps, monkeypatch):
         runs = Started(monkeypatch)
         monkeypatch.setattr("qgis_false.dock.panels.panel.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
@@ -1904,6 +1928,7 @@ class TestFinishedMaps:
         assert not dock.samples.estimate_line.text()
         assert [nodes[name].itemVisibilityChecked() for name in ("old", "new")] == [False, True], "as they were before"
 
+    @pytest.mark.thorough
     def test_one_that_comes_in_while_points_are_filled_in_is_hidden_until_then(self, dock, desk, maps, monkeypatch):
         Started(monkeypatch)
         monkeypatch.setattr("qgis_false.dock.panels.panel.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
@@ -1916,6 +1941,7 @@ class TestFinishedMaps:
         dock.samples.leave()
         assert node.itemVisibilityChecked()
 
+    @pytest.mark.thorough
     def test_those_that_are_hidden_in_a_saved_project_are_shown_when_it_is_opened(self, dock, maps, monkeypatch, tmp_path):
         Started(monkeypatch)
         monkeypatch.setattr("qgis_false.dock.panels.panel.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
@@ -1985,6 +2011,7 @@ class TestSamplePoints:
         assert dock.samples.queue is None
         assert dock.work.live._visible
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("ground", ["#ffff00", "#000000"])
     def test_the_mark_is_seen_on_any_ground_and_hides_nothing_in_it(self, dock, desk, points, ground):
         two_classes(dock)
@@ -1999,6 +2026,7 @@ class TestSamplePoints:
         inside = {seen.pixelColor(x, y).name() for x in range(15, 26) for y in range(15, 26)}
         assert inside == {ground}
 
+    @pytest.mark.thorough
     def test_the_keys_are_said_while_they_count(self, dock, points):
         two_classes(dock)
         dock.samples.fill_in(points)
@@ -2014,6 +2042,7 @@ class TestSamplePoints:
         press(desk, Qt.Key.Key_1)
         assert "The class cannot be written" in dock.status.text()
 
+    @pytest.mark.thorough
     def test_without_any_it_says_where_they_come_from(self, dock):
         dock.samples.button.click()
         assert "Sample points to assess a map draws them" in dock.samples.line.text()

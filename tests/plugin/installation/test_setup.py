@@ -371,6 +371,7 @@ def test_a_package_that_is_gone_altogether_is_installed_again(bench):
     assert kinds(bench.calls) == ["pip"]
 
 
+@pytest.mark.thorough
 def test_a_broken_link_to_python_is_made_again_without_installing(bench):
     bench.set_up_before()
     bench.python.unlink()

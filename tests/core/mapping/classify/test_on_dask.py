@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -34,6 +35,8 @@ strip_worker = pytest.importorskip("false_core.mapping.classify.strip_worker")
 pytestmark = pytest.mark.thorough
 
 SMALL_STRIPS = {"false_core.inference.tiles.MAX_STRIDE_PX": 256, "false_core.mapping.classify.plan.LEAST_PIXELS": 1}
+CLOSE_CALLS = {"false_core.inference.int8.MOST_CHANGED": 0.5}
+"""Of a model of two steps int8 changes more pixels than it may."""
 PATIENCE_S = 60
 SHEETS = {"north": 300, "south": 900, "west": 600}
 """Rasters by name, and their heights."""
@@ -104,7 +107,7 @@ class Workers:
     def start(self, name: str, late_s: float = 0, dies: bool = False) -> subprocess.Popen[bytes]:
         """Start a worker. A late one takes longer for each part."""
         notes = str(self._folder / "notes")
-        given = {"name": name, "late_s": late_s, "dies": dies, "notes": notes, "constants": SMALL_STRIPS}
+        given = {"name": name, "late_s": late_s, "dies": dies, "notes": notes, "constants": SMALL_STRIPS | CLOSE_CALLS}
         return self._begin(
             str(self._folder / "worker.py"), self.address, "--no-nanny", "--nthreads", "1", "--no-dashboard",
             "--local-directory", str(self._folder / name), GIVEN=json.dumps(given),
@@ -180,6 +183,26 @@ def test_workers_that_are_killed_late_or_new_make_the_file_that_one_process_make
     assert len(set(fractions)) > 5, "each task that is done is told of"
     assert "Its dashboard is at http://127.0.0.1" in listener.infos
     assert "Computing on the CPU" in listener.infos, "what a worker says is passed on"
+
+
+@pytest.mark.skipif(
+    not (find_spec("onnx") and find_spec("onnxruntime")), reason="onnx or onnxruntime is missing: pip install -e '.[test]'."
+)
+def test_a_map_in_int8_is_the_file_that_one_process_makes(
+    workers: Workers, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener
+) -> None:
+    for name, value in CLOSE_CALLS.items():
+        monkeypatch.setattr(name, value)
+    low = write_raster(tmp_path / "low.tif", textured_land(300, 900), nodata=0)
+    for name in ("first", "second"):
+        workers.start(name)
+    run(replace(job_in(tmp_path / "shared", low, model), precision="int8"), listener)
+    monkeypatch.delenv("FALSE_SCHEDULER")
+    run(replace(job_in(tmp_path / "alone", low, model), precision="int8"))
+    assert contents(tmp_path / "shared") == contents(tmp_path / "alone")
+    assert listener.infos.count("The network computes in int8.") == 1
+    run(replace(job_in(tmp_path / "long", low, model), precision="float32"))
+    assert contents(tmp_path / "shared") != contents(tmp_path / "long")
 
 
 def test_what_is_lost_with_the_scheduler_is_all_that_is_computed_again(
