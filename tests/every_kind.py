@@ -15,15 +15,23 @@ OF = {"field": "vector", "vector": "raster", "bands": "raster", "extent": "raste
 
 
 @contextmanager
-def job_of_every_kind() -> Iterator[type[jobs.Job]]:
-    """Declare ``EveryKind``, whose parameters are called like their kinds, and forget it again."""
+def job_of_every_kind(with_defaults: bool = False) -> Iterator[type[jobs.Job]]:
+    """Declare ``EveryKind``, whose parameters are called like their kinds, and forget it again.
+
+    Args:
+        with_defaults: True where each parameter that is read has a default.
+    """
 
     def declare(namespace: dict[str, Any]) -> None:
         namespace["__doc__"] = "Do nothing with everything."
         namespace["__annotations__"] = {name: kind.type for name, kind in jobs.KINDS.items()}
         for name, kind in jobs.KINDS.items():
             choices = ("one", "two") if kind in (jobs.CHOICE, jobs.NUMBER_OR_WORD) else ()
-            namespace[name] = jobs.parameter(kind, f"Some {name}", "It is not used.", choices=choices, of=OF.get(name, ""))
+            more: dict[str, Any] = {"choices": choices, "of": OF.get(name, "")}
+            if with_defaults:
+                declared = jobs.Parameter(kind, f"Some {name}", "It is not used.", **more)
+                more["default"] = None if kind.is_output else declared.example
+            namespace[name] = jobs.parameter(kind, f"Some {name}", "It is not used.", **more)
 
     declared = types.new_class("EveryKind", (jobs.Job,), {"done_by": "every_kind:do"}, declare)
     try:

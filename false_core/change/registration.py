@@ -1,4 +1,4 @@
-"""Registration: by how many pixels two dates lie beside each other, measured from the edges that both show."""
+"""Registration: by how many pixels two dates are shifted against each other, measured from the edges that both show."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class ScoreOfTiles:
         canonical: The projections of both dates.
         edges: Projections of the bands of both dates to what shows where things end.
         halo: Working pixels that a tile has around it.
-        shift: Working pixels by which the dates may lie beside each other, at most ``FEATURE_STRIDE``.
+        shift: Working pixels by which the dates may be shifted against each other, at most ``FEATURE_STRIDE``.
     """
 
     canonical: CanonicalPair

@@ -1108,8 +1108,8 @@ class Change(Job, done_by="false_core.change.find_change:find_change"):
     shift: float = parameter(
         NUMBER,
         "Shift",
-        "How far the two rasters may lie beside each other, in working pixels. A place counts as unchanged if it fits the "
-        "other date anywhere within this distance.",
+        "How far the two rasters may be shifted against each other, in working pixels. A place counts as unchanged if it "
+        "fits the other date anywhere within this distance.",
         2.0,
         minimum=0.0,
         maximum=4.0,

@@ -37,11 +37,6 @@ class Inbox:
             taken, self._waiting = self._waiting, []
             return taken
 
-    @property
-    def is_filled(self) -> bool:
-        """Return whether a request is waiting."""
-        return bool(self._waiting)
-
     def holds(self, *kinds: type[SessionRequest]) -> bool:
         """Return whether a request of one of some kinds, or the end of the session, is waiting."""
         return any(isinstance(one, (*kinds, Close)) for one in self._waiting)

@@ -91,6 +91,8 @@ class InDialog:
 def definition(field: Field) -> QgsProcessingParameterDefinition:
     """Return the Processing parameter for ``field``."""
     made = IN_DIALOG[field.parameter.kind].show(field)
+    if made.defaultValue() is None and field.default not in (None, ()):
+        made.setDefaultValue(list(field.default) if isinstance(field.default, tuple) else field.default)
     made.setHelp(tr(field.parameter.help))
     if field.parameter.advanced:
         made.setFlags(made.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
@@ -212,7 +214,8 @@ def _show_bands(field: Field) -> QgsProcessingParameterDefinition:
         layer = field.layer.processing_name
         return _made(QgsProcessingParameterBand, field, parentLayerParameterName=layer, allowMultiple=True)
     label = tr("{label}, as 1,2,3", label=field.label)
-    return QgsProcessingParameterString(field.processing_name, label, optional=field.optional)
+    shown = ",".join(map(str, field.default or ())) or None
+    return QgsProcessingParameterString(field.processing_name, label, shown, optional=field.optional)
 
 
 def _read_bands(request: Request, field: Field) -> Optional[Any]:
@@ -250,7 +253,7 @@ def _show_flag(field: Field) -> QgsProcessingParameterDefinition:
     if field.optional:
         # A check box has no third state for "from the preset".
         return _enum(field, (YES, NO))
-    return QgsProcessingParameterBoolean(field.processing_name, field.label, field.default)
+    return QgsProcessingParameterBoolean(field.processing_name, field.label)
 
 
 def _read_flag(request: Request, field: Field) -> Optional[bool]:
@@ -262,12 +265,12 @@ def _read_flag(request: Request, field: Field) -> Optional[bool]:
 
 def _enum(field: Field, choices: Any) -> QgsProcessingParameterDefinition:
     # Static strings, so that names work on the command line and in scripts, and survive a new choice.
-    return _made(QgsProcessingParameterEnum, field, list(choices), defaultValue=field.default, usesStaticStrings=True)
+    return _made(QgsProcessingParameterEnum, field, list(choices), usesStaticStrings=True)
 
 
 def _show_number(field: Field) -> QgsProcessingParameterDefinition:
     types = {jobs.INTEGER: QgsProcessingParameterNumber.Type.Integer, jobs.NUMBER: QgsProcessingParameterNumber.Type.Double}
-    number = _made(QgsProcessingParameterNumber, field, types[field.parameter.kind], field.default)
+    number = _made(QgsProcessingParameterNumber, field, types[field.parameter.kind])
     if field.parameter.minimum is not None:
         number.setMinimum(field.parameter.minimum)
     if field.parameter.maximum is not None:
@@ -295,7 +298,7 @@ def _as_number(entered: Any) -> Any:
 
 
 def _show_text(field: Field) -> QgsProcessingParameterDefinition:
-    return _made(QgsProcessingParameterString, field, field.default)
+    return _made(QgsProcessingParameterString, field)
 
 
 def _read_text(request: Request, field: Field) -> Optional[str]:

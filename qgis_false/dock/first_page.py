@@ -28,8 +28,8 @@ class FirstPage(QWidget):
     begun = pyqtSignal(object)
     """The raster that is to be labelled."""
 
-    def __init__(self, run_algorithm: Callable[[str], None], parent: Optional[QWidget] = None) -> None:
-        super().__init__(parent)
+    def __init__(self, run_algorithm: Callable[[str], None]) -> None:
+        super().__init__()
         self._run_algorithm = run_algorithm
         layout = QVBoxLayout(self)
         self.missing = Line()

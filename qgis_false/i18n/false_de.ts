@@ -1068,7 +1068,7 @@
         <translation>Versatz</translation>
     </message>
     <message>
-        <source>How far the two rasters may lie beside each other, in working pixels. A place counts as unchanged if it fits the other date anywhere within this distance.</source>
+        <source>How far the two rasters may be shifted against each other, in working pixels. A place counts as unchanged if it fits the other date anywhere within this distance.</source>
         <translation>Wie weit die beiden Raster nebeneinander liegen dürfen, in Arbeitspixeln. Eine Stelle gilt als unverändert, wenn sie innerhalb dieses Abstands irgendwo zum anderen Zeitpunkt passt.</translation>
     </message>
     <message>

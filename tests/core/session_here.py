@@ -38,7 +38,7 @@ class SessionHere(Asking):
         """Wait until nothing is left to be done."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            if self.session.is_idle and not self.inbox.is_filled:
+            if self.session.is_idle and not self.inbox.holds(SessionRequest):
                 return
             time.sleep(0.02)
         raise TimeoutError("the session is still at work")

@@ -1,4 +1,4 @@
-"""Tests lie where the module that they test leads you to look: a folder of tests is a folder of the library."""
+"""Tests lie where the module they test leads you to look: a folder of tests is one of the library or of the plugin."""
 
 from __future__ import annotations
 
@@ -7,22 +7,36 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TESTS = ROOT / "tests" / "core"
-FOLDERS = sorted({file.parent.relative_to(TESTS) for file in TESTS.rglob("test_*.py")} - {Path()})
+TESTS = {"false_core": ROOT / "tests" / "core", "qgis_false": ROOT / "tests" / "plugin"}
+TESTED_ELSEWHERE = {"reports", "vector"}
+"""Rooms that are tested where they are used: reports by those of each job, layers by the jobs that write them."""
+FOLDERS = sorted(
+    {(program, file.parent.relative_to(tests)) for program, tests in TESTS.items() for file in tests.rglob("test_*.py")}
+)
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=str)
-def test_a_folder_of_tests_is_a_folder_of_the_library(folder: Path) -> None:
-    assert (ROOT / "false_core" / folder).is_dir(), f"tests/core/{folder} tests no folder of false_core: move its files."
+@pytest.mark.parametrize(("program", "folder"), FOLDERS, ids=str)
+def test_a_folder_of_tests_is_a_folder_of_the_program(program: str, folder: Path) -> None:
+    assert (ROOT / program / folder).is_dir(), f"{TESTS[program]}/{folder} tests no folder of {program}: move its files."
 
 
-def test_every_folder_of_the_library_has_tests() -> None:
-    rooms = {file.parent.name for file in (ROOT / "false_core").glob("*/__init__.py")}
-    tested = {folder.parts[0] for folder in FOLDERS}
-    # What these hold is tested where it is used: reports by the reports of each job, layers by the jobs that write them.
-    assert rooms - tested <= {"reports", "vector"}, "Write tests/core/<folder>/test_<module>.py."
+@pytest.mark.parametrize("program", TESTS)
+def test_every_folder_of_a_program_has_tests(program: str) -> None:
+    rooms = {file.parent.name for file in (ROOT / program).glob("*/__init__.py")}
+    # What is in the folders of help pages is no code.
+    with_code = {room for room in rooms if len([*(ROOT / program / room).glob("*.py")]) > 1}
+    tested = {folder.parts[0] for one, folder in FOLDERS if one == program and folder.parts}
+    assert with_code - tested <= TESTED_ELSEWHERE, "Write a test_<module>.py in the folder of that name."
 
 
-def test_no_two_files_have_the_same_name() -> None:
-    names = [file.name for file in TESTS.rglob("test_*.py")]
+@pytest.mark.parametrize("program", TESTS)
+def test_no_two_files_have_the_same_name(program: str) -> None:
+    names = [file.name for file in TESTS[program].rglob("test_*.py")]
     assert len(names) == len(set(names)), "pytest could not tell them apart."
+
+
+@pytest.mark.parametrize("room", sorted(file.parent.name for file in (ROOT / "qgis_false").glob("*/__init__.py")))
+def test_a_test_of_one_module_of_the_plugin_is_in_the_folder_of_that_module(room: str) -> None:
+    modules = {file.stem for file in (ROOT / "qgis_false" / room).rglob("*.py")}
+    astray = [file.name for file in TESTS["qgis_false"].glob("test_*.py") if file.stem.removeprefix("test_") in modules]
+    assert not astray, f"Move these to tests/plugin/{room}."

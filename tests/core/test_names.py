@@ -77,7 +77,7 @@ def homonyms() -> dict[str, list[str]]:
 
 def test_no_two_modules_give_a_name_two_meanings() -> None:
     found = {name: files for name, files in homonyms().items() if name not in MEANT}
-    assert not found, "Say in each name what of what it is, such as MAX_STRIDE_PX."
+    assert not found, "Rename one of them, so that its name says what it belongs to, such as MAX_STRIDE_PX."
 
 
 def test_no_piece_of_a_raster_has_a_word_beside_those_of_the_glossary() -> None:

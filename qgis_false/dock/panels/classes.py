@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List
 
 from qgis.core import QgsVectorLayer
 from qgis.PyQt.QtCore import Qt, pyqtSignal
@@ -18,7 +18,6 @@ from qgis.PyQt.QtWidgets import (
     QPushButton,
     QTableView,
     QToolButton,
-    QWidget,
 )
 
 from qgis_false.dock.class_list import COLOUR_COLUMN, NAME_COLUMN, ClassList
@@ -43,8 +42,8 @@ class ClassesPanel(Panel):
     model_chosen = pyqtSignal(str)
     """A model file whose classes are wanted."""
 
-    def __init__(self, parent: Optional[QWidget] = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._code = 0
         self.model = ClassList(self)
         self.model.edited.connect(self._edit)

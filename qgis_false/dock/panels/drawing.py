@@ -24,8 +24,8 @@ class DrawingPanel(Panel):
         tools: The tools of the canvas by name, while a raster is worked on.
     """
 
-    def __init__(self, canvas: QgsMapCanvas, parent: Optional[QWidget] = None) -> None:
-        super().__init__(parent)
+    def __init__(self, canvas: QgsMapCanvas) -> None:
+        super().__init__()
         self._canvas = canvas
         self._class: Optional[LabelClass] = None
         self.tools: Dict[str, LabelTool] = {}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
-from qgis.PyQt.QtWidgets import QComboBox, QLabel, QWidget
+from qgis.PyQt.QtWidgets import QComboBox, QLabel
 
 from false_core.jobs import GENERAL_WEIGHTS, NO_WEIGHTS
 from qgis_false.dock.labelling import Labelling
@@ -18,8 +16,8 @@ ENCODER_GENERAL, ENCODER_FILE, ENCODER_NONE, MODEL_FILE = range(4)
 class EncoderPanel(Panel):
     """The choice of an encoder or of a model to go on from."""
 
-    def __init__(self, parent: Optional[QWidget] = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.choice = QComboBox()
         self.choice.addItems(
             [tr("General encoder"), tr("Encoder file..."), tr("None: colours and texture"), tr("Model file...")]

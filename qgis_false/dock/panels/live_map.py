@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Tuple
+from typing import List, Tuple
 
 from qgis.PyQt.QtCore import Qt
-from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QSlider, QWidget
+from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QSlider
 
 from false_core.session_protocol import SHOW_CHANGE, SHOW_CLASSES, SHOW_CONFIDENCE
 from qgis_false.dock.finished_maps import hide_layers
@@ -23,8 +23,8 @@ class LiveMapPanel(Panel):
     one of them nobody could read the colours of the other one.
     """
 
-    def __init__(self, parent: Optional[QWidget] = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._visible = QCheckBox(tr("Show"))
         self._visible.setChecked(True)
         self._visible.toggled.connect(self._set_visible)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Optional, Sequence
 
 from qgis.gui import QgsMapCanvas
-from qgis.PyQt.QtWidgets import QPushButton, QWidget
+from qgis.PyQt.QtWidgets import QPushButton
 
 from false_core.session_protocol import NO_CLASS, Place
 from qgis_false.dock.labelling import Labelling
@@ -18,8 +18,8 @@ from qgis_false.translation import tr
 class NextPlacePanel(Panel):
     """A button that leads to the next place, and a line that says what is asked there."""
 
-    def __init__(self, canvas: QgsMapCanvas, parent: Optional[QWidget] = None) -> None:
-        super().__init__(parent)
+    def __init__(self, canvas: QgsMapCanvas) -> None:
+        super().__init__()
         self._canvas = canvas
         self._queue: Optional[PlaceQueue] = None
         button = QPushButton(tr("Next place"))

@@ -26,8 +26,8 @@ class Panel(QWidget):
     said = pyqtSignal(str, bool)
     """The state of the work, for a person; whether it needs attention."""
 
-    def __init__(self, parent: Optional[QWidget] = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.work: Optional[Labelling] = None
         self.rows = QVBoxLayout(self)
         self.rows.setContentsMargins(0, 0, 0, 0)

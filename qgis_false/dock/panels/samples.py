@@ -8,7 +8,7 @@ from qgis.core import QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtGui import QResizeEvent
-from qgis.PyQt.QtWidgets import QPushButton, QWidget
+from qgis.PyQt.QtWidgets import QPushButton
 
 from qgis_false.dock.background_run import BackgroundRun
 from qgis_false.dock.finished_maps import assessed_by, class_rasters, hide_layers, maps_of_points, show_layers
@@ -39,8 +39,8 @@ class SamplesPanel(Panel):
     grown = pyqtSignal()
     """More is said here than before."""
 
-    def __init__(self, canvas: QgsMapCanvas, run_algorithm: Callable[[str], None], parent: Optional[QWidget] = None) -> None:
-        super().__init__(parent)
+    def __init__(self, canvas: QgsMapCanvas, run_algorithm: Callable[[str], None]) -> None:
+        super().__init__()
         self._canvas, self._run_algorithm = canvas, run_algorithm
         self.queue: Optional[SampleQueue] = None
         self._map: Optional[QgsRasterLayer] = None

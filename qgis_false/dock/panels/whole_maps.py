@@ -11,7 +11,7 @@ from typing import Any, Dict, NamedTuple, Optional
 from qgis.core import QgsPalettedRasterRenderer, QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import Qt, QUrl, pyqtSignal
 from qgis.PyQt.QtGui import QDesktopServices
-from qgis.PyQt.QtWidgets import QMenu, QProgressBar, QPushButton, QToolButton, QWidget
+from qgis.PyQt.QtWidgets import QMenu, QProgressBar, QPushButton, QToolButton
 
 from qgis_false.dialogs.destinations import free_path, name_of_output, proposed
 from qgis_false.dock.background_run import BackgroundRun
@@ -44,8 +44,8 @@ class WholeMapsPanel(Panel):
     map_shown = pyqtSignal(str, str)
     """A new map lies upon a raster: the ids of both layers."""
 
-    def __init__(self, parent: Optional[QWidget] = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._run: Optional[BackgroundRun] = None
         self._saves = False
         """True until the model of which the map is to be made is there."""

@@ -43,7 +43,7 @@ from small_raster import write_raster
 
 from false_core.session_protocol import Learned, Refused
 
-FAKE = Path(__file__).with_name("fake_session.py")
+FAKE = Path(__file__).parents[1] / "fake_session.py"
 SOON_S = 20.0
 
 

@@ -111,7 +111,8 @@ def test_defaults_are_the_job_s(algorithm, name):
     for field in dataclasses.fields(ALGORITHMS[name]):
         definition = algorithm(name).parameterDefinition(field.name.upper())
         if definition is not None and field.default not in (dataclasses.MISSING, ()):
-            assert definition.defaultValue() == field.default, field.name
+            default = list(field.default) if isinstance(field.default, tuple) else field.default
+            assert definition.defaultValue() == default, field.name
 
 
 @each_algorithm

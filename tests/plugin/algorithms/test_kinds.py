@@ -10,8 +10,8 @@ import pytest
 from qgis.core import QgsProcessingAlgorithm, QgsVectorLayer
 from small_raster import write_raster
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from every_kind import job_of_every_kind, values
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from every_kind import OF, job_of_every_kind, values
 
 from false_core import jobs
 
@@ -74,6 +74,25 @@ def test_a_dialog_shows_and_reads_every_kind(kind, shown, entered, every_kind, c
         assert jobs.parse_extent(read)
     else:
         assert (tuple(read) if isinstance(read, list) else read) == entered[kind]
+
+
+def test_a_dialog_shows_the_default_of_every_kind(provider):
+    from qgis_false.algorithms.fields import shown_fields
+    from qgis_false.algorithms.kinds import definition
+
+    with job_of_every_kind(with_defaults=True) as job:
+        for name, field in shown_fields(job).items():
+            default = definition(field).defaultValue()
+            assert (tuple(default) if isinstance(default, list) else default) == field.default, name
+
+
+def test_bands_of_several_rasters_have_a_default_too(provider, monkeypatch):
+    from qgis_false.algorithms.fields import shown_fields
+    from qgis_false.algorithms.kinds import definition
+
+    monkeypatch.setitem(OF, "bands", "rasters")
+    with job_of_every_kind(with_defaults=True) as job:
+        assert definition(shown_fields(job)["BANDS"]).defaultValue() == "1,2,3"
 
 
 def test_every_path_has_another_name_on_another_computer(entered, every_kind, tmp_path):

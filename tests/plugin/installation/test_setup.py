@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from qgis.core import QgsApplication, QgsProcessingException
 
-FAKE_UV = Path(__file__).with_name("fake_uv.py")
+FAKE_UV = Path(__file__).parents[1] / "fake_uv.py"
 pytestmark = [
     pytest.mark.skipif(sys.version_info < (3, 10), reason="this Python is too old to make a compute environment from"),
     pytest.mark.skipif(os.name == "nt", reason="the played uv is started by its first line"),
@@ -111,7 +111,7 @@ def test_it_is_made_in_the_profile_and_used_from_then_on(bench):
     assert ready.results["device"] == "cpu"
     assert bench.state["stage"] == "works"
     assert kinds(bench.calls) == ["venv", "pip"]
-    if not (Path(__file__).resolve().parents[2] / ".venv" / "bin" / "python").exists():
+    if not (Path(__file__).resolve().parents[3] / ".venv" / "bin" / "python").exists():
         assert find_interpreter().path == bench.python
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-RECORDED = sorted(Path(__file__).with_name("installers").glob("*.txt"))
-UV = Path(__file__).resolve().parents[2] / ".tools" / "uv" / "bin" / "uv"
+RECORDED = sorted((Path(__file__).parents[1] / "installers").glob("*.txt"))
+UV = Path(__file__).resolve().parents[3] / ".tools" / "uv" / "bin" / "uv"
 PASSWORD = "geheimes-wort"
 WORDS = {
     "disk full": "The disk is full. Make room on the disk of /e, and on that of your home folder",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from qgis.core import QgsApplication
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
