@@ -20,7 +20,7 @@ from false_core import jobs
 from false_core.redaction import without_secrets
 from qgis_false.translation import tr
 
-MADE_BY = "FALSE"
+KEYWORDS_OF_MAKER = "FALSE"
 """Vocabulary of the keyword that names the algorithm which made a layer."""
 MOST_FILES = 5
 """Files that are named of one parameter, such as of the rasters that a map is made of."""
@@ -67,13 +67,13 @@ def layer_metadata(algorithm: str, inputs: Dict[str, str]) -> QgsLayerMetadata:
     said.setType("dataset")
     said.setAbstract("\n".join([made, *(f"{tr(label)}: {files}" for label, files in inputs.items())]))
     said.addHistoryItem(made)
-    said.addKeywords(MADE_BY, [algorithm])
+    said.addKeywords(KEYWORDS_OF_MAKER, [algorithm])
     return said
 
 
 def is_made_by(algorithm: str, layer: QgsMapLayer) -> bool:
     """Return whether the metadata of a layer say that an algorithm has made it."""
-    return algorithm in layer.metadata().keywords(MADE_BY)
+    return algorithm in layer.metadata().keywords(KEYWORDS_OF_MAKER)
 
 
 def _file_name(path: str) -> str:
