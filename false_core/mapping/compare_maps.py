@@ -57,18 +57,23 @@ def compare_maps(job: CompareMaps, feedback: Feedback) -> dict[str, Any]:
     alone = sum(seen.left_out.values())
     if alone:
         feedback.info(f"Not compared: {alone:,} pixels that only one of the two maps has.")
-    pictures = None
-    if shows_where:
-        with feedback.stage("Showing where", 0.5):
-            pictures = _show_where(job, after, change, feedback)
-    with feedback.stage("Writing", 0.05):
-        if job.table:
-            _write_table(job.table, change, after.source)
-        if job.report:
-            assert pictures is not None
-            names = RasterSource(job.before).name, after.source.name
-            report = change_report(names, change.classes, change.pixels, alone, after.source, pictures, change.warnings)
-            write_report(job.report, report)
+    with ExitStack() as stack:
+        # It takes its place last of all.
+        file = stack.enter_context(new_map(job.output, after.source, _classes_of_change(change)[0])) if job.output else None
+        pictures = None
+        if shows_where:
+            with feedback.stage("Showing where", 0.5):
+                pictures = _show_where(job, after, change, file, feedback)
+        with feedback.stage("Writing", 0.05):
+            page = ""
+            if pictures is not None and job.report:
+                names = RasterSource(job.before).name, after.source.name
+                page = change_report(names, change.classes, change.pixels, alone, after.source, pictures, change.warnings)
+            # All that takes long is done. What is cancelled until here has written nothing.
+            if job.table:
+                _write_table(job.table, change, after.source)
+            if job.report:
+                write_report(job.report, page)
     compared = int(change.pixels.sum())
     return {"changed": float(1 - np.trace(change.pixels) / compared), "compared": compared}
 
@@ -127,15 +132,11 @@ def _whole(value: Hashable) -> int:
     return value
 
 
-def _show_where(job: CompareMaps, after: ClassMap, change: _Change, feedback: Feedback) -> Pictures:
-    """Write the map of what changed, if it is asked for, and return pictures of it and of the two maps."""
+def _show_where(job: CompareMaps, after: ClassMap, change: _Change, file: RasterFile | None, feedback: Feedback) -> Pictures:
+    """Write what changed into the map, if it is asked for, and return pictures of it and of the two maps."""
     table, code_of, unchanged = _classes_of_change(change)
     pictures = Pictures(after.source.width, after.source.height)
-    with ExitStack() as stack:
-        before = stack.enter_context(AlignedCodes(job.before, after.source, feedback))
-        file: RasterFile | None = None
-        if job.output:
-            file = stack.enter_context(new_map(job.output, after.source, table))
+    with AlignedCodes(job.before, after.source, feedback) as before:
         for window in after.windows(feedback):
             first = _numbers(*before.read(window), change.of_before)
             second = _numbers(*after.read(window), change.of_after)
