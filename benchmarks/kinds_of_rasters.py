@@ -1,12 +1,13 @@
 """Maps of rasters of other kinds with the head auto, beside what it compares and beside forests.
 
-    python benchmarks/kinds_of_rasters.py FOLDER [--seeds 0 1] [--only "three bands"]
+    python benchmarks/kinds_of_rasters.py FOLDER [--seeds 0 1] [--only "three bands"] [--pretrain 250]
 
 Scenes are generated, as aerial images of 0.5 to 3 m, as satellite images of 5 and 10 m, and as 224 narrow bands with labels
 of single pixels. Each is mapped with a tenth, a quarter and all of its label polygons, at least one of each class. The table
 has the mean IoU of 20,000 random pixels outside all labels: of the candidate that is taken where nothing can be told, of
 what auto took, of the best candidate, and of a forest on texture and one on the pixel's own values. The features are the
-same for all of them. Takes scikit-learn. What was done stays in the folder, and a second call goes on with it.
+same for all of them. With ``--pretrain`` it has one column more: what auto took after as many steps of FALSE on the raster,
+beside the general encoder. Takes scikit-learn. What was done stays in the folder, and a second call goes on with it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import shapely
 from affine import Affine
 
 from false_core.accuracy.metrics import score
-from false_core.experiments.config import BASELINES, read_experiment
+from false_core.experiments.config import read_experiment
 from false_core.experiments.results import read_result
 from false_core.experiments.runner import run_experiment
 from false_core.synthetic.classes import CLASSES
@@ -74,12 +75,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--only", default="", help="part of the name of the kinds to run")
+    parser.add_argument("--pretrain", type=int, default=0, metavar="STEPS", help="steps of FALSE on each raster first")
     choice = parser.parse_args()
     kinds = [kind for kind in KINDS if choice.only in kind.name]
     head = {
-        "name": "Kinds of rasters", "output": "results", "protocol": "scene", "methods": ["supervised"], "heads": ["auto"],
-        "weights": ["general"], "baselines": ["forest", "values"], "seeds": choice.seeds, "fractions": list(FRACTIONS),
-        "preset": "quick", "device": "cpu",
+        "name": "Kinds of rasters", "output": "results", "protocol": "scene", "heads": ["auto"], "weights": ["general"],
+        "methods": ["supervised", *(["false"] if choice.pretrain else [])], "confidences": [1], "preset": "quick",
+        "baselines": ["forest", "values"], "seeds": choice.seeds, "fractions": list(FRACTIONS), "device": "cpu",
     }  # fmt: skip
     lines = [f"{key} = {json.dumps(value)}" for key, value in head.items()]
     for kind in kinds:
@@ -91,6 +93,8 @@ def main() -> None:
         lines += ["[[datasets]]", *(f"{key} = {json.dumps(value)}" for key, value in spec.items())]
         lines += [f"classes = [{', '.join(_class_in_toml(one.code, one.name, one.color) for one in CLASSES)}]"]
     config = choice.folder / "kinds.toml"
+    if choice.pretrain:
+        lines += ["[pretrain]", f"steps = {choice.pretrain}"]
     config.write_text("\n".join(lines), encoding="utf-8")
     experiment = read_experiment(config)
     summary = run_experiment(experiment)
@@ -172,12 +176,15 @@ def print_table(names: list[str], cells: Path) -> None:
         cell, row = result.cell, found[result.cell.dataset, result.cell.fraction]
         (name,) = result.tallies
         miou = score(result.tallies[name].confusion).miou
-        row[cell.variant.method if cell.variant.method in BASELINES else "auto"].append(miou)
-        if name in result.choices:
+        method = cell.variant.method
+        row["auto" if method == "supervised" else method].append(miou)
+        if method == "supervised" and name in result.choices:
             scores = result.choices[name].scores
             row["first"].append(next(iter(scores.values())))
             row["best"].append(max(scores.values()))
-    columns = ("first", "auto", "best", "forest", "values")
+    columns = ["first", "auto", "best", "forest", "values"]
+    if any("false" in row for row in found.values()):
+        columns.append("false")
     print(f"| {'scene':20s} | labels | " + " | ".join(f"{name:6s}" for name in columns) + " |")
     for kind in names:
         for fraction in FRACTIONS:
