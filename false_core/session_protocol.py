@@ -171,14 +171,12 @@ class Save:
 
     Attributes:
         path: The file to write.
-        labels: File that the labels are kept in, for the record of how the model was made.
-        field: The field with the class there.
+        labels: File that the labels are kept in, over which the model is not written; nothing where there is none.
     """
 
     number: int
     path: str
     labels: str = ""
-    field: str = ""
 
 
 @dataclass(frozen=True)

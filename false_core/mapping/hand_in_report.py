@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from false_core.accuracy.assessment import AssessedClass, Assessment
 from false_core.accuracy.assessment_report import area_in_words, area_with_interval, interval_in_words
 from false_core.accuracy.comparison import POINT_REFERENCE
-from false_core.models.model_file import ModelCard
+from false_core.models.fused import WITHOUT_ENCODER
+from false_core.models.model_file import LABELLING_SESSION, ModelCard
 from false_core.models.model_report import UNKNOWN_ACCURACY, accuracy_in_short, missing_in_words
 from false_core.raster.areas import AreaUnit
 from false_core.raster.georeference import pixel_in_words
@@ -147,11 +147,14 @@ def _method(handed: Handed) -> list[str]:
     shapes = sum(int(counts[0]) for counts in provenance.get("labels", {}).values() if counts)
     if shapes:
         said.append(f"It learned the classes from {shapes:,} label shapes that were digitised on {source_of_labels}.")
-    said.append(_features(provenance))
+    said.append(_features(card))
     if card.head:
-        said.append(
-            "Linear classifiers on what the network sees tell the classes apart; they were chosen by cross-validation."
-        )
+        said.append("Linear classifiers on what it sees tell the classes apart.")
+        compared = card.method.get("compared")
+        if isinstance(compared, dict) and len(compared) > 1:
+            said.append("Cross-validation chose them among others.")
+        if card.method.get("name") == LABELLING_SESSION:
+            said.append("They were fitted in a labelling session, which no job repeats.")
     else:
         said.append("A decoder was trained with the labels to tell the classes apart.")
     pixel = pixel_in_words(card.pixel_size, card.ground_sample_distance)
@@ -159,7 +162,10 @@ def _method(handed: Handed) -> list[str]:
     return said
 
 
-def _features(provenance: dict[str, Any]) -> str:
+def _features(card: ModelCard) -> str:
+    if card.head and not set(card.head.parts) - set(WITHOUT_ENCODER):
+        return "It sees the colours and the texture of the image, without a neural network."
+    provenance = card.provenance
     pretraining, source = provenance.get("pretraining"), provenance.get("encoder")
     if isinstance(pretraining, dict) and pretraining and isinstance(source, dict):
         rasters = ", ".join(map(str, source.get("rasters", ())))

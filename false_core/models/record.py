@@ -19,7 +19,7 @@ import torch
 from false_core import __version__, jobs
 from false_core.computing.device import describe
 from false_core.errors import InputError, ModelFileError
-from false_core.models.model_file import MADE_BY, ModelCard
+from false_core.models.model_file import LABELLING_SESSION, MADE_BY, ModelCard
 from false_core.raster.opening import GDAL_ERRORS
 from false_core.raster.references import check_references
 from false_core.redaction import without_secrets
@@ -74,6 +74,11 @@ def read_record(card: ModelCard, path: str) -> Record:
     Raises:
         ModelFileError: There is none, or it is not one of ours.
     """
+    if card.method.get("name") == LABELLING_SESSION:
+        raise ModelFileError(
+            f"{path} was made in a labelling session, which no job repeats.",
+            "Fine-tune a model with the same labels: that one can be made again.",
+        )
     body = card.provenance.get(MADE_BY)
     if body is None:
         raise ModelFileError(

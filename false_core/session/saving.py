@@ -7,8 +7,7 @@ from dataclasses import replace
 from false_core.checks.protection import protect_inputs
 from false_core.labels.annotation import Annotation
 from false_core.models.fused import FusedSegmenter
-from false_core.models.model_file import MADE_BY, ModelCard, save_model
-from false_core.models.record import record_of
+from false_core.models.model_file import LABELLING_SESSION, ModelCard, save_model
 from false_core.outputs.publish import check_destinations, locked_outputs
 from false_core.sampling.label_crops import label_crops
 from false_core.sampling.labelled import LabelledRaster
@@ -33,25 +32,22 @@ def save_live(request: Save, raster: SessionRaster, head: LiveHead, annotation: 
     Raises:
         OutputError: The file cannot be written, or is one that the session reads.
     """
-    job = replace(
-        raster.start.job, labels=request.labels or raster.start.job.raster, field=request.field, model=request.path
-    )
+    job = replace(raster.start.job, labels=request.labels or raster.start.job.raster, model=request.path)
     check_destinations(job)
     protect_inputs(job, job)
     network = FusedSegmenter(raster.spec, len(raster.source.bands), len(head.classes))
     network.features.load_state_dict(raster.parts.state_dict())
     put_in(network, head.fitted, raster.spaces)
     method = {
-        "name": "labelling session",
+        "name": LABELLING_SESSION,
         "head": raster.candidate.name,
         "asked for": HEAD,
         "preset": raster.start.preset,
         "smoothing": raster.start.job.smoothing,
         "seed": raster.start.job.seed,
     }
-    start = replace(raster.start, made_by=record_of(job, raster.device) if request.labels else {})
     card = card_of(
-        start,
+        raster.start,
         raster.source,
         raster.normalisation,
         annotation,
@@ -62,15 +58,14 @@ def save_live(request: Save, raster: SessionRaster, head: LiveHead, annotation: 
     )
     crops = label_crops(LabelledRaster(raster.source, raster.normalisation, annotation), job.seed)
     with locked_outputs(job):
-        save_model(request.path, _whole(card, raster, bool(request.labels)), network.eval(), crops=crops)
+        save_model(request.path, _whole(card, raster), network.eval(), crops=crops)
 
 
-def _whole(card: ModelCard, raster: SessionRaster, is_recorded: bool) -> ModelCard:
+def _whole(card: ModelCard, raster: SessionRaster) -> ModelCard:
     provenance = dict(card.provenance)
-    if not is_recorded:
-        del provenance[MADE_BY]
     if raster.origin:
         provenance["weights"] = raster.origin
     if raster.model:
-        provenance["pretraining"] = raster.model[0].provenance.get("pretraining", {})
+        told = raster.model[0].provenance
+        provenance |= {name: told[name] for name in ("encoder", "pretraining") if name in told}
     return replace(card, head=raster.spec, patch_size=PATCH, provenance=provenance)

@@ -63,7 +63,7 @@ def card_of(
             "labels": _counts(annotation),
             "scores": _scores(accuracy, confusion),
             MISSING_SHAPES: {str(c.code): number for c, number in zip(annotation.classes, missing) if number},
-            MADE_BY: start.made_by,
+            **({MADE_BY: start.made_by} if start.made_by else {}),
         },
         descriptions=source.descriptions,
     )

@@ -38,7 +38,7 @@ class ModelSaving(QObject):
     def ask(self, path: Path) -> None:
         """Ask for the model file of the map as it is."""
         labels = self._labels.source().split("|")[0]
-        self._number = self._session.ask(Save, path=str(path), labels=labels, field="class")
+        self._number = self._session.ask(Save, path=str(path), labels=labels)
         if not self._number:
             self.not_saved.emit(self._session.last_words[0])
 

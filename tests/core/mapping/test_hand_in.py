@@ -13,8 +13,9 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+from session_here import SessionHere
 from shapely.geometry import Point, box
-from small_world import CRS, LEFT, TOP, Listener, write_raster
+from small_world import CRS, LEFT, TOP, Listener, on_map, pixel_box, write_raster
 
 from false_core import jobs
 from false_core.dispatch import run
@@ -24,6 +25,7 @@ from false_core.jobs import HandIn
 from false_core.raster.class_map import ClassMap
 from false_core.raster.map_file import CLASSES_TAG
 from false_core.raster.source import Window
+from false_core.session_protocol import Learned, Save, Saved
 
 CODES = np.repeat(np.repeat(np.array([[1, 2], [2, 7]], np.uint8), 20, axis=0), 30, axis=1)
 
@@ -113,11 +115,33 @@ def test_the_model_tells_the_method_and_gives_the_jobs(land: str, labels: str, t
     folder = tmp_path / "out"
     run(HandIn(made, str(folder), model=model, raster=land), listener)
     html = (folder / "report.html").read_text("utf-8")
-    assert "Linear classifiers on what the network sees" in html and "label shapes that were digitised on land.tif" in html
+    assert "Linear classifiers on what it sees tell the classes apart. Cross-validation chose them" in html
+    assert "a neural network that others had trained on photographs" in html and "labelling session" not in html
+    assert "label shapes that were digitised on land.tif" in html
     again = jobs.from_file(str(folder / "job_classify.json"))
     assert isinstance(again, jobs.Classify) and again.model == model and Path(again.output) == folder / "map.tif"
     assert isinstance(jobs.from_file(str(folder / "job_finetune.json")), jobs.Finetune)
     assert not [message for message in listener.all(Message) if "how it was made" in message.text]
+
+
+@pytest.mark.thorough
+def test_of_a_model_of_a_session_nothing_is_said_that_was_not_done(land: str, tmp_path: Path, listener: Listener) -> None:
+    model, made, folder = str(tmp_path / "live.safetensors"), str(tmp_path / "map.tif"), tmp_path / "out"
+    with SessionHere() as session:
+        session.open(land, ((1, "field"), (2, "forest")), weights="none")
+        session.label(*((n, 1 + n % 2, on_map(pixel_box(20 + 55 * (n % 2), 10 + 25 * n, 12, 12))) for n in range(4)))
+        session.answer(Learned, labels=4)
+        session.ask(Save, path=model, labels=land)
+        session.answer(Saved)
+    run(jobs.Classify(land, model, made, device="cpu"))
+    run(HandIn(made, str(folder), model=model, raster=land), listener)
+    html = (folder / "report.html").read_text("utf-8")
+    assert "It sees the colours and the texture of the image, without a neural network." in html
+    assert "Linear classifiers on what it sees" in html and "ross-validation" not in html
+    assert "They were fitted in a labelling session, which no job repeats." in html
+    assert "live.safetensors was made in a labelling session, which no job repeats." in listener.infos
+    assert (folder / "job_classify.json").is_file() and not (folder / "job_finetune.json").exists()
+    assert "job_finetune.json" not in html
 
 
 def test_a_map_is_not_copied_over_itself(the_map: str, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from session_here import SessionHere
 from small_world import GRID, on_map, pixel_box, textured_land, write_raster
 
 from false_core.dispatch import run
-from false_core.errors import InputError
+from false_core.errors import InputError, ModelFileError
 from false_core.inference import tiles as tile_plans
-from false_core.jobs import Classify
+from false_core.jobs import Classify, Finetune
 from false_core.models.model_file import MADE_BY, SEGMENTER, read_card
+from false_core.models.record import read_record
 from false_core.raster.source import RasterSource, Window
 from false_core.session import current_view, kept_tiles, learning, pictures, session_work
 from false_core.session_protocol import (
@@ -558,14 +560,35 @@ class TestAModel:
             np.testing.assert_array_equal(codes_of(other.picture(number=number)), picture)
 
     @pytest.mark.thorough
-    def test_it_is_recorded_as_one_that_learned_from_labels_alone(
-        self, labelled: SessionHere, labels: str, tmp_path: Path
-    ) -> None:
+    def test_it_is_said_that_no_job_makes_it_again(self, labelled: SessionHere, labels: str, tmp_path: Path) -> None:
         path = str(tmp_path / "live.safetensors")
-        labelled.ask(Save, path=path, labels=labels, field="cover")
+        labelled.ask(Save, path=path, labels=labels)
         labelled.answer(Saved)
-        record = read_card(path, SEGMENTER).provenance[MADE_BY]["job"]
-        assert record["job"] == "finetune" and record["unlabelled"] is False
+        card = read_card(path, SEGMENTER)
+        assert MADE_BY not in card.provenance
+        # Earlier versions recorded a job that makes another one.
+        for told in (card, replace(card, provenance={**card.provenance, MADE_BY: {"job": {"job": "finetune"}}})):
+            with pytest.raises(ModelFileError, match="was made in a labelling session, which no job repeats"):
+                read_record(told, path)
+
+    @pytest.mark.parametrize("is_pretrained", [True, False])
+    def test_one_that_goes_on_from_a_model_tells_of_the_encoders_of_that(
+        self, is_pretrained: bool, land: str, labels: str, tmp_path: Path, request: pytest.FixtureRequest
+    ) -> None:
+        first, second = str(tmp_path / "first.safetensors"), str(tmp_path / "second.safetensors")
+        own = request.getfixturevalue("encoder") if is_pretrained else None
+        run(Finetune(land, labels, "cover", first, own, device="cpu"))
+        with SessionHere() as session:
+            session.open(land, CLASSES, model=first)
+            session.label(*((n, 1 + n % 2, on_map(pixel_box(20 + 55 * (n % 2), 10 + 25 * n, 12, 12))) for n in range(4)))
+            session.answer(Learned, labels=4)
+            session.ask(Save, path=second)
+            session.answer(Saved)
+        then, now = (read_card(path, SEGMENTER).provenance for path in (first, second))
+        assert now["raster"] == "land.tif" and now["labels"] != then["labels"]
+        for name in ("encoder", "pretraining", "weights"):
+            assert now.get(name) == then.get(name)
+        assert (now["encoder"] == "untrained") != is_pretrained
 
     @pytest.mark.thorough
     def test_without_an_encoder_it_is_made_of_colours_and_texture(self, raster: str, tmp_path: Path) -> None:
