@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from false_core.jobs import ELSEWHERE, NOTHING_KEPT, PUBLISHED, Finetune, Pretrain
 
 IMAGE, POINTS, BOTH = "image", "points", "both"
+PRESETS_IN_WORDS = {"quick": "preset quick", "standard": "preset standard", "paper": "preset paper"}
+"""The words for a preset in a sentence: in another language it has the name that dialogs show."""
 ANY_BANDS, SIMCLR, PHOTOMETRIC = "bands", "simclr", "photometric"
 WEIGHTS, BIASES, EVERYTHING = "weights", "biases", "all"
 

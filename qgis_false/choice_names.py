@@ -10,6 +10,12 @@ from qgis_false.translation import tr
 
 def choice_name(choice: str) -> str:
     """Return what a list shows for a choice: its name, and the choice itself where the name does not say it already."""
+    name = name_alone(choice)
+    return name if _plain(name) == _plain(choice) else f"{name} ({choice})"
+
+
+def name_alone(choice: str) -> str:
+    """Return the name of a choice."""
     names = {
         **jobs.METHODS,
         "auto": tr("Automatic"),
@@ -50,8 +56,7 @@ def choice_name(choice: str) -> str:
         "info": tr("Messages"),
         "debug": tr("Everything"),
     }
-    name = names.get(choice, choice)
-    return name if _plain(name) == _plain(choice) else f"{name} ({choice})"
+    return names.get(choice, choice)
 
 
 def name_choices(box: QComboBox) -> None:

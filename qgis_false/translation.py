@@ -41,6 +41,11 @@ def _shown(value: Any) -> Any:
     return value if isinstance(value, (int, float)) else presentable(str(value), LONGEST_MESSAGE)
 
 
+def with_decimal_sign(number: str) -> str:
+    """Return a number that was written with a point, with the decimal sign of the language of QGIS."""
+    return number if _english.on else number.replace(".", QLocale(QgsApplication.locale()).decimalPoint())
+
+
 def failure(text: str, /, **values: Any) -> QgsProcessingException:
     """Return the error that tells the user ``text`` in the language of QGIS, as ``tr`` does."""
     return QgsProcessingException(tr(text, **values))

@@ -24,6 +24,7 @@ from false_core.models.encoder import channels_of
 from false_core.models.general import BACKBONE, GENERAL, ORIGIN, general_weights
 from false_core.models.header import ENCODER
 from false_core.models.model_file import check_bands, is_model_file, load_weights, read_card
+from false_core.presets import PRESETS_IN_WORDS
 from false_core.raster.band_colours import BAND_COLOURS, BandColours
 from false_core.raster.statistics import number_ranges
 from false_core.untrusted import check_unpacked
@@ -166,9 +167,10 @@ def _continue(path: str, encoder: Any, backbone: str, raster: str) -> dict[str, 
     """Fill ``encoder`` from an encoder file of ours."""
     card = read_card(path, ENCODER)
     if card.encoder != backbone:
+        made_with = PRESETS_IN_WORDS.get(str(card.method.get("preset")))
         raise ModelFileError(
             f"{Path(path).name} holds a {card.encoder}, but this preset trains a {backbone}.",
-            f"Choose the preset it was made with{', ' + str(card.method['preset']) if 'preset' in card.method else ''}.",
+            f"Choose the preset it was made with: the {made_with}." if made_with else "Choose the preset it was made with.",
         )
     check_bands(card, path, channels_of(encoder)[0], raster)
     load_weights(path, encoder)

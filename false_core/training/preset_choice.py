@@ -17,7 +17,7 @@ from false_core.computing.device import describe, is_out_of_memory, memory_of
 from false_core.computing.distributed import ALONE, World
 from false_core.computing.precision import autocast, in_words, precisions_in_training
 from false_core.feedback import Feedback
-from false_core.presets import PRETRAIN
+from false_core.presets import PRESETS_IN_WORDS, PRETRAIN
 
 AUTO, QUICK, STANDARD = "auto", "quick", "standard"
 STANDARD_FLOP_PER_STEP = 3.19e12
@@ -36,7 +36,7 @@ _BLOCK_GFLOP = 3 * 2 * _VIEWS * _SIDE**2 * (2 * _WIDE * _NARROW + 9 * _NARROW**2
 def choose_preset(asked: str, device: torch.device, feedback: Feedback, world: World = ALONE) -> str:
     """Return the preset that a job takes that asks for ``asked``, alike in all processes, and say why."""
     if asked != AUTO:
-        feedback.info(f"Preset {asked}.")
+        feedback.info(_in_words(asked))
         return asked
     seconds = math.inf
     if device.type != "cpu":
@@ -44,17 +44,18 @@ def choose_preset(asked: str, device: torch.device, feedback: Feedback, world: W
     # As long as on the slowest device: all have the same number of patches.
     seconds = -world.smallest(-math.ceil(min(seconds, _FOREVER_S)))
     preset = preset_of(seconds)
+    told = _in_words(preset)
     if device.type == "cpu":
-        feedback.info(f"Preset {preset}, as this runs on the CPU. The parameter Preset chooses another.")
+        feedback.info(f"{told}, as this runs on the CPU. The parameter Preset chooses another.")
         return preset
     where = f"{describe(device)} with {memory_of(device) / 1e9:.0f} GB"
     if seconds >= _FOREVER_S:
         feedback.info(
-            f"Preset {preset}, as {where} has too little memory for {STANDARD}. The parameter Preset chooses another."
+            f"{told}, as {where} has too little memory for the preset standard. The parameter Preset chooses another."
         )
     else:
         feedback.info(
-            f"Preset {preset}, as pretraining with {STANDARD} would take about {time_in_words(seconds)} on {where}. "
+            f"{told}, as pretraining with the preset standard would take about {time_in_words(seconds)} on {where}. "
             "The parameter Preset chooses another."
         )
     return preset
@@ -110,3 +111,8 @@ def _trained_block(device: torch.device, numbers: torch.dtype) -> Callable[[], i
         return round(_BLOCK_GFLOP)
 
     return step
+
+
+def _in_words(preset: str) -> str:
+    words = PRESETS_IN_WORDS[preset]
+    return words[0].upper() + words[1:]

@@ -12,7 +12,7 @@ from false_core.methods.false_negatives import ANCHOR, FOUND
 from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.model_file import PRECISION, ModelCard
 from false_core.models.model_report import bands_shown, history_section
-from false_core.presets import IMAGE, PRETRAIN
+from false_core.presets import IMAGE, PRESETS_IN_WORDS, PRETRAIN
 from false_core.raster.georeference import pixel_in_words
 from false_core.reports.page import page, percent
 from false_core.reports.sections import Section, next_steps
@@ -75,9 +75,10 @@ def _steps(card: ModelCard) -> tuple[int, int]:
 
 def _next(card: ModelCard) -> list[Section]:
     steps, usual = _steps(card)
-    preset, short = card.method.get("preset"), steps < usual and not card.method.get("until_flat")
+    short = steps < usual and not card.method.get("until_flat")
+    preset = PRESETS_IN_WORDS[str(card.method["preset"])] if short else ""
     return next_steps(
-        f"This run had {steps:,} steps; the preset {preset} has {usual:,}. Take the encoder for a try." if short else "",
+        f"This run had {steps:,} steps; the {preset} has {usual:,}. Take the encoder for a try." if short else "",
         "Make a model from this encoder and your labels, with 'Fine-tune a model'. Its accuracy says whether pretraining "
         "was worth it: compare it with that of a model without this encoder.",
     )

@@ -34,7 +34,7 @@ from qgis_false.layers import class_field, legend, sources
 from qgis_false.layers.result_names import name_layers
 from qgis_false.length_units import in_unit_of
 from qgis_false.parameter_names import with_labels_and_names
-from qgis_false.translation import tr
+from qgis_false.translation import tr, with_decimal_sign
 
 Values = Dict[str, Any]
 """Values of parameters, or outputs, by their names, as Processing hands them over."""
@@ -61,7 +61,7 @@ def _in_short(value: Any) -> str:
     """Return a result as a person reads it. QGIS shows all outputs with sixteen digits."""
     if not isinstance(value, float):
         return str(value)
-    return str(int(value)) if value.is_integer() else f"{value:.4g}"
+    return str(int(value)) if value.is_integer() else with_decimal_sign(f"{value:.4g}")
 
 
 class FalseAlgorithm(QgsProcessingAlgorithm):

@@ -6,20 +6,18 @@ from pathlib import Path
 from typing import Any, Dict
 
 from qgis.core import (
-    QgsApplication,
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
     QgsRasterLayer,
 )
-from qgis.PyQt.QtCore import QLocale
 
 from false_core import jobs
 from qgis_false import settings
 from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import JobAlgorithm, Values
 from qgis_false.layers import class_styles, sources
-from qgis_false.translation import tr
+from qgis_false.translation import tr, with_decimal_sign
 
 MAP_FILE, LAYOUT_FILE = "map.tif", "layout.pdf"
 """Names in the folder."""
@@ -56,8 +54,7 @@ class HandIn(JobAlgorithm):
             layer = QgsRasterLayer(str(folder / MAP_FILE), self._title or tr("Map"))
         class_styles.ClassStyle().postProcessLayer(layer, context, feedback)
         accuracy = str(self._made["ACCURACY"])
-        decimal = QLocale(QgsApplication.locale()).decimalPoint()
-        words = tr("unknown") if accuracy == "unknown" else accuracy.replace(".", decimal)
+        words = tr("unknown") if accuracy == "unknown" else with_decimal_sign(accuracy)
         author = settings.for_the_library().get(settings.AUTHOR.variable, "")
         try:
             write_layout(layer, self._title or tr("Map"), author, words, folder / LAYOUT_FILE)

@@ -9,7 +9,8 @@ from typing import Any, Dict, List
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtWidgets import QAbstractSpinBox, QComboBox, QLineEdit, QWidget
 
-from qgis_false.translation import tr
+from qgis_false.choice_names import name_alone
+from qgis_false.translation import tr, with_decimal_sign
 
 SAID = Path(__file__).with_name("presets.json")
 AUTO_PRESETS = ("quick", "standard")
@@ -30,14 +31,14 @@ def _text(name: str, chosen: List[str], of_job: Dict[str, Dict[str, Any]]) -> st
         return tr("from the preset")
     if len(set(values.values())) == 1:
         return tr("from the preset: {value}", value=next(iter(values.values())))
-    listed = ", ".join(f"{value} ({preset})" for preset, value in values.items())
+    listed = ", ".join(f"{value} ({name_alone(preset)})" for preset, value in values.items())
     return tr("from the preset: {value}", value=listed)
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return tr("yes") if value else tr("no")
-    return f"{value:g}" if isinstance(value, float) else "" if value is None else str(value)
+    return with_decimal_sign(f"{value:g}") if isinstance(value, float) else "" if value is None else str(value)
 
 
 def show_where_empty(widget: QWidget, text: str) -> None:

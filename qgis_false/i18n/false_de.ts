@@ -77,7 +77,7 @@
     </message>
     <message>
         <source>general: an encoder that others trained on photographs. For the preset quick it comes with the library; for the others it is downloaded. none: random weights. An encoder file of the same backbone and number of bands; a file with timm weights of the backbone (.safetensors, .pth, .pt, .bin), of any number of bands; or a name of timm weights, such as imagenet or resnet50.a1_in1k, which are downloaded. With the method random they become an encoder as they are. Empty: general, but none with the preset paper.</source>
-        <translation>general: ein Encoder, den andere mit Fotos trainiert haben. Für die Voreinstellung quick liegt er der Bibliothek bei, für die anderen wird er heruntergeladen. none: zufällige Gewichte. Eine Encoder-Datei mit demselben Backbone und ebenso vielen Kanälen; eine Datei mit timm-Gewichten des Backbones (.safetensors, .pth, .pt, .bin) mit beliebig vielen Kanälen; oder ein Name von timm-Gewichten wie imagenet oder resnet50.a1_in1k, die heruntergeladen werden. Mit der Methode random werden sie unverändert zum Encoder. Leer: general, bei der Voreinstellung paper none.</translation>
+        <translation>general: ein Encoder, den andere mit Fotos trainiert haben. Für die Voreinstellung Schnell (quick) liegt er der Bibliothek bei, für die anderen wird er heruntergeladen. none: zufällige Gewichte. Eine Encoder-Datei mit demselben Backbone und ebenso vielen Kanälen; eine Datei mit timm-Gewichten des Backbones (.safetensors, .pth, .pt, .bin) mit beliebig vielen Kanälen; oder ein Name von timm-Gewichten wie imagenet oder resnet50.a1_in1k, die heruntergeladen werden. Mit der Methode random werden sie unverändert zum Encoder. Leer: general, bei der Voreinstellung paper none.</translation>
     </message>
     <message>
         <source>Keep</source>
@@ -125,7 +125,7 @@
     </message>
     <message>
         <source>The raster is averaged to about this pixel size before anything else. Larger is faster and sees more surroundings; details smaller than a pixel are lost. Empty: the quick preset coarsens large rasters up to 4 times, but not beyond 2 m; the others keep the raster's own.</source>
-        <translation>Das Raster wird vor allem anderen etwa auf diese Pixelgröße gemittelt. Größer ist schneller und sieht mehr Umgebung; was kleiner als ein Pixel ist, geht verloren. Leer: die Voreinstellung quick vergröbert große Raster bis zu 4-fach, aber nicht über 2 m; die anderen behalten die Pixelgröße des Rasters.</translation>
+        <translation>Das Raster wird vor allem anderen etwa auf diese Pixelgröße gemittelt. Größer ist schneller und sieht mehr Umgebung; was kleiner als ein Pixel ist, geht verloren. Leer: die Voreinstellung Schnell (quick) vergröbert große Raster bis zu 4-fach, aber nicht über 2 m; die anderen behalten die Pixelgröße des Rasters.</translation>
     </message>
     <message>
         <source>CRS units</source>

@@ -15,7 +15,7 @@ from qgis_false.environment.torch_build import Build, BuildChoice
 from qgis_false.installation import faults, intact, plan
 from qgis_false.installation.installers import Installers
 from qgis_false.installation.workspace import BrokenEnvironment, Workspace
-from qgis_false.translation import failure, tr
+from qgis_false.translation import failure, tr, with_decimal_sign
 
 
 class Packages:
@@ -61,9 +61,9 @@ class Packages:
                 "one with CUDA. It computes on the CPU as well, but is {download} GB to download in place of {small}, and "
                 "takes {disk} GB on the disk. To have it, choose index as Build of PyTorch and run this again.",
                 reason=reason,
-                download=f"{torch_build.GB_TO_DOWNLOAD[choice.larger.gives]:g}",
-                small=f"{torch_build.GB_TO_DOWNLOAD[choice.gives]:g}",
-                disk=f"{torch_build.GB_TAKEN[choice.larger.gives]:g}",
+                download=with_decimal_sign(f"{torch_build.GB_TO_DOWNLOAD[choice.larger.gives]:g}"),
+                small=with_decimal_sign(f"{torch_build.GB_TO_DOWNLOAD[choice.gives]:g}"),
+                disk=with_decimal_sign(f"{torch_build.GB_TAKEN[choice.larger.gives]:g}"),
             )
         self._workspace.stop_at(faults.KNOWN)
         raise failure(
@@ -125,8 +125,8 @@ class Packages:
     def _size(self, build: Build) -> str:
         return tr(
             "Up to {download} GB are downloaded, and {disk} GB taken on the disk of {folder}, which has {free} GB free.",
-            download=f"{torch_build.GB_TO_DOWNLOAD[build.gives]:g}",
-            disk=f"{torch_build.GB_TAKEN[build.gives]:g}",
+            download=with_decimal_sign(f"{torch_build.GB_TO_DOWNLOAD[build.gives]:g}"),
+            disk=with_decimal_sign(f"{torch_build.GB_TAKEN[build.gives]:g}"),
             folder=self._workspace.home,
             free=f"{shutil.disk_usage(self._workspace.home).free / 1e9:.0f}",
         )

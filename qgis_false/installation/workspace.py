@@ -15,7 +15,7 @@ from qgis_false.environment.variables import install_variables
 from qgis_false.installation import faults
 from qgis_false.installation.network import Network, network_variables, variable_of_proxy
 from qgis_false.installation.progress import SetUpProgress
-from qgis_false.translation import failure
+from qgis_false.translation import failure, with_decimal_sign
 
 CERTIFICATES = "certificates.pem"
 """The file of those that QGIS trusts, beside the environment."""
@@ -75,7 +75,7 @@ class Workspace:
             raise failure(
                 "There are {free} GB free on the disk of {folder}, and the environment needs about {needed}. Make "
                 "room, or ask for the build cpu, which is smaller.",
-                free=f"{free:.1f}",
+                free=with_decimal_sign(f"{free:.1f}"),
                 folder=self.home,
                 needed=f"{needed:.0f}",
             )

@@ -45,6 +45,14 @@ def test_in_german_the_presets_are_german(german):
     ]  # fmt: skip
 
 
+def test_in_german_what_a_preset_gives_stands_beside_its_german_name(german):
+    from qgis_false.dialogs.presets import texts_of_preset
+
+    texts = texts_of_preset("pretrain", "auto")
+    assert texts["steps"] == "aus der Voreinstellung: 250 (Schnell), 10000 (Standard)"
+    assert texts["temperature"] == "aus der Voreinstellung: 0,2"
+
+
 def test_a_dialog_shows_names_and_runs_with_the_choices(german, provider, monkeypatch, qgis_parent):
     import processing.gui.ParametersPanel
 

@@ -152,6 +152,21 @@ def test_the_report_of_the_diagnostics_stays_english(speak, no_environment, cont
     assert "Rechenumgebung" not in text.partition("Last errors")[0]
 
 
+@pytest.mark.parametrize(("locale", "shown"), [("de", "0,8125"), ("de_AT", "0,8125"), ("en", "0.8125"), ("en_GB", "0.8125")])
+def test_results_in_the_log_have_the_decimal_sign_of_the_language_and_scripts_get_numbers(
+    speak, monkeypatch, locale, shown, tmp_path
+):
+    from qgis.core import QgsProcessingContext, QgsProcessingFeedback
+
+    monkeypatch.setattr("qgis_false.compute.worker.run_job", lambda job, feedback: {"oa": 0.8125, "model": job.model})
+    job = jobs.Finetune("land.tif", "labels.gpkg", "cover", str(tmp_path / "m.safetensors"))
+    monkeypatch.setattr("qgis_false.algorithms.base.JobAlgorithm._job", lambda *given: job)
+    algorithm, feedback = speak(locale).algorithm("finetune").create(), QgsProcessingFeedback(False)
+    results = algorithm.processAlgorithm({}, QgsProcessingContext(), feedback)
+    assert results["OA"] == 0.8125
+    assert shown in feedback.textLog()
+
+
 @pytest.fixture
 def no_environment(monkeypatch, tmp_path):
     from qgis.core import QgsApplication

@@ -26,7 +26,7 @@ from qgis_false.layers.result_metadata import layer_metadata
 from qgis_false.layers.result_names import name_of_layer, stem_of
 from qgis_false.layers.sources import as_it_is, raster_path
 from qgis_false.made_files import MADE_ENCODER, MADE_SEGMENTER, remember_file
-from qgis_false.translation import tr
+from qgis_false.translation import tr, with_decimal_sign
 
 
 class _Subject(NamedTuple):
@@ -195,7 +195,7 @@ class WholeMapsPanel(Panel):
         elif run.name == "comparemaps":
             self._load_map(results["OUTPUT"], tr("Where they differ"), run)
             told = tr("{percent} of the pixels changed. The report is in {path}.",
-                      percent=f"{results['CHANGED']:.1%}", path=results["REPORT"])  # fmt: skip
+                      percent=with_decimal_sign(f"{results['CHANGED']:.1%}"), path=results["REPORT"])  # fmt: skip
             self.said.emit(told, False)
             self._report = results["REPORT"]
             self.report.show()

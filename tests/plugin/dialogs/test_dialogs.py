@@ -480,9 +480,9 @@ class TestAdvancedParameters:
         def shown(name: str) -> str:
             return shown_in(panel.wrappers[name].wrappedWidget())
 
-        assert shown("STEPS") == "from the preset: 250 (quick), 10000 (standard)"
+        assert shown("STEPS") == "from the preset: 250 (Quick), 10000 (Standard)"
         assert shown("TEMPERATURE") == "from the preset: 0.2"
-        assert shown("BACKBONE") == "from the preset: tf_efficientnet_lite0 (quick), resnet50 (standard)"
+        assert shown("BACKBONE") == "from the preset: tf_efficientnet_lite0 (Quick), resnet50 (Standard)"
         assert shown("FALSE_NEGATIVES") == "[from the preset: no]"
         panel.wrappers["PRESET"].setParameterValue("paper", panel.processing_context)
         assert shown("TEMPERATURE") == "from the preset: 0.5"

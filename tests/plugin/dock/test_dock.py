@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 from osgeo import gdal
 from qgis.core import (
+    QgsApplication,
     QgsCategorizedSymbolRenderer,
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
@@ -1986,6 +1987,10 @@ class TestFinishedMaps:
         assert order == ["image_labels", "Where they differ", "new", "old", "image"], "what is new lies above"
         (made,) = [one for one in QgsProject.instance().mapLayers().values() if one.source() == run.values["OUTPUT"]]
         assert made.metadata().abstract().split("\n")[1:] == ["Map before: old", "Map after: new"]
+        monkeypatch.setattr(QgsApplication, "locale", lambda: "de")
+        dock.whole_maps.finished.menu().actions()[1].trigger()
+        runs.started[1].ended.emit(True, {**run.values, "CHANGED": 0.123, "COMPARED": 100.0}, "")
+        assert "12,3% of the pixels changed" in dock.status.text()
 
     @pytest.mark.thorough
     def test_what_shows_where_two_differ_is_hidden_as_one_and_no_map_to_choose(self, dock, maps, tmp_path, monkeypatch):
@@ -2041,6 +2046,9 @@ class TestFinishedMaps:
         run.ended.emit(True, {"ADJUSTED_OA": 0.84, "ADJUSTED_OA_ERROR": 0.05}, "")
         assert "2 points 84.0% ± 5.0%" in dock.samples.estimate_line.text()
         assert len(runs.started) == 2, "of the point that came in meanwhile"
+        monkeypatch.setattr(QgsApplication, "locale", lambda: "de")
+        dock.samples._show_estimate(2, {"ADJUSTED_OA": 0.84, "ADJUSTED_OA_ERROR": 0.05})
+        assert "84,0% ± 5,0%" in dock.samples.estimate_line.text()
         runs.started[1].ended.emit(True, {"ADJUSTED_OA": None, "ADJUSTED_OA_ERROR": None}, "")
         assert "two points in each class" in dock.samples.estimate_line.text()
         press(desk, Qt.Key.Key_Escape)
