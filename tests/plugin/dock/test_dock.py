@@ -23,6 +23,8 @@ from qgis.core import (
     QgsField,
     QgsFillSymbol,
     QgsGeometry,
+    QgsGraduatedSymbolRenderer,
+    QgsPalettedRasterRenderer,
     QgsPointXY,
     QgsProcessingException,
     QgsProcessingUtils,
@@ -30,10 +32,12 @@ from qgis.core import (
     QgsRasterLayer,
     QgsRectangle,
     QgsRendererCategory,
+    QgsRendererRange,
+    QgsRuleBasedRenderer,
     QgsSingleSymbolRenderer,
     QgsVectorLayer,
 )
-from qgis.gui import QgsMapCanvas, QgsMessageBar
+from qgis.gui import QgsMapCanvas, QgsMapToolPan, QgsMessageBar
 from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QRect, QSize, Qt, QVariant
 from qgis.PyQt.QtGui import QColor, QKeyEvent, QWheelEvent
 from qgis.PyQt.QtTest import QTest
@@ -1213,6 +1217,68 @@ class TestClasses:
         until(lambda: sorted(told(record).values()) == [1, 2], "the session hears of them")
         dock.work.edits.undo()
         assert in_file(dock) == {}
+
+    @pytest.mark.parametrize("how", ["rules", "ranges", "raster"])
+    def test_they_come_from_other_styles_too(self, dock, labels, image, how):
+        from qgis_false.dock.class_sources import classes_of_style, layers_with_classes
+
+        layer = labels
+        if how == "rules":
+            root = QgsRuleBasedRenderer.Rule(None)
+            for name, colour in (("road", "#010203"), ("roof", "#040506")):
+                symbol = QgsFillSymbol.createSimple({"color": colour})
+                root.appendChild(QgsRuleBasedRenderer.Rule(symbol, 0, 0, f"\"class\" = '{name}'", name.upper()))
+            labels.setRenderer(QgsRuleBasedRenderer(root))
+        elif how == "ranges":
+            layer = QgsVectorLayer("Polygon?crs=EPSG:32633&field=kind:integer", "ranges", "memory")
+            features = []
+            for value in (4, 7):
+                features.append(QgsFeature(layer.fields()))
+                features[-1]["kind"] = value
+            assert layer.dataProvider().addFeatures(features)[0]
+            ranges = [
+                QgsRendererRange(low, low + 1, QgsFillSymbol.createSimple({"color": colour}), name)
+                for low, name, colour in ((4, "ROAD", "#010203"), (7, "ROOF", "#040506"))
+            ]
+            layer.setRenderer(QgsGraduatedSymbolRenderer("kind", ranges))
+        else:
+            layer = image
+            shown = [
+                QgsPalettedRasterRenderer.Class(value, QColor(colour), name)
+                for value, name, colour in ((4, "ROAD", "#010203"), (7, "ROOF", "#040506"))
+            ]
+            image.setRenderer(QgsPalettedRasterRenderer(image.dataProvider(), 1, shown))
+        QgsProject.instance().addMapLayer(layer, False)
+        assert layer in layers_with_classes()
+        classes, _ = classes_of_style(layer, [])
+        assert [(one.name, one.color) for one in classes[:2]] == [("ROAD", "#010203"), ("ROOF", "#040506")]
+        if how != "rules":
+            assert [one.code for one in classes] == [4, 7]
+
+    def test_more_of_them_than_a_map_holds_are_refused(self, provider):
+        from qgis_false.dock.class_sources import joined_classes
+        from qgis_false.dock.label_file import LabelClass
+
+        offered = [LabelClass(0, f"class {number}", "") for number in range(255)]
+        assert joined_classes([], offered[:-1])[1] == list(range(1, 255))
+        with pytest.raises(QgsProcessingException, match="254 classes"):
+            joined_classes([], offered)
+
+    @pytest.mark.parametrize("source", ["a layer", "a text file"])
+    def test_a_name_in_other_capitals_and_blanks_is_that_class(self, dock, labels, tmp_path, source):
+        from qgis_false.dock.class_sources import classes_in_text
+
+        two_classes(dock)
+        if source == "a layer":
+            named = {"road": " Ro ad", "roof": "hut"}
+            shown = [QgsRendererCategory(value, QgsFillSymbol(), name) for value, name in named.items()]
+            labels.setRenderer(QgsCategorizedSymbolRenderer("class", shown))
+            dock.classes.take(labels, with_labels=False)
+        else:
+            file = tmp_path / "classes.txt"
+            file.write_text(" Ro ad\nhut\nHUT\n", "utf-8")
+            dock.work.label_classes.change(lambda known: classes_in_text(str(file), known))
+        assert [(one.code, one.name) for one in dock.work.classes] == [(1, "road"), (2, "roof"), (3, "hut")]
 
     @pytest.mark.thorough
     def test_they_come_from_a_text_file(self, dock, tmp_path):
