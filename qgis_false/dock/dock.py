@@ -159,6 +159,7 @@ class LabelDock(QgsDockWidget):
         self._raster_line.setToolTip(str(file))
         self.work = work = Labelling(self._canvas, raster, labels, encoder_choice or EncoderChoice(), self._command, self)
         work.said.connect(self._say)
+        work.taken_up.connect(lambda told: self._messages.pushMessage("FALSE", told, Qgis.MessageLevel.Info, 0))
         work.closed.connect(self.stop)
         for panel in self._panels:
             panel.begin(work)

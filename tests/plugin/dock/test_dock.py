@@ -173,6 +173,11 @@ def in_file(dock) -> dict[int, int]:
     return {one.id(): one["class"] for one in QgsVectorLayer(path, "other", "ogr").getFeatures()}
 
 
+def codes_in(path: Path) -> list[int]:
+    """Return the codes of the labels that another program reads from a file."""
+    return sorted(one["class"] for one in QgsVectorLayer(str(path), "other", "ogr").getFeatures())
+
+
 def at(desk, x: float, y: float) -> QPoint:
     """Return the pixel of the canvas at a share of its size."""
     size = desk.canvas.size()
@@ -706,6 +711,23 @@ print("held", flush=True)
 sys.stdin.read(1)
 time.sleep(float(sys.argv[3]))
 """
+KILLED = """\
+import sys
+from pathlib import Path
+from qgis.core import QgsApplication, QgsCoordinateReferenceSystem, QgsGeometry, QgsRectangle
+application = QgsApplication([], False)
+application.initQgis()
+from qgis_false.dock.label_edits import LabelEdits
+from qgis_false.dock.label_file import LabelClass, label_layer, show_classes
+labels = label_layer(Path(sys.argv[1]), QgsCoordinateReferenceSystem(sys.argv[2]))
+show_classes(labels, [LabelClass(1, "road", "#ff0000"), LabelClass(2, "tree", "#00ff00")])
+edits = LabelEdits(labels)
+for x in (500001, 500011):
+    edits.add([(QgsGeometry.fromRect(QgsRectangle(x, 5599980, x + 4, 5599984)), 2)])
+print(len(edits.waiting()), "wait", flush=True)
+sys.stdin.read()
+"""
+"""A QGIS that is killed while labels wait."""
 IN_A_MOMENT_S = 3.0
 """Without asking first QGIS waits for at least 5 s at each statement."""
 
@@ -850,9 +872,9 @@ class TestAFileThatAnotherProgramHolds:
 
     @pytest.mark.parametrize("odd", ["a type", "a name", "gone since", "new since", "a value"])
     def test_no_field_of_theirs_keeps_them_from_a_file_of_their_own(self, dock, desk, hold, monkeypatch, tmp_path, odd):
-        from qgis_false.dock import label_edits
+        from qgis_false.dock import label_replacement, rescue_file
 
-        monkeypatch.setattr(label_edits, "documents", lambda: tmp_path / "documents")
+        monkeypatch.setattr(rescue_file, "documents", lambda: tmp_path / "documents")
         two_classes(dock)
         work, provider = dock.work, dock.work.labels.dataProvider()
         by = with_author(work.labels) if odd != "new since" else ""
@@ -860,6 +882,13 @@ class TestAFileThatAnotherProgramHolds:
             work.labels.addExpressionField("7", QgsField("odd", QVariant.UInt))
         elif odd == "a name":
             work.labels.addExpressionField("7", QgsField("geom", QVariant.Int))
+        if odd == "a value":
+            added = label_replacement._added
+            monkeypatch.setattr(
+                label_replacement,
+                "_added",
+                lambda to, features: (False, []) if any(one["by"] for one in features) else added(to, features),
+            )
         square = QgsGeometry.fromRect(QgsRectangle(500_001, 5_599_980, 500_005, 5_599_984))
         if odd == "gone since":
             work.edits.add([(square, 1)])
@@ -874,13 +903,6 @@ class TestAFileThatAnotherProgramHolds:
         if odd == "new since":
             field = work.labels.addExpressionField("''", QgsField("by", QVariant.String))
             work.labels.setDefaultValueDefinition(field, QgsDefaultValue("'Ada'"))
-        if odd == "a value":
-            added = label_edits._added
-            monkeypatch.setattr(
-                label_edits,
-                "_added",
-                lambda to, features: (False, []) if any(one["by"] for one in features) else added(to, features),
-            )
         work.edits.add([(square, 2)])
         dock.stop()
         assert "2 labels are not in image_labels.gpkg, but in" in desk.bar.currentItem().text()
@@ -889,10 +911,10 @@ class TestAFileThatAnotherProgramHolds:
         expected = {"gone since": [by, None], "new since": [None, "Ada"], "a value": [None, None]}.get(odd, [by, by])
         assert [one["by"] or None for one in kept] == expected
 
-    def test_where_the_folder_takes_no_file_they_go_to_the_documents(self, dock, desk, hold, monkeypatch, tmp_path):
-        from qgis_false.dock import label_edits
+    def test_where_the_folder_takes_no_file_they_go_to_the_documents(self, dock, desk, image, hold, monkeypatch, tmp_path):
+        from qgis_false.dock import rescue_file
 
-        home, made = tmp_path / "documents", label_edits.label_layer
+        home, made = tmp_path / "documents", rescue_file.label_layer
         home.mkdir()
 
         def made_elsewhere(path: Path, crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer:
@@ -900,16 +922,101 @@ class TestAFileThatAnotherProgramHolds:
                 raise QgsProcessingException("read-only")
             return made(path, crs)
 
-        monkeypatch.setattr(label_edits, "label_layer", made_elsewhere)
-        monkeypatch.setattr(label_edits, "documents", lambda: home)
+        monkeypatch.setattr(rescue_file, "label_layer", made_elsewhere)
+        monkeypatch.setattr(rescue_file, "documents", lambda: home)
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        other = hold(dock.work.labels.source())
+        draw_square(desk, 0.3, 0.4)
+        (kept,) = home.glob("image_labels_*_waiting.gpkg")
+        assert str(kept) in dock.status.text()
+        dock.stop()
+        assert codes_in(kept) == [1] and str(kept) in desk.bar.currentItem().text()
+        other.kill()
+        other.wait()
+        dock.start(image)
+        assert in_file(dock) == {1: 1} and not list(home.iterdir())
+
+    def test_meanwhile_they_lie_in_a_file_of_their_own(self, quick, dock, desk, hold, tmp_path):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        other, kept = hold(dock.work.labels.source()), tmp_path / "image_labels_waiting.gpkg"
+        draw_square(desk, 0.3, 0.4)
+        assert codes_in(kept) == [1] and "Until then they are in image_labels_waiting.gpkg." in dock.status.text()
+        press(desk, Qt.Key.Key_2)
+        draw_square(desk, 0.6, 0.4)
+        assert codes_in(kept) == [1, 2]
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert codes_in(kept) == [1]
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert not list(tmp_path.glob("*_waiting*"))
+        press(desk, Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
+        assert codes_in(kept) == [1]
+        other.kill()
+        until(lambda: in_file(dock) == {1: 1}, "it is written")
+        until(lambda: not list(tmp_path.glob("*_waiting*")), "the other file is gone")
+
+    def test_that_no_file_takes_them_is_said(self, dock, desk, hold, monkeypatch):
+        from qgis_false.dock import rescue_file
+
+        def refuse(*_: object) -> None:
+            raise QgsProcessingException("The disk is full.")
+
         two_classes(dock)
         dock.drawing.use("polygon")
         hold(dock.work.labels.source())
+        monkeypatch.setattr(rescue_file, "label_layer", refuse)
         draw_square(desk, 0.3, 0.4)
+        assert "in the memory of QGIS alone. The disk is full." in dock.status.text()
+        monkeypatch.undo()
+        draw_square(desk, 0.6, 0.4)
+        assert "Until then they are in image_labels_waiting.gpkg." in dock.status.text()
+
+    def test_those_of_a_qgis_that_is_killed_are_taken_up(self, dock, desk, image, hold, tmp_path):
+        two_classes(dock)
+        source = dock.work.labels.source()
         dock.stop()
-        kept = QgsVectorLayer(str(home / "image_labels_waiting.gpkg"), "", "ogr")
-        assert [one["class"] for one in kept.getFeatures()] == [1]
-        assert kept.source() in desk.bar.currentItem().text()
+        other, kept = hold(source), tmp_path / "image_labels_waiting.gpkg"
+        command = [sys.executable, "-c", KILLED, source.split("|")[0], image.crs().authid()]
+        paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        killed = subprocess.Popen(command, env=paths, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            assert killed.stdout.readline() == "2 wait\n"
+            other.kill()
+            other.wait()
+            dock.start(image)
+            assert in_file(dock) == {} and codes_in(kept) == [2, 2], "they are still those of the other one"
+            dock.stop()
+        finally:
+            killed.kill()
+            killed.wait()
+        dock.start(image)
+        assert in_file(dock) == {1: 3, 2: 3} and [one.name for one in dock.work.classes] == ["road", "roof", "tree"]
+        assert "2 labels that still waited" in desk.bar.currentItem().text()
+        assert not list(tmp_path.glob("*_waiting*"))
+        dock.drawing.undo()
+        assert in_file(dock) == {}
+
+    def test_at_the_next_opening_they_are_taken_up_once(self, dock, desk, image, hold, tmp_path):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        by = with_author(dock.work.labels)
+        other, kept = hold(dock.work.labels.source()), tmp_path / "image_labels_waiting.gpkg"
+        draw_square(desk, 0.3, 0.4)
+        draw_square(desk, 0.6, 0.4)
+        dock.stop()
+        dock.start(image)
+        assert "2 labels of the last time still wait in" in desk.bar.currentItem().text() and codes_in(kept) == [1, 1]
+        dock.stop()
+        other.kill()
+        other.wait()
+        written = kept.read_bytes()
+        for _ in range(2):
+            dock.start(image)
+            assert in_file(dock) == {1: 1, 2: 1} and [one["by"] for one in dock.work.labels.getFeatures()] == [by] * 2
+            dock.stop()
+            assert not list(tmp_path.glob("*_waiting*"))
+            kept.write_bytes(written)  # As if it could not be removed.
 
     def test_the_window_does_not_stand_still_while_it_is_tried_again(self, quick, dock, desk, hold, monkeypatch):
         from qgis_false.dock import busy_file
@@ -955,7 +1062,7 @@ class TestAFileThatAnotherProgramHolds:
         dock.drawing.use("polygon")
         other = hold(dock.work.labels.source())
         draw_square(desk, 0.3, 0.4)
-        monkeypatch.setattr("qgis_false.dock.label_edits._added", lambda provider, features: (False, []))
+        monkeypatch.setattr("qgis_false.dock.label_replacement._added", lambda provider, features: (False, []))
         other.kill()
         until(lambda: "cannot be written to" in dock.status.text(), "it is said")
         assert "wait until another program" not in dock.status.text()
@@ -1657,7 +1764,7 @@ class TestProject:
 
     def test_a_file_that_takes_nothing_loses_nothing_in_silence(self, dock, desk, monkeypatch):
         two_classes(dock)
-        monkeypatch.setattr("qgis_false.dock.label_edits._added", lambda provider, features: (False, []))
+        monkeypatch.setattr("qgis_false.dock.label_replacement._added", lambda provider, features: (False, []))
         dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
         assert "cannot be written" in dock.status.text()
