@@ -2308,6 +2308,29 @@ class TestSamplePoints:
         assert dock.samples.queue is None
         assert dock.work.live._visible
 
+    def test_that_nobody_can_tell_counts_once_and_is_remembered(self, dock, desk, points):
+        two_classes(dock)
+        dock.samples.fill_in(points)
+        press(desk, Qt.Key.Key_0)
+        press(desk, Qt.Key.Key_Delete)
+        press(desk, Qt.Key.Key_0)
+        assert "Of 1 nobody can tell." in dock.samples.line.text()
+        press(desk, Qt.Key.Key_Escape)
+        dock.samples.fill_in(points)
+        assert "Of 1 nobody can tell." in dock.samples.line.text()
+        press(desk, Qt.Key.Key_1)
+        press(desk, Qt.Key.Key_1)
+        assert "2 of 3 points are filled in. Of 1 nobody can tell. There are no more." in dock.samples.line.text()
+        press(desk, Qt.Key.Key_1)
+        assert "2 of 3 points" in dock.samples.line.text(), "there is no point that it could be said of"
+        for _ in range(3):
+            press(desk, Qt.Key.Key_Delete)
+        press(desk, Qt.Key.Key_2)
+        assert "3 of 3" in dock.samples.line.text() and "nobody can tell" not in dock.samples.line.text()
+        press(desk, Qt.Key.Key_Escape)
+        dock.samples.fill_in(points)
+        assert "nobody can tell" not in dock.samples.line.text()
+
     @pytest.mark.thorough
     @pytest.mark.parametrize("ground", ["#ffff00", "#000000"])
     def test_the_mark_is_seen_on_any_ground_and_hides_nothing_in_it(self, dock, desk, points, ground):
