@@ -428,6 +428,42 @@ class TestKeys:
         desk.canvas.unsetMapTool(dock.drawing.tools["polygon"])
         assert not claimed()
 
+    @pytest.mark.thorough
+    def test_those_that_remove_and_undo_count_while_labels_are_selected_and_not_edited(self, dock, desk, image):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.3, 0.4)
+        draw_square(desk, 0.6, 0.4)
+        labels, tool, action = dock.work.labels, QgsMapToolPan(desk.canvas), QAction()
+        action.setObjectName("mActionSelectFeatures")
+        tool.setAction(action)
+        desk.canvas.setMapTool(tool)
+        labels.selectByIds([1])
+
+        def left_to_qgis() -> None:
+            press(desk, Qt.Key.Key_Delete)
+            press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+            assert in_file(dock) == {1: 1, 2: 1}
+
+        desk.canvas.setCurrentLayer(image)
+        left_to_qgis()
+        desk.canvas.setCurrentLayer(labels)
+        assert labels.startEditing()
+        left_to_qgis()
+        assert labels.rollBack()
+        action.setObjectName("mActionPan")
+        left_to_qgis()
+        action.setObjectName("mActionSelectFeatures")
+        labels.selectByIds([1])
+        press(desk, Qt.Key.Key_Delete)
+        assert in_file(dock) == {2: 1}
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert in_file(dock) == {1: 1, 2: 1}
+        press(desk, Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
+        assert in_file(dock) == {2: 1}
+        press(desk, Qt.Key.Key_2)
+        assert dock.classes.table.currentIndex().row() == 0, "the others count while something is drawn"
+
 
 class TestLabelLayer:
     def test_edits_with_the_tools_of_qgis_count_before_they_are_saved(self, dock, record):
