@@ -224,8 +224,8 @@ class Pretrain(Job, done_by="false_core.training.stages:pretrain", shared=True):
         "in the colours of other places or dates, so that the encoder learns to see through light and season. "
         "last asks a student to say of any crop what its teacher says of the whole view, without negatives. "
         "inpainting, colourisation and jigsaw hide something of a view and ask for it: from random weights and after 240 "
-        "steps encoders of the first two classified 0.01 more of the areas correctly than one that was not trained, those "
-        "of jigsaw and last no more. autoencoder is a control, and so is "
+        "steps the encoder of colourisation classified 0.01 more of the areas correctly than one that was not trained; "
+        "those of inpainting, jigsaw and last were not surely better. autoencoder is a control, and so is "
         "pca, which computes the filters of a network of its own and needs no weights. "
         "random does not train the encoder at all, which shows what pretraining adds.",
         "false",

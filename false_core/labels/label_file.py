@@ -350,7 +350,10 @@ def _as_written_again(values: Any, kind: str) -> Any:
     if kind == "OFTDateTime":
         texts = values.dropna()
         zones = {text[-6:] if re.search(r"[+-]\d\d:\d\d$", text) else text[-1] == "Z" for text in texts}
-        return pd.to_datetime(values, format="ISO8601", utc=len(zones) > 1)
+        try:
+            return pd.to_datetime(values, format="ISO8601", utc=len(zones) > 1)
+        except ValueError:  # Years that pandas before 3 does not hold, such as 9999 for what has no end: as texts.
+            return values
     if kind.endswith("List"):  # As GDAL writes a list where a format has none.
         return values.map(lambda value: json.dumps(value.tolist(), ensure_ascii=False), na_action="ignore")
     return values

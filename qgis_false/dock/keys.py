@@ -7,7 +7,7 @@ from typing import Callable, Dict, Optional
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QEvent, QObject, Qt
 from qgis.PyQt.QtGui import QKeyEvent
-from qgis.PyQt.QtWidgets import QApplication, QWidget
+from qgis.PyQt.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QWidget
 
 _WITHOUT = Qt.KeyboardModifier.NoModifier
 _KEYPAD = Qt.KeyboardModifier.KeypadModifier
@@ -58,7 +58,7 @@ class CanvasKeys(QObject):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Claim our keys, and do what they say."""
-        if event.type() == QEvent.Type.MouseMove and self._is_on() and self._panel.isAncestorOf(QApplication.focusWidget()):
+        if event.type() == QEvent.Type.MouseMove and self._is_on() and self._keeps_keys(QApplication.focusWidget()):
             self._canvas.setFocus()
         if not isinstance(event, QKeyEvent):
             return False
@@ -70,6 +70,10 @@ class CanvasKeys(QObject):
             if action is not None:
                 return action() is not False
         return False
+
+    def _keeps_keys(self, focused: Optional[QWidget]) -> bool:
+        """Return whether a button or a list of the panel has the keys. A text or number that is being typed is left alone."""
+        return self._panel.isAncestorOf(focused) and not isinstance(focused, (QLineEdit, QAbstractSpinBox))
 
     def _of(self, event: QKeyEvent) -> Optional[Callable[[], object]]:
         key, modifiers = event.key(), event.modifiers() & ~_KEYPAD

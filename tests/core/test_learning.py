@@ -43,7 +43,7 @@ class Scores:
     other_light: dict[str, float]
 
 
-def pretrained(scene: SceneFiles, folder: Path, method: str, seed: int) -> Scores:
+def pretrained(scene: SceneFiles, folder: Path, method: str, seed: int, steps: int = 120) -> Scores:
     encoder = str(folder / f"{method}.safetensors")
     run(
         Pretrain(
@@ -54,7 +54,7 @@ def pretrained(scene: SceneFiles, folder: Path, method: str, seed: int) -> Score
             weights="none",
             device="cpu",
             method=method,
-            steps=120,
+            steps=steps,
             batch_size=16,
             seed=seed,
         )
@@ -134,11 +134,11 @@ def test_pretraining_on_a_scene_does_well_above_the_untrained_encoder(world: Wor
     Where the light changes, its features change too, and what was learned from labels in one light fails in another. That
     a place stays the same in any light is what pretraining learns.
     """
-    untrained, trained = world.untrained, pretrained(world.scene, tmp_path, "false", seed=0)
+    untrained, trained = world.untrained, pretrained(world.scene, tmp_path, "false", seed=0, steps=60)
     for name in PROBES:
         assert trained.same_light[name] > untrained.same_light[name] - 0.01, name
-    # On three scenes, each with a seed of its own, kNN gained 12 to 14 points and the linear probe 6 to 8. In the same
-    # light they gained 2 to 4 and 1 to 3.
+    # On this scene kNN gained 14 points and the linear probe 10, and 3 each in the same light. On three scenes, after 120
+    # steps and each with a seed of its own, they gained 12 to 14 and 6 to 8, and in the same light 2 to 4 and 1 to 3.
     assert trained.other_light["knn"] > untrained.other_light["knn"] + 0.08
     assert trained.other_light["linear"] > untrained.other_light["linear"] + 0.03
 

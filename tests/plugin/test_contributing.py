@@ -16,4 +16,4 @@ from guide import Copy  # noqa: E402 - it lies beside the folders of tests.
 def test_the_new_algorithm_passes_the_tests_that_the_guide_promises(qgis_app, tmp_path):
     copy = Copy(tmp_path / "copy")
     copy.follow("A new algorithm")
-    copy.test("test_parameters.py", "test_icons.py", chosen="bandstats or every_job or left_over", room="plugin")
+    copy.test("algorithms/test_parameters.py", "test_icons.py", chosen="bandstats or every_job or left_over", room="plugin")

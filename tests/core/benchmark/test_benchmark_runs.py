@@ -252,12 +252,11 @@ class TestChange:
     ) -> None:
         alone = replace(two_dates, land_cover="")
         measured = {
-            name: measure_change(alone, encoder_called(name), settings, tmp_path, Feedback())
+            name: measure_change(alone, encoder_called(name), replace(settings, draws=1), tmp_path, Feedback())
             for name in ("general", "random", "general+random")
         }
         for name, found in measured.items():
-            assert [one.draw for one in found.measurements] == [0, 1]
-            assert [one.budget.title for one in found.measurements] == ["no labels"] * 2
+            assert [(one.draw, one.budget.title) for one in found.measurements] == [(0, "no labels")]
             assert found.parameters == measured["general"].parameters * (2 if "+" in name else 1)
         assert measured["general"].measurements[0].scores != measured["random"].measurements[0].scores
         assert not list(tmp_path.iterdir())

@@ -41,7 +41,7 @@ from qgis.gui import QgsMapCanvas, QgsMapToolPan, QgsMessageBar
 from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QRect, QSize, Qt, QVariant
 from qgis.PyQt.QtGui import QColor, QKeyEvent, QWheelEvent
 from qgis.PyQt.QtTest import QTest
-from qgis.PyQt.QtWidgets import QAction, QApplication, QLabel, QMainWindow
+from qgis.PyQt.QtWidgets import QAction, QApplication, QLabel, QLineEdit, QMainWindow
 from small_labels import saved
 from small_raster import write_raster
 
@@ -411,6 +411,20 @@ class TestKeys:
         QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_2)
         draw_square(desk, 0.3, 0.4)
         assert in_file(dock) == {1: 2}
+
+    @pytest.mark.thorough
+    def test_a_name_that_is_being_typed_keeps_them(self, dock, desk):
+        from qgis_false.dock.class_list import NAME_COLUMN
+
+        two_classes(dock)
+        desk.window.activateWindow()
+        until(lambda: desk.window.isActiveWindow(), "the window is active")
+        dock.drawing.use("polygon")
+        dock.classes.table.edit(dock.classes.model.index(0, NAME_COLUMN))
+        typed = QApplication.focusWidget()
+        assert isinstance(typed, QLineEdit)
+        QTest.mouseMove(desk.canvas.viewport(), at(desk, 0.5, 0.4))
+        assert QApplication.focusWidget() is typed
 
     @pytest.mark.thorough
     def test_they_come_before_the_shortcuts_of_qgis_and_go_back_to_it(self, dock, desk):
