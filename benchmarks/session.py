@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import geopandas
@@ -125,7 +126,7 @@ def _measure(
         pans = []
         for x, y in _places_far_from(looked_at, reach, bounds, width, height):
             number = view_at(x, y)
-            pans.append(waited(lambda number=number: session.picture(number=number)))
+            pans.append(waited(partial(session.picture, number=number)))
         if pans:
             found[f"pan, slowest of {len(pans)}"] = max(pans)
         times = []
@@ -153,7 +154,7 @@ def _measure(
             ("save", Save, Saved, {"path": str(Path(folder) / "live.safetensors")}),
         ):
             asked = session.ask(kind, **values)
-            found[name] = waited(lambda answer=answer, asked=asked: session.answer(answer, number=asked))
+            found[name] = waited(partial(session.answer, answer, number=asked))
         found["memory, after all"] = session.peak_gb()
     return found
 
