@@ -171,7 +171,8 @@ def _places_far_from(
     most = (bounds.right - width / 2, bounds.top - height / 2)
     if least[0] >= most[0] or least[1] >= most[1]:
         return []
-    far, places = list(looked_at), []
+    far = list(looked_at)
+    places: list[tuple[float, float]] = []
     for x, y in np.random.default_rng(0).uniform(least, most, (10_000, 2)):
         view = _box(x, y, width, height)
         if len(places) < PANS and shapely.distance(view, far).min() > reach:
