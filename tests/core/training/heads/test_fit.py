@@ -184,7 +184,7 @@ def test_what_the_classifiers_say_at_labelled_points_is_what_the_map_shows_there
     classifiers, chosen = made.classifiers, made.comparison.chosen
     inputs = designs(chosen.members, classifiers.spaces, classifiers.features)
     said = answers_of(chosen.members, classifiers.of(chosen), inputs)
-    columns, rows = classifiers.points.places.astype(int).T
+    columns, rows = classifiers.points.positions.astype(int).T
     with rasterio.open(output) as shown, rasterio.open(sureness) as shown_sureness:
         codes, percent = shown.read(1)[rows, columns], shown_sureness.read(1)[rows, columns]
     assert len(codes) > 500 and (codes == said.argmax(axis=1) + 1).mean() > 0.99
