@@ -532,7 +532,7 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
         of="labels",
     )
     model: str = parameter(
-        NEW_MODEL, "Model", "The model file to write. It keeps small pieces of the raster around labels, for maps in int8."
+        NEW_MODEL, "Model", "The model file to write. It keeps crops of the raster around labels, for maps in int8."
     )
     encoder: Optional[str] = _encoder_file()
     head: str = parameter(

@@ -420,8 +420,8 @@
         <translation>Modell</translation>
     </message>
     <message>
-        <source>The model file to write. It keeps small pieces of the raster around labels, for maps in int8.</source>
-        <translation>Die Modelldatei, die geschrieben wird. Sie enthält kleine Stücke des Rasters um Labels, für Karten in int8.</translation>
+        <source>The model file to write. It keeps crops of the raster around labels, for maps in int8.</source>
+        <translation>Die Modelldatei, die geschrieben wird. Sie enthält Ausschnitte des Rasters um Labels, für Karten in int8.</translation>
     </message>
     <message>
         <source>Encoder file from pretraining. Empty: the general encoder alone. With one, both are used.</source>
