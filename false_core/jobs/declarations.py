@@ -1216,7 +1216,7 @@ class HandIn(Job, done_by="false_core.mapping.hand_in:hand_in"):
     reference: Optional[str] = parameter(
         VECTOR,
         "Reference labels",
-        "Points at which somebody has looked up what is really there. Without them the report says that the accuracy of the "
+        "Points at which it was looked up what is really there. Without them the report says that the accuracy of the "
         "map is not known.",
         None,
         of="map",
