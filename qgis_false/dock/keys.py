@@ -68,7 +68,7 @@ class CanvasKeys(QObject):
         return False
 
     def _keeps_keys(self, focused: Optional[QWidget]) -> bool:
-        """Return whether a button or a list of the panel has the keys. A text or number that is being typed is left alone."""
+        """Return whether a button or a list of the panel has the keys. What is being typed there is left alone."""
         return self._panel.isAncestorOf(focused) and not isinstance(focused, (QLineEdit, QAbstractSpinBox))
 
     def _of(self, event: QKeyEvent) -> Optional[Callable[[], object]]:
