@@ -8,17 +8,23 @@ from qgis_false.translation import tr
 
 
 class CancelledRunFeedback(QgsProcessingFeedback):
-    """Passes everything on to the feedback of a dialog."""
+    """Passes everything on to the feedback of a dialog.
+
+    Attributes:
+        error: The last error that was passed on.
+    """
 
     def __init__(self, dialog_feedback: QgsProcessingFeedback) -> None:
         super().__init__(False)
         self._dialog = dialog_feedback
         self._said = False
+        self.error = ""
         dialog_feedback.canceled.connect(self.cancel)
         self.progressChanged.connect(dialog_feedback.setProgress)
 
     def reportError(self, error: str, fatalError: bool = False) -> None:
         if not self.isCanceled():
+            self.error = error
             self._dialog.reportError(error, fatalError)
         elif not self._said:
             self._said = True

@@ -8,11 +8,17 @@ from typing import Any, Callable, Dict, List, Optional
 from processing.gui.AlgorithmDialog import AlgorithmDialog
 from processing.gui.AlgorithmDialogBase import AlgorithmDialogBase
 from processing.tools.dataobjects import createContext
-from qgis.core import Qgis, QgsProcessingAlgorithm, QgsProcessingFeedback, QgsProcessingOutputHtml
+from qgis.core import (
+    Qgis,
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProcessingOutputHtml,
+)
 from qgis.PyQt.QtWidgets import QDialogButtonBox, QFileDialog, QMessageBox, QPushButton, QWidget
 
 from qgis_false.dialogs.cancelled_run import CancelledRunFeedback
-from qgis_false.dialogs.environment import offer_in_bar, offer_in_box
+from qgis_false.dialogs.environment import OPTIONS, offer_in_bar, offer_in_box
 from qgis_false.dialogs.panel import FalsePanel
 from qgis_false.dialogs.trial import MOST_TRIAL_PX, TRIAL_STEPS
 from qgis_false.tasks import EXPORT_PARAMETER
@@ -119,7 +125,13 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
         self._inner_feedback = super().createFeedback()
         return CancelledRunFeedback(self._inner_feedback)
 
-    def finish(self, successful: bool, results: Dict[str, Any], *given: Any, **named: Any) -> None:
+    def finish(
+        self, successful: bool, results: Dict[str, Any], context: QgsProcessingContext, feedback: Any, **named: Any
+    ) -> None:
+        error = getattr(feedback, "error", "")
+        if not successful and OPTIONS in error:
+            self.messageBar().clearWidgets()
+            offer_in_bar(self.messageBar(), error, tr("This did not end well"))
         if self._is_estimating:
             self._is_estimating = False
             self.resetGui()  # There are no results, and the dialog stays for the run itself.
@@ -131,7 +143,7 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
             self.resetGui()
             return
         self._name_reports()
-        super().finish(successful, results, *given, **named)
+        super().finish(successful, results, context, feedback, **named)
         self.mainWidget().propose_destinations()
 
     def _export(self) -> None:

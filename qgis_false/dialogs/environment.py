@@ -1,8 +1,8 @@
-"""The message of a dialog where nothing can be computed yet, with the buttons that mend it."""
+"""The message of a dialog where the set-up or an option mends what is wrong, with the buttons that lead there."""
 
 from __future__ import annotations
 
-from typing import List
+from typing import List, Optional
 
 import processing
 from qgis import utils
@@ -13,11 +13,13 @@ from qgis.PyQt.QtWidgets import QMessageBox, QPushButton, QWidget
 from qgis_false.translation import tr
 
 SET_UP = "false:setupenvironment"
+OPTIONS = "> FALSE"
+"""End of the way to our options, as errors name it in every language."""
 
 
-def offer_in_bar(bar: QgsMessageBar, what: str) -> List[QPushButton]:
+def offer_in_bar(bar: QgsMessageBar, what: str, title: Optional[str] = None) -> List[QPushButton]:
     """Say ``what`` is missing in a message bar that stays, as far as it has room, and return its buttons."""
-    item = bar.createMessage(tr("Nothing can be computed yet"), what.partition(". ")[0].rstrip(".") + ".")
+    item = bar.createMessage(title or tr("Nothing can be computed yet"), what.partition(". ")[0].rstrip(".") + ".")
     item.setToolTip(what)
     buttons = [QPushButton(tr("Set up...")), QPushButton(tr("Options..."))]
     for button, mend in zip(buttons, (run_set_up, show_options)):

@@ -43,6 +43,8 @@ from qgis_false.layers.sources import raster_path
 from qgis_false.translation import tr
 
 FIRST_PAGE, WORK_PAGE = range(2)
+SELECTING = "mActionSelect"
+"""Beginning of the names of the actions of QGIS that select with the mouse."""
 
 
 class LabelDock(QgsDockWidget):
@@ -159,6 +161,7 @@ class LabelDock(QgsDockWidget):
         self._raster_line.setToolTip(str(file))
         self.work = work = Labelling(self._canvas, raster, labels, encoder_choice or EncoderChoice(), self._command, self)
         work.said.connect(self._say)
+        work.taken_up.connect(lambda told: self._messages.pushMessage("FALSE", told, Qgis.MessageLevel.Info, 0))
         work.closed.connect(self.stop)
         for panel in self._panels:
             panel.begin(work)
@@ -194,6 +197,7 @@ class LabelDock(QgsDockWidget):
         return CanvasKeys(
             self._canvas,
             lambda: samples.queue is not None or drawing.is_drawing(),
+            self._is_selecting,
             lambda number: samples.answer(number) if samples.queue is not None else self.classes.choose(number),
             {
                 "complete": drawing.complete,
@@ -206,6 +210,13 @@ class LabelDock(QgsDockWidget):
             },
             self,
         )
+
+    def _is_selecting(self) -> bool:
+        """Return whether labels are selected with a tool of QGIS, and are not edited there: then its keys do nothing."""
+        tool, layer = self._canvas.mapTool(), self._canvas.currentLayer()
+        is_ours = self.work is not None and layer is self.work.labels and not layer.isEditable()
+        action = tool.action() if is_ours and tool is not None else None
+        return action is not None and action.objectName().startswith(SELECTING)
 
     def _show_page(self, shown: int) -> None:
         """Show a page at its own height, whatever the other one needs."""

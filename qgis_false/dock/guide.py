@@ -37,9 +37,10 @@ def dock_guide(tr: Callable[[str], str]) -> List[Tuple[str, str]]:
             tr(
                 "In a GeoPackage beside the raster. Where that folder is read-only or temporary, in the folder of the "
                 "project, or in that of your documents while the project is not saved. Each label is in the file before you "
-                "draw the next one. While another program holds the file, labels are shown in grey and wait; if the dock is "
-                "closed meanwhile, they go to a file of their own beside it. It is a plain layer: you may edit it with the "
-                "tools of QGIS or with another program, and the map follows. The style of the layer is the list of classes."
+                "draw the next one. While another program holds the file, labels are shown in grey and wait in a file of "
+                "their own beside it; if the work ends meanwhile, they are taken up when the raster is labelled again. It "
+                "is a plain layer: you may edit it with the tools of QGIS or with another program, and the map follows. "
+                "The style of the layer is the list of classes."
             ),
         ),
         (
@@ -55,7 +56,8 @@ def dock_guide(tr: Callable[[str], str]) -> List[Tuple[str, str]]:
             tr(
                 "1 to 9 choose the class. Enter completes, Esc gives up. Del takes back the last corner, or else "
                 "removes the labels that are selected. Ctrl+Z and Ctrl+Y undo and redo. N goes to the next place."
-                " They count while one of the four tools is chosen."
+                " They count while one of the four tools is chosen; Del, Ctrl+Z and Ctrl+Y also while a tool of QGIS "
+                "selects in the label layer and that is not being edited."
             ),
         ),
         (

@@ -1,4 +1,4 @@
-"""Keys of the canvas while a label is drawn: they come before the shortcuts of QGIS, and go back to it with another tool."""
+"""Keys of the canvas while labels are drawn or selected: they come before the shortcuts of QGIS, and go back to it then."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ WITHOUT_MODIFIER: Dict[int, str] = {
 }  # fmt: skip
 WITH_CONTROL: Dict[int, str] = {Qt.Key.Key_Z: "undo", Qt.Key.Key_Y: "redo"}
 """The actions of keys, by their numbers: a keyboard may have more of them than Qt has names for."""
+WHILE_SELECTING = ("remove", "undo", "redo")
+"""The actions that count also while labels are selected with a tool of QGIS."""
 
 
 class CanvasKeys(QObject):
@@ -27,6 +29,7 @@ class CanvasKeys(QObject):
 
     Args:
         is_on: Tells whether the keys are ours now.
+        is_selecting: Tells whether those of ``WHILE_SELECTING`` are ours, where ``is_on`` does not say so of all.
         press_number: Called with 1 to 9; returns whether there was such a class.
         actions: Called by name: ``complete``, ``cancel``, ``remove``, ``undo``, ``redo``, ``next_place``,
             ``pass_over``. What returns False leaves the key to QGIS.
@@ -37,12 +40,13 @@ class CanvasKeys(QObject):
         self,
         canvas: QgsMapCanvas,
         is_on: Callable[[], bool],
+        is_selecting: Callable[[], bool],
         press_number: Callable[[int], bool],
         actions: Dict[str, Callable[[], object]],
         panel: QWidget,
     ) -> None:
         super().__init__(panel)
-        self._is_on, self._press_number, self._actions = is_on, press_number, actions
+        self._is_on, self._is_selecting, self._press_number, self._actions = is_on, is_selecting, press_number, actions
         self._canvas, self._panel = canvas, panel
         for watched in (canvas, canvas.viewport()):
             watched.installEventFilter(self)
@@ -56,7 +60,7 @@ class CanvasKeys(QObject):
         """Claim our keys, and do what they say."""
         if event.type() == QEvent.Type.MouseMove and self._is_on() and self._keeps_keys(QApplication.focusWidget()):
             self._canvas.setFocus()
-        if not isinstance(event, QKeyEvent) or not self._is_on():
+        if not isinstance(event, QKeyEvent):
             return False
         if event.type() == QEvent.Type.ShortcutOverride and self._of(event) is not None:
             event.accept()  # It comes as a key now, whatever shortcut QGIS has for it.
@@ -73,7 +77,8 @@ class CanvasKeys(QObject):
 
     def _of(self, event: QKeyEvent) -> Optional[Callable[[], object]]:
         key, modifiers = event.key(), event.modifiers() & ~_KEYPAD
-        if modifiers == _WITHOUT and Qt.Key.Key_1 <= key <= Qt.Key.Key_9:
+        is_on = self._is_on()
+        if is_on and modifiers == _WITHOUT and Qt.Key.Key_1 <= key <= Qt.Key.Key_9:
             number = int(key) - int(Qt.Key.Key_0)
             return lambda: self._press_number(number)
         name = ""
@@ -83,4 +88,5 @@ class CanvasKeys(QObject):
             name = WITH_CONTROL.get(key, "")
         elif modifiers == _CONTROL | _SHIFT and key == Qt.Key.Key_Z:
             name = "redo"
-        return self._actions.get(name)
+        is_ours = is_on or (name in WHILE_SELECTING and self._is_selecting())
+        return self._actions.get(name) if is_ours else None

@@ -8,7 +8,7 @@ from qgis.core import QgsProcessingException, QgsVectorLayer
 from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
 
 from qgis_false.dock.busy_file import FileIsBusy, check_not_busy
-from qgis_false.dock.class_sources import free_code
+from qgis_false.dock.class_sources import free_code, joined_classes, named
 from qgis_false.dock.label_file import (
     CLASS_COLOURS,
     LabelClass,
@@ -99,6 +99,19 @@ class LabelClasses(QObject):
             return [LabelClass(code, name or one.name, color or one.color) if one.code == code else one for one in known]
 
         self.change(edited)
+
+    def join(self, others: Sequence[LabelClass]) -> Dict[int, int]:
+        """Add the classes of another file, as far as there are none of their names. Return the codes here by those there."""
+        codes: Dict[int, int] = {}
+
+        def joined(known: List[LabelClass]) -> List[LabelClass]:
+            classes, found = joined_classes(known, others)
+            codes.update({one.code: code for one, code in zip(others, found)})
+            return classes
+
+        if others:
+            self.change(joined)
+        return codes
 
     def bring_back(self, codes: Set[int]) -> None:
         """Bring classes back that were taken away since the beginning, as their labels came back."""
@@ -196,10 +209,9 @@ class LabelClasses(QObject):
 
 
 def _check_new(name: str, classes: Sequence[LabelClass]) -> None:
-    for one in classes:
-        if name and "".join(one.name.split()).casefold() == "".join(name.split()).casefold():
-            raise failure(
-                "There is a class {name} already. To merge two classes, remove one: its labels become labels of the other "
-                "one.",
-                name=one.name,
-            )
+    one = named(name, classes) if name else None
+    if one is not None:
+        raise failure(
+            "There is a class {name} already. To merge two classes, remove one: its labels become labels of the other one.",
+            name=one.name,
+        )

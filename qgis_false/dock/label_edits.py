@@ -4,21 +4,21 @@ They go to the provider of the layer and not into the buffer of QGIS's editing, 
 saves: what was drawn must outlive the end of QGIS in that very moment. What a person edits with QGIS's own tools stays in
 that buffer, untouched.
 
-While another program holds the file, labels that are drawn wait here, and are written as soon as it lets go. At the end of
-the work they go to a file of their own.
+While another program holds the file, labels that are drawn wait here, and are written as soon as it lets go. Meanwhile they
+lie in a file of their own.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from qgis.core import (
+    QgsCoordinateReferenceSystem,
     QgsFeature,
     QgsFeatureRequest,
     QgsGeometry,
     QgsProcessingException,
-    QgsVectorDataProvider,
     QgsVectorLayer,
     QgsVectorLayerUtils,
     QgsWkbTypes,
@@ -26,9 +26,12 @@ from qgis.core import (
 from qgis.PyQt import sip
 from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
 
-from qgis_false.dialogs.destinations import documents, free_path
 from qgis_false.dock.busy_file import PATIENCE_MS, FileIsBusy, check_not_busy
-from qgis_false.dock.label_file import CLASS_FIELD, label_layer
+from qgis_false.dock.crs import in_crs
+from qgis_false.dock.label_file import CLASS_FIELD, classes_of_labels
+from qgis_false.dock.label_replacement import LabelReplacement
+from qgis_false.dock.rescue_file import RescueFile
+from qgis_false.layers.sources import is_null
 from qgis_false.translation import failure, tr
 
 TRY_AGAIN_MS = 1000
@@ -39,6 +42,7 @@ class LabelEdits(QObject):
 
     Attributes:
         problem: The problem that keeps labels waiting, where it is another one than a file that is held; else empty.
+        unsafe: The problem that keeps labels that wait out of a file of their own; else empty.
     """
 
     begun = pyqtSignal()
@@ -51,18 +55,26 @@ class LabelEdits(QObject):
     def __init__(self, layer: QgsVectorLayer, parent: Optional[QObject] = None) -> None:
         super().__init__(parent)
         self.layer = layer
-        self.problem = ""
-        self._source, self._crs = layer.source(), layer.crs()  # Known also when the layer is gone.
-        self._keys = [layer.fields().at(number).name() for number in layer.primaryKeyAttributes()]
-        self._done: List[_LabelReplacement] = []
-        self._undone: List[_LabelReplacement] = []
-        self._waiting: List[_LabelReplacement] = []
+        self.problem = self.unsafe = ""
+        self._source = layer.source()  # Known also when the layer is gone.
+        self._rescue = RescueFile(layer)
+        self._classes = classes_of_labels(layer)
+        self._done: List[LabelReplacement] = []
+        self._undone: List[LabelReplacement] = []
+        self._waiting: List[LabelReplacement] = []
         self._try_again = QTimer(self)
         self._try_again.timeout.connect(self._write_waiting)
 
     def waiting(self) -> List[QgsGeometry]:
         """Return the labels that are drawn but not in the file yet, as another program holds it."""
-        return [feature.geometry() for exchange in self._waiting for feature in exchange.after]
+        return [feature.geometry() for feature in self._labels_that_wait()]
+
+    def waiting_in(self) -> Optional[Path]:
+        """Return the file in which those that wait lie meanwhile, if there is one."""
+        return self._rescue.path
+
+    def _labels_that_wait(self) -> List[QgsFeature]:
+        return [feature for exchange in self._waiting for feature in exchange.after]
 
     def can_undo(self) -> bool:
         """Return whether there is something to undo."""
@@ -112,13 +124,13 @@ class LabelEdits(QObject):
                 features.append(QgsVectorLayerUtils.createFeature(self.layer, areas, {field: code}, context))
         if not features:
             raise failure("What was drawn encloses no area.")
-        self._do_anew(_LabelReplacement(self.layer, [], features))
+        self._do_anew(LabelReplacement(self.layer, [], features))
 
     def remove(self, ids: Sequence[int]) -> None:
         """Remove labels."""
         found = self._features(ids)
         if found:
-            self._do_anew(_LabelReplacement(self.layer, found, []))
+            self._do_anew(LabelReplacement(self.layer, found, []))
 
     def reclassify(self, ids: Sequence[int], code: int) -> None:
         """Give labels another class."""
@@ -129,7 +141,7 @@ class LabelEdits(QObject):
             changed.setAttribute(CLASS_FIELD, code)
             after.append(changed)
         if before:
-            self._do_anew(_LabelReplacement(self.layer, before, after))
+            self._do_anew(LabelReplacement(self.layer, before, after))
 
     def of_class(self, code: int) -> List[int]:
         """Return the ids of all labels of a class that are in the file."""
@@ -137,8 +149,43 @@ class LabelEdits(QObject):
         request.setFlags(QgsFeatureRequest.Flag.NoGeometry)
         return [feature.id() for feature in self.layer.getFeatures(request) if feature.id() > 0]
 
+    def take_up(self, labels: Sequence[QgsFeature], crs: QgsCoordinateReferenceSystem, codes: Dict[int, int]) -> int:
+        """Write labels that waited when the work ended, without those that are in the file already. Return how many.
+
+        Args:
+            labels: Features with a field ``class``, in the CRS ``crs``.
+            codes: The codes of classes here by those in ``labels``, where they are others.
+
+        Raises:
+            QgsProcessingException: The file does not take them.
+        """
+        self._check()
+        context, fields, features = self.layer.createExpressionContext(), self.layer.fields(), []
+        for label in labels:
+            if is_null(label[CLASS_FIELD]):
+                continue
+            shape = in_crs(label.geometry(), crs, self.layer.crs())
+            if shape is None:
+                raise failure("What was drawn lies outside what the CRS of the label layer can show.")
+            values = {
+                fields.lookupField(name): label[name]
+                for name in label.fields().names()
+                if fields.lookupField(name) not in (-1, *self.layer.primaryKeyAttributes()) and not is_null(label[name])
+            }
+            code = values[fields.lookupField(CLASS_FIELD)] = codes.get(label[CLASS_FIELD], label[CLASS_FIELD])
+            if not self._holds(shape, code):
+                features.append(QgsVectorLayerUtils.createFeature(self.layer, shape, values, context))
+        if features:
+            self._write(LabelReplacement(self.layer, [], features))
+        return len(features)
+
+    def _holds(self, shape: QgsGeometry, code: int) -> bool:
+        """Return whether a label is in the file."""
+        alike = self.layer.getFeatures(QgsFeatureRequest().setFilterRect(shape.boundingBox()))
+        return any(one[CLASS_FIELD] == code and one.geometry().equals(shape) for one in alike)
+
     def close(self) -> str:
-        """Write what waits into the file, or into another one where that does not take it. The layer may be gone by now.
+        """Write what waits into the file, or leave it in another one where that does not take it. The layer may be gone.
 
         Returns:
             The words that a person has to read then, or nothing.
@@ -148,46 +195,24 @@ class LabelEdits(QObject):
         """
         self._try_again.stop()
         told = ""
-        labels = [feature for exchange in self._waiting for feature in exchange.after]
+        labels = self._labels_that_wait()
         if labels:
             try:
                 check_not_busy(self._source)
-                _LabelReplacement(QgsVectorLayer(self._source, "", "ogr"), [], labels).do()
+                LabelReplacement(QgsVectorLayer(self._source, "", "ogr"), [], labels).do()
+                self._rescue.keep([], [])
             except QgsProcessingException as error:
+                self._rescue.keep(labels, self._classes)
                 told = tr(
-                    "{number} labels are not in {file}, but in {path}. Copy them into the label layer. {reason}",
-                    number=len(labels), file=self._file().name, path=self._rescue(labels), reason=error,
+                    "{number} labels are not in {file}, but in {path}. They are taken up when this raster is labelled "
+                    "again. {reason}",
+                    number=len(labels), file=Path(self._source.split("|")[0]).name, path=self._rescue.path, reason=error,
                 )  # fmt: skip
+            self._rescue.let_go()
             self._waiting.clear()
             if not sip.isdeleted(self.layer):
                 self.layer.triggerRepaint()
         return told
-
-    def _rescue(self, labels: Sequence[QgsFeature]) -> Path:
-        """Write labels into a new file beside that of the layer, or else among the user's documents. Return its path."""
-        file = self._file()
-        try:
-            return self._write_new(file.parent, labels)
-        except QgsProcessingException:
-            return self._write_new(documents() or Path.home(), labels)
-
-    def _write_new(self, folder: Path, labels: Sequence[QgsFeature]) -> Path:
-        path = free_path(folder / f"{self._file().stem}_waiting", ".gpkg")
-        layer = label_layer(path, self._crs)
-        fields = {one.name(): one for label in labels for one in label.fields() if one.name() not in self._keys}
-        for name, field in fields.items():
-            if layer.fields().lookupField(name) < 0:  # Each alone: a file has no field of some types and names.
-                layer.dataProvider().addAttributes([field])
-        layer.updateFields()
-        names = [one for one in fields if layer.fields().lookupField(one) not in (-1, *layer.primaryKeyAttributes())]
-        try:
-            _LabelReplacement(layer, [], _copies(labels, layer, names)).do()
-        except QgsProcessingException:  # Class and shape are what was drawn.
-            _LabelReplacement(layer, [], _copies(labels, layer, [CLASS_FIELD])).do()
-        return path
-
-    def _file(self) -> Path:
-        return Path(self._source.split("|")[0])
 
     def _write_waiting(self) -> None:
         try:
@@ -203,6 +228,12 @@ class LabelEdits(QObject):
         self._show_waiting()
 
     def _show_waiting(self) -> None:
+        self._classes = classes_of_labels(self.layer) or self._classes
+        try:
+            self._rescue.keep(self._labels_that_wait(), self._classes)
+            self.unsafe = ""
+        except QgsProcessingException as error:
+            self.unsafe = str(error)
         if not self._waiting:
             self._try_again.stop()
         elif not self._try_again.isActive():
@@ -227,11 +258,11 @@ class LabelEdits(QObject):
             )
         check_not_busy(self.layer.source(), patience_ms)
 
-    def _do_anew(self, exchange: _LabelReplacement) -> None:
+    def _do_anew(self, exchange: LabelReplacement) -> None:
         self._do(exchange)
         self._undone.clear()
 
-    def _do(self, exchange: _LabelReplacement) -> None:
+    def _do(self, exchange: LabelReplacement) -> None:
         """Do an edit. One that only adds waits where another program holds the file, behind others that wait."""
         only_adds = not exchange.before
         try:
@@ -244,91 +275,19 @@ class LabelEdits(QObject):
         self._waiting.append(exchange)
         self._show_waiting()
 
-    def _write(self, exchange: _LabelReplacement, patience_ms: int = PATIENCE_MS) -> None:
+    def _write(self, exchange: LabelReplacement, patience_ms: int = PATIENCE_MS) -> None:
         self._check(patience_ms)
         self.begun.emit()
         exchange.do()
         self._done.append(exchange)
         self._tell(exchange)
 
-    def _tell(self, exchange: _LabelReplacement) -> None:
+    def _tell(self, exchange: LabelReplacement) -> None:
         self.edited.emit(sorted({feature.id() for feature in (*exchange.before, *exchange.after)}))
 
     def _features(self, ids: Sequence[int]) -> List[QgsFeature]:
         stored = [one for one in ids if one > 0]  # Others wait in the buffer of QGIS's own editing, and belong to it.
         return list(self.layer.getFeatures(QgsFeatureRequest().setFilterFids(stored))) if stored else []
-
-
-class _LabelReplacement:
-    """Labels in place of others. They keep their ids, so that later edits still find them."""
-
-    def __init__(self, layer: QgsVectorLayer, before: List[QgsFeature], after: List[QgsFeature]) -> None:
-        self._layer, self.before, self.after = layer, before, after
-
-    def do(self) -> None:
-        """Put the new ones in place of the old ones."""
-        self._exchange(self.before, self.after)
-
-    def undo(self) -> None:
-        """Put the old ones in place of the new ones."""
-        self._exchange(self.after, self.before)
-
-    def _exchange(self, old: List[QgsFeature], new: List[QgsFeature]) -> None:
-        layer = self._layer
-        if not layer.isValid():
-            raise _not_written(layer, layer.error().summary())
-        provider: QgsVectorDataProvider = layer.dataProvider()
-        kept = {feature.id() for feature in old} & {feature.id() for feature in new}
-        gone = [feature.id() for feature in old if feature.id() not in kept]
-        fresh = [feature for feature in new if feature.id() not in kept]
-        field = layer.fields().lookupField(CLASS_FIELD)
-        values: Dict[int, Dict[int, Any]] = {
-            feature.id(): {field: feature.attribute(CLASS_FIELD)} for feature in new if feature.id() in kept
-        }
-        key = _key_field(provider)
-        done = not gone or provider.deleteFeatures(gone)
-        if done and fresh:
-            # The layer may have other fields by now.
-            done, added = _added(provider, _copies(fresh, layer, [one.name() for one in layer.fields()]))
-            for feature, stored in zip(fresh, added if done else []):
-                feature.setId(stored.id())
-                if key >= 0:  # So that it comes back under the same one.
-                    feature.setAttribute(layer.fields().at(key).name(), stored.id())
-        if done and values:
-            done = provider.changeAttributeValues(values)
-        if not done:
-            reason = "; ".join(provider.errors())
-            provider.clearErrors()
-            raise _not_written(layer, reason)
-        layer.updateExtents()
-        layer.triggerRepaint()
-
-
-def _copies(labels: Sequence[QgsFeature], layer: QgsVectorLayer, names: Sequence[str]) -> List[QgsFeature]:
-    """Return labels for another layer, with those of the named fields that each of them has."""
-    copies = []
-    for label in labels:
-        copies.append(QgsFeature(layer.fields()))
-        copies[-1].setGeometry(label.geometry())
-        for name in names:
-            if label.fields().lookupField(name) >= 0:
-                copies[-1].setAttribute(name, label.attribute(name))
-    return copies
-
-
-def _not_written(layer: QgsVectorLayer, reason: str) -> QgsProcessingException:
-    reason = reason or tr("the file does not take it")
-    return failure("The labels cannot be written to {path}: {reason}.", path=layer.source(), reason=reason)
-
-
-def _added(provider: QgsVectorDataProvider, features: List[QgsFeature]) -> Tuple[bool, List[QgsFeature]]:
-    done, added = provider.addFeatures(features)
-    return bool(done), list(added)
-
-
-def _key_field(provider: QgsVectorDataProvider) -> int:
-    keys = provider.pkAttributeIndexes()
-    return int(keys[0]) if len(keys) == 1 else -1
 
 
 def _as_areas(geometry: QgsGeometry) -> QgsGeometry:

@@ -6,6 +6,7 @@ alone; labels and classes are in the file.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from qgis.core import (
@@ -42,6 +43,7 @@ from false_core.session_protocol import (
     SuggestedPlaces,
     View,
 )
+from qgis_false.dock.busy_file import check_not_busy
 from qgis_false.dock.crs import in_crs
 from qgis_false.dock.label_classes import LabelClasses
 from qgis_false.dock.label_edits import LabelEdits
@@ -52,6 +54,7 @@ from qgis_false.dock.learning_state import LearningState
 from qgis_false.dock.live_map import LiveMap
 from qgis_false.dock.model_saving import ModelSaving
 from qgis_false.dock.project_state import EncoderChoice, remember_work
+from qgis_false.dock.rescue_file import rescued_labels
 from qgis_false.dock.session_process import session_command
 from qgis_false.dock.waiting_labels import WaitingLabels
 from qgis_false.layers.sources import name_in_job
@@ -84,6 +87,8 @@ class Labelling(QObject):
     places_found = pyqtSignal(object)
     outlined = pyqtSignal(object)
     pictured = pyqtSignal(object)
+    taken_up = pyqtSignal(str)
+    """Labels that waited for the file when the work ended the last time, and where they are now."""
     closed = pyqtSignal()
     """The layers are gone, and nothing is left to work on."""
 
@@ -139,6 +144,7 @@ class Labelling(QObject):
     def begin(self) -> None:
         """Start the session. What it says is heard by those who are connected by now."""
         self.watch.look()  # So that labels are counted before it is open.
+        self._take_up_rescued()
         self.session.start()
 
     # --- What a person does ---------------------------------------------------------------------------------------------
@@ -240,6 +246,30 @@ class Labelling(QObject):
     def learned(self) -> Optional[Learned]:
         """The last answer of the session on what it has learned."""
         return self._state.learned
+
+    def _take_up_rescued(self) -> None:
+        """Write labels into the file that waited for it when QGIS, or the work, ended."""
+        file = Path(self.labels.source().split("|")[0]).name
+        for rescued in rescued_labels(self.labels):
+            try:
+                check_not_busy(self.labels.source())
+                codes = self.label_classes.join(rescued.classes)
+                number = self.edits.take_up(rescued.labels, rescued.crs, codes)
+                rescued.remove()
+            except QgsProcessingException as error:
+                told = tr(
+                    "{number} labels of the last time still wait in {path}. They are taken up when this raster is "
+                    "labelled again. {reason}",
+                    number=len(rescued.labels), path=rescued.path, reason=error,
+                )  # fmt: skip
+                self.taken_up.emit(told)
+            else:
+                if number:
+                    told = tr(
+                        "{number} labels that still waited for {file} when the work ended are in it now.",
+                        number=number, file=file,
+                    )  # fmt: skip
+                    self.taken_up.emit(told)
 
     # --- The session ----------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,8 @@ It fills in the points that ``false:samplepoints`` draws. Each answer is in the 
 
 from __future__ import annotations
 
-from typing import Any, List, Optional
+import json
+from typing import Any, List, Optional, Set
 
 from qgis.core import (
     QgsCoordinateTransform,
@@ -33,6 +34,8 @@ MOST_SEEN_PX = 400
 MARK_PX = 27
 POINT_ID = "id"
 """The field by which points are in random order."""
+PASSED_PROPERTY = "false/cannot_tell"
+"""Property of a layer of points: a list of the ids of those of which nobody could tell."""
 
 
 def point_layers() -> List[QgsVectorLayer]:
@@ -50,7 +53,7 @@ class SampleQueue:
     """The points of one layer, in their random order. The first one is zoomed to; then the scale is what a person makes it.
 
     Attributes:
-        passed: Ids of the points of which the person could not tell what is there.
+        passed: Ids of the points of which the person could not tell what is there. The layer remembers them.
     """
 
     def __init__(self, canvas: QgsMapCanvas, layer: QgsVectorLayer, raster: QgsRasterLayer) -> None:
@@ -62,7 +65,7 @@ class SampleQueue:
         points = sorted(layer.getFeatures(request), key=lambda one: one[POINT_ID])
         self._ids = [one.id() for one in points]
         self._done = {one.id() for one in points if not _is_empty(one[CLASS_FIELD])}
-        self.passed: List[int] = []
+        self.passed: Set[int] = (_passed_before(layer) & set(self._ids)) - self._done
         self._now: Optional[int] = None
         self._mark = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.PointGeometry)
         self._mark.setIcon(QgsRubberBand.IconType.ICON_BOX)  # What is in it stays visible.
@@ -99,26 +102,34 @@ class SampleQueue:
         Raises:
             QgsProcessingException: The file does not take it.
         """
-        self._write(name)
-        self._done.add(self._now or 0)
+        if self._now is not None:
+            self._write(self._now, name)
+            self._done.add(self._now)
+            self.passed.discard(self._now)
+            self._remember_passed()
 
     def pass_over(self) -> None:
         """Nobody can tell what is at the point: it stays empty."""
         if self._now is not None:
-            self._write(None)
+            self._write(self._now, None)
             self._done.discard(self._now)
-            self.passed.append(self._now)
+            self.passed.add(self._now)
+            self._remember_passed()
 
     def dispose(self) -> None:
         """Take the mark off the canvas."""
         self._canvas.scene().removeItem(self._mark)
 
-    def _write(self, value: Any) -> None:
-        if self._now is None:
-            return
+    def _remember_passed(self) -> None:
+        text = json.dumps(sorted(self.passed))
+        if self.layer.customProperty(PASSED_PROPERTY, "[]") != text:
+            self.layer.setCustomProperty(PASSED_PROPERTY, text)
+            QgsProject.instance().setDirty()  # It is saved with the project.
+
+    def _write(self, point: int, value: Any) -> None:
         check_not_busy(self.layer.source())
         provider = self.layer.dataProvider()
-        if not provider.changeAttributeValues({self._now: {self._field: value}}):
+        if not provider.changeAttributeValues({point: {self._field: value}}):
             reason = "; ".join(provider.errors())
             provider.clearErrors()
             raise failure("The class cannot be written to {path}: {reason}.", path=self.layer.source(), reason=reason)
@@ -145,6 +156,14 @@ class SampleQueue:
         self._canvas.setExtent(QgsRectangle.fromCenterAndSize(centre, extent.width(), extent.height()))
         self._canvas.refresh()
         return True
+
+
+def _passed_before(layer: QgsVectorLayer) -> Set[int]:
+    """Return the points that a layer remembers as those of which nobody could tell."""
+    try:
+        return {int(one) for one in json.loads(layer.customProperty(PASSED_PROPERTY, "[]"))}
+    except (TypeError, ValueError):  # Another program's.
+        return set()
 
 
 def _is_empty(value: Any) -> bool:

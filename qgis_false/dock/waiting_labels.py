@@ -45,12 +45,21 @@ class WaitingLabels:
         """Return in words what waits; nothing where nothing does."""
         waiting, file = len(self._edits.waiting()), Path(self._labels.source().split("|")[0]).name
         if waiting:
-            return self._edits.problem or tr(
+            why = self._edits.problem or tr(
                 "{number} labels wait until another program lets go of {file}: a second QGIS that edits it, a database "
                 "browser or a synchronised folder. Save or end the editing there.",
                 number=waiting,
                 file=file,
             )
+            return f"{why} {self._where()}"
         if self._classes.are_waiting:
             return self._classes.problem or tr("The classes are not in {file} yet. It is tried again.", file=file)
         return ""
+
+    def _where(self) -> str:
+        """Return in words where the labels are that wait."""
+        path = self._edits.waiting_in()
+        if path is None:
+            return tr("Until then they are in the memory of QGIS alone. {reason}", reason=self._edits.unsafe)
+        is_beside = path.parent == Path(self._labels.source().split("|")[0]).parent
+        return tr("Until then they are in {path}.", path=path.name if is_beside else path)

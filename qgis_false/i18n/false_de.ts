@@ -2076,6 +2076,10 @@
         <translation>Auftrag exportieren...</translation>
     </message>
     <message>
+        <source>This did not end well</source>
+        <translation>Das ist nicht gut ausgegangen</translation>
+    </message>
+    <message>
         <source>Go on all the same?</source>
         <translation>Trotzdem weitermachen?</translation>
     </message>
@@ -2158,6 +2162,10 @@
     <message>
         <source>The classes cannot be read from {path}: {reason}.</source>
         <translation>Die Klassen können nicht aus {path} gelesen werden: {reason}.</translation>
+    </message>
+    <message>
+        <source>A map holds {number} classes at most, and these are more.</source>
+        <translation>Eine Karte hat höchstens {number} Klassen, und dies sind mehr.</translation>
     </message>
     <message>
         <source>FALSE: label and map</source>
@@ -2316,8 +2324,8 @@
         <translation>Wo die Trainingsflächen liegen</translation>
     </message>
     <message>
-        <source>In a GeoPackage beside the raster. Where that folder is read-only or temporary, in the folder of the project, or in that of your documents while the project is not saved. Each label is in the file before you draw the next one. While another program holds the file, labels are shown in grey and wait; if the dock is closed meanwhile, they go to a file of their own beside it. It is a plain layer: you may edit it with the tools of QGIS or with another program, and the map follows. The style of the layer is the list of classes.</source>
-        <translation>In einem GeoPackage neben dem Raster. Ist dessen Ordner schreibgeschützt oder temporär, im Ordner des Projekts, oder in dem Ihrer Dokumente, solange das Projekt nicht gespeichert ist. Jede Trainingsfläche ist in der Datei, bevor Sie die nächste zeichnen. Solange ein anderes Programm die Datei belegt, warten Trainingsflächen und sind grau zu sehen; wird das Bedienfeld inzwischen geschlossen, kommen sie in eine eigene Datei daneben. Es ist ein gewöhnlicher Layer: Sie können ihn mit den Werkzeugen von QGIS oder einem anderen Programm bearbeiten, und die Karte folgt. Der Stil des Layers ist die Liste der Klassen.</translation>
+        <source>In a GeoPackage beside the raster. Where that folder is read-only or temporary, in the folder of the project, or in that of your documents while the project is not saved. Each label is in the file before you draw the next one. While another program holds the file, labels are shown in grey and wait in a file of their own beside it; if the work ends meanwhile, they are taken up when the raster is labelled again. It is a plain layer: you may edit it with the tools of QGIS or with another program, and the map follows. The style of the layer is the list of classes.</source>
+        <translation>In einem GeoPackage neben dem Raster. Ist dessen Ordner schreibgeschützt oder temporär, im Ordner des Projekts, oder in dem Ihrer Dokumente, solange das Projekt nicht gespeichert ist. Jede Trainingsfläche ist in der Datei, bevor Sie die nächste zeichnen. Solange ein anderes Programm die Datei belegt, sind Trainingsflächen grau zu sehen und warten in einer eigenen Datei daneben; endet die Arbeit inzwischen, werden sie übernommen, wenn das Raster wieder bearbeitet wird. Es ist ein gewöhnlicher Layer: Sie können ihn mit den Werkzeugen von QGIS oder einem anderen Programm bearbeiten, und die Karte folgt. Der Stil des Layers ist die Liste der Klassen.</translation>
     </message>
     <message>
         <source>Polygon: click each corner; Enter or a right click completes it. Stroke: hold the button and draw. Point: one pixel. Outline: click, and what is like that place is outlined; the wheel says how far, Enter or a click into it accepts it.</source>
@@ -2328,8 +2336,8 @@
         <translation>Tasten über der Karte</translation>
     </message>
     <message>
-        <source>1 to 9 choose the class. Enter completes, Esc gives up. Del takes back the last corner, or else removes the labels that are selected. Ctrl+Z and Ctrl+Y undo and redo. N goes to the next place. They count while one of the four tools is chosen.</source>
-        <translation>1 bis 9 wählen die Klasse. Die Eingabetaste schließt ab, Esc verwirft. Entf nimmt die letzte Ecke zurück oder entfernt sonst die ausgewählten Trainingsflächen. Strg+Z und Strg+Y machen rückgängig und wiederholen. N geht zur nächsten Stelle. Sie gelten, solange eines der vier Werkzeuge gewählt ist.</translation>
+        <source>1 to 9 choose the class. Enter completes, Esc gives up. Del takes back the last corner, or else removes the labels that are selected. Ctrl+Z and Ctrl+Y undo and redo. N goes to the next place. They count while one of the four tools is chosen; Del, Ctrl+Z and Ctrl+Y also while a tool of QGIS selects in the label layer and that is not being edited.</source>
+        <translation>1 bis 9 wählen die Klasse. Die Eingabetaste schließt ab, Esc verwirft. Entf nimmt die letzte Ecke zurück oder entfernt sonst die ausgewählten Trainingsflächen. Strg+Z und Strg+Y machen rückgängig und wiederholen. N geht zur nächsten Stelle. Sie gelten, solange eines der vier Werkzeuge gewählt ist; Entf, Strg+Z und Strg+Y auch, solange ein Werkzeug von QGIS im Layer der Trainingsflächen auswählt und dieser nicht bearbeitet wird.</translation>
     </message>
     <message>
         <source>How good it is</source>
@@ -2380,14 +2388,6 @@
         <translation>Es gibt schon eine Klasse {name}. Um zwei Klassen zu vereinen, entfernen Sie eine: Ihre Trainingsflächen werden zu Trainingsflächen der anderen.</translation>
     </message>
     <message>
-        <source>The labels cannot be written to {path}: {reason}.</source>
-        <translation>Die Trainingsflächen lassen sich nicht nach {path} schreiben: {reason}.</translation>
-    </message>
-    <message>
-        <source>the file does not take it</source>
-        <translation>die Datei nimmt es nicht an</translation>
-    </message>
-    <message>
         <source>What was drawn encloses no area.</source>
         <translation>Was gezeichnet wurde, umschließt keine Fläche.</translation>
     </message>
@@ -2400,8 +2400,12 @@
         <translation>Der Layer der Trainingsflächen hat das Feld {field} nicht mehr, das die Klassen enthält. Geben Sie es ihm zurück: ein Feld dieses Namens mit ganzen Zahlen.</translation>
     </message>
     <message>
-        <source>{number} labels are not in {file}, but in {path}. Copy them into the label layer. {reason}</source>
-        <translation>{number} Trainingsflächen sind nicht in {file}, sondern in {path}. Kopieren Sie sie in den Layer der Trainingsflächen. {reason}</translation>
+        <source>What was drawn lies outside what the CRS of the label layer can show.</source>
+        <translation>Was gezeichnet wurde, liegt außerhalb dessen, was das KBS des Layers der Trainingsflächen zeigen kann.</translation>
+    </message>
+    <message>
+        <source>{number} labels are not in {file}, but in {path}. They are taken up when this raster is labelled again. {reason}</source>
+        <translation>{number} Trainingsflächen sind nicht in {file}, sondern in {path}. Sie werden übernommen, wenn dieses Raster wieder bearbeitet wird. {reason}</translation>
     </message>
     <message>
         <source>The classes cannot be written to {path}: {reason}. It is tried again.</source>
@@ -2412,8 +2416,24 @@
         <translation>{path} enthält keine Trainingsflächen von FALSE: keinen Layer {layer} mit einem Feld {field}. Wählen Sie eine andere Datei.</translation>
     </message>
     <message>
+        <source>The labels cannot be written to {path}: {reason}.</source>
+        <translation>Die Trainingsflächen lassen sich nicht nach {path} schreiben: {reason}.</translation>
+    </message>
+    <message>
+        <source>the file does not take it</source>
+        <translation>die Datei nimmt es nicht an</translation>
+    </message>
+    <message>
         <source>The library of the compute environment speaks another version. Set the environment up again.</source>
         <translation>Die Bibliothek der Rechenumgebung spricht eine andere Version. Richten Sie die Rechenumgebung neu ein.</translation>
+    </message>
+    <message>
+        <source>{number} labels of the last time still wait in {path}. They are taken up when this raster is labelled again. {reason}</source>
+        <translation>{number} Trainingsflächen vom letzten Mal warten noch in {path}. Sie werden übernommen, wenn dieses Raster wieder bearbeitet wird. {reason}</translation>
+    </message>
+    <message>
+        <source>{number} labels that still waited for {file} when the work ended are in it now.</source>
+        <translation>{number} Trainingsflächen, die beim Ende der Arbeit noch auf {file} warteten, sind jetzt darin.</translation>
     </message>
     <message>
         <source>The computing process said something that is no answer: {error}.</source>
@@ -2464,10 +2484,6 @@
         <translation>{percent} % des Ausschnitts sind berechnet.</translation>
     </message>
     <message>
-        <source>Take its {number} shapes as labels too?</source>
-        <translation>Auch seine {number} Flächen als Trainingsflächen nehmen?</translation>
-    </message>
-    <message>
         <source>Takes the class away. Its labels become labels of another one, or go too.</source>
         <translation>Nimmt die Klasse weg. Ihre Trainingsflächen werden zu solchen einer anderen, oder verschwinden mit ihr.</translation>
     </message>
@@ -2516,6 +2532,10 @@
         <translation>Layer</translation>
     </message>
     <message>
+        <source>Take its {number} shapes as labels too?</source>
+        <translation>Auch seine {number} Flächen als Trainingsflächen nehmen?</translation>
+    </message>
+    <message>
         <source>Classes of a text file</source>
         <translation>Klassen einer Textdatei</translation>
     </message>
@@ -2532,8 +2552,8 @@
         <translation>Entfernen...</translation>
     </message>
     <message>
-        <source>No layer of the project is styled by the categories of a field.</source>
-        <translation>Kein Layer des Projekts ist nach den Kategorien eines Feldes gestaltet.</translation>
+        <source>No layer of the project has a style that shows classes.</source>
+        <translation>Kein Layer des Projekts hat einen Stil, der Klassen zeigt.</translation>
     </message>
     <message>
         <source>A model file...</source>
@@ -2778,6 +2798,14 @@
     <message>
         <source>The computing process of the session is gone: {how}.</source>
         <translation>Der Rechenprozess der Sitzung ist weg: {how}.</translation>
+    </message>
+    <message>
+        <source>Until then they are in {path}.</source>
+        <translation>Bis dahin sind sie in {path}.</translation>
+    </message>
+    <message>
+        <source>Until then they are in the memory of QGIS alone. {reason}</source>
+        <translation>Bis dahin sind sie nur im Speicher von QGIS. {reason}</translation>
     </message>
     <message>
         <source>{number} labels wait until another program lets go of {file}: a second QGIS that edits it, a database browser or a synchronised folder. Save or end the editing there.</source>
@@ -3796,6 +3824,10 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
         <translation>Ergebnisse</translation>
     </message>
     <message>
+        <source>1 to 9 choose the class. Enter completes, Esc gives up. Del takes back the last corner, or else removes the labels that are selected. Ctrl+Z and Ctrl+Y undo and redo. N goes to the next place. They count while one of the four tools is chosen.</source>
+        <translation type="vanished">1 bis 9 wählen die Klasse. Die Eingabetaste schließt ab, Esc verwirft. Entf nimmt die letzte Ecke zurück oder entfernt sonst die ausgewählten Trainingsflächen. Strg+Z und Strg+Y machen rückgängig und wiederholen. N geht zur nächsten Stelle. Sie gelten, solange eines der vier Werkzeuge gewählt ist.</translation>
+    </message>
+    <message>
         <source>An encoder file of the same preset and number of bands; a file with timm weights of the preset's backbone (.safetensors, .pth, .pt, .bin), of any number of bands; or a name of timm weights, such as imagenet or resnet50.a1_in1k, which are downloaded. With the method random they become an encoder as they are. Empty: random weights.</source>
         <translation type="vanished">Eine Encoder-Datei der gleichen Voreinstellung und Kanalzahl; eine Datei mit timm-Gewichten für das Netz der Voreinstellung (.safetensors, .pth, .pt, .bin) mit beliebiger Kanalzahl; oder der Name von timm-Gewichten, etwa imagenet oder resnet50.a1_in1k, die heruntergeladen werden. Mit der Methode random werden sie unverändert zum Encoder. Leer: zufällige Gewichte.</translation>
     </message>
@@ -3828,6 +3860,10 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
         <translation type="vanished">In einem GeoPackage neben dem Raster, oder im Ordner des Projekts, wenn der des Rasters schreibgeschützt oder temporär ist. Jede Trainingsfläche ist in der Datei, bevor Sie die nächste zeichnen. Solange ein anderes Programm die Datei belegt, warten Trainingsflächen und sind grau zu sehen. Es ist ein gewöhnlicher Layer: Sie können ihn mit den Werkzeugen von QGIS oder einem anderen Programm bearbeiten, und die Karte folgt. Der Stil des Layers ist die Liste der Klassen.</translation>
     </message>
     <message>
+        <source>In a GeoPackage beside the raster. Where that folder is read-only or temporary, in the folder of the project, or in that of your documents while the project is not saved. Each label is in the file before you draw the next one. While another program holds the file, labels are shown in grey and wait; if the dock is closed meanwhile, they go to a file of their own beside it. It is a plain layer: you may edit it with the tools of QGIS or with another program, and the map follows. The style of the layer is the list of classes.</source>
+        <translation type="vanished">In einem GeoPackage neben dem Raster. Ist dessen Ordner schreibgeschützt oder temporär, im Ordner des Projekts, oder in dem Ihrer Dokumente, solange das Projekt nicht gespeichert ist. Jede Trainingsfläche ist in der Datei, bevor Sie die nächste zeichnen. Solange ein anderes Programm die Datei belegt, warten Trainingsflächen und sind grau zu sehen; wird das Bedienfeld inzwischen geschlossen, kommen sie in eine eigene Datei daneben. Es ist ein gewöhnlicher Layer: Sie können ihn mit den Werkzeugen von QGIS oder einem anderen Programm bearbeiten, und die Karte folgt. Der Stil des Layers ist die Liste der Klassen.</translation>
+    </message>
+    <message>
         <source>It needs no labels. From the place itself it learns how each kind of ground looks at one date that looked a certain way at the other. Season, light and another sensor change all ground of a kind alike, and are no change; a place that does not go the way of its kind is. So most of the place must be unchanged.</source>
         <translation type="vanished">Es braucht keine Labels. Am Ort selbst wird gelernt, wie Boden, der zum einen Zeitpunkt auf eine bestimmte Weise aussah, zum anderen aussieht. Jahreszeit, Licht und ein anderer Sensor verändern allen Boden einer Art auf gleiche Weise und sind keine Veränderung; eine Stelle, die nicht den Weg ihrer Art geht, ist eine. Deshalb muss der größte Teil des Ortes unverändert sein.</translation>
     </message>
@@ -3854,6 +3890,10 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
     <message>
         <source>Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted.</source>
         <translation type="vanished">Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes. Leere Werte werden ausgelassen und gezählt.</translation>
+    </message>
+    <message>
+        <source>No layer of the project is styled by the categories of a field.</source>
+        <translation type="vanished">Kein Layer des Projekts ist nach den Kategorien eines Feldes gestaltet.</translation>
     </message>
     <message>
         <source>Number of possible false negatives a benchmark anchor takes. Empty: from the preset.</source>
@@ -4034,6 +4074,10 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
     <message>
         <source>{name} becomes</source>
         <translation type="vanished">{name} wird zu</translation>
+    </message>
+    <message>
+        <source>{number} labels are not in {file}, but in {path}. Copy them into the label layer. {reason}</source>
+        <translation type="vanished">{number} Trainingsflächen sind nicht in {file}, sondern in {path}. Kopieren Sie sie in den Layer der Trainingsflächen. {reason}</translation>
     </message>
 </context>
 </TS>

@@ -133,11 +133,16 @@ def warnings_about_classes(source: QgsProcessingFeatureSource, name: str) -> Lis
     return found
 
 
+def name_as_compared(name: str) -> str:
+    """Return a name as it is compared: capitals and blanks make no other one."""
+    return "".join(name.split()).casefold()
+
+
 def _differ_in_spelling(values: Iterable[Any]) -> List[List[str]]:
     groups: Dict[str, List[str]] = {}
     for value in values:
         if isinstance(value, str):
-            groups.setdefault("".join(value.split()).casefold(), []).append(value)
+            groups.setdefault(name_as_compared(value), []).append(value)
     return [sorted(names) for names in groups.values() if len(names) > 1]
 
 

@@ -1,8 +1,9 @@
 """What a person who labels does in a QGIS desktop, with mouse and keys: ``qgis --code labelling.py``.
 
-``test_labelling.py`` starts it twice: to draw, until the system kills this QGIS in the middle of a polygon; and again, to
-find everything as it was. ``test_two_desktops.py`` starts it twice at once, on the same raster. It writes a line of JSON to
-the folder in ``FALSE_SESSION`` after every step.
+``test_labelling.py`` starts it three times: to draw, until the system kills this QGIS in the middle of a polygon; again, to
+find everything as it was, until QGIS and its session are killed at once, while a label waits for its file; and once more.
+``test_two_desktops.py`` starts it twice at once, on the same raster. It writes a line of JSON to the folder in
+``FALSE_SESSION`` after every step.
 """
 
 from __future__ import annotations
@@ -197,6 +198,48 @@ def kill_qgis() -> dict[str, Any]:
     return {"count": dock().work.labels.featureCount(), "session": dock().work.session.process_id}
 
 
+HOLDER = """\
+import sqlite3, sys
+file = sqlite3.connect(sys.argv[1], isolation_level=None)
+file.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.read()
+"""
+"""A program that holds the label file until this QGIS is gone."""
+HOLDERS: list[Any] = []
+
+
+def kill_both() -> dict[str, Any]:
+    """One more polygon is drawn, one that waits as another program holds the file, and one is begun when the end comes."""
+    code, ring = beside_polygon(2)
+    dock().drawing.buttons["polygon"].click()
+
+    def draw_one(to_the_right: float) -> None:
+        press(Qt.Key.Key_0 + code)
+        for x, y in ring:
+            click(x + to_the_right, y)
+        press(Qt.Key.Key_Return)
+
+    draw_one(0)
+    work = dock().work
+    command = [os.environ["FALSE_CORE_PYTHON"], "-c", HOLDER, work.labels.source().split("|")[0]]
+    HOLDERS.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+    assert HOLDERS[0].stdout.readline() == b"held\n"
+    draw_one(6)
+    click(*ring[0])
+    return {
+        "count": work.labels.featureCount(), "waiting": len(work.edits.waiting()), "status": dock().status.text(),
+        "session": work.session.process_id,
+    }  # fmt: skip
+
+
+def find_after_both() -> dict[str, Any]:
+    found = find_again()
+    said = [one.text() for one in iface.messageBar().items()]
+    folder = Path(GIVEN["image"]).parent
+    return {**found, "said": said, "left": [one.name for one in folder.glob("*_waiting*")]}
+
+
 def find_again() -> dict[str, Any]:
     """The project is opened in another QGIS."""
     iface.mainWindow().showMaximized()
@@ -308,14 +351,17 @@ def outlive() -> dict[str, Any]:
 
 
 FIRST = (open_dock, begin, draw, undo, look_at_confidence, outline, next_place, kill_the_session, kill_qgis)
-SECOND = (find_again, make_the_map)
+SECOND = (find_again, make_the_map, kill_both)
+THIRD = (find_after_both,)
 BESIDE = (open_dock, begin_beside, draw_beside, undo_beside, make_maps_beside, outlive)
 
 
 def main() -> None:
     code = 0
-    steps = BESIDE if "meeting" in GIVEN else SECOND if PROJECT.exists() else FIRST
-    with open(FOLDER / "steps.jsonl", "a", encoding="utf-8") as record:
+    done = FOLDER / "steps.jsonl"
+    is_third = done.exists() and kill_both.__name__ in done.read_text("utf-8")
+    steps = BESIDE if "meeting" in GIVEN else THIRD if is_third else SECOND if PROJECT.exists() else FIRST
+    with open(done, "a", encoding="utf-8") as record:
         for step in steps:
             try:
                 said = step()
@@ -327,7 +373,9 @@ def main() -> None:
             os.fsync(record.fileno())
             if code:
                 break
-    if steps is FIRST or (steps is BESIDE and not code and GIVEN["me"] == 0):
+    if steps is SECOND and not code:
+        os.kill(said["session"], signal.SIGKILL)
+    if steps in (FIRST, SECOND) or (steps is BESIDE and not code and GIVEN["me"] == 0):
         os.kill(os.getpid(), signal.SIGKILL)
     QgsProject.instance().setDirty(False)
     QgsApplication.exit(code)

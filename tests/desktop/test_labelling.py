@@ -16,7 +16,8 @@ from desktop import ROOT, SOON_S, Desktop
 LIMIT_S = 900
 FIRST = ["open_dock", "begin", "draw", "undo", "look_at_confidence", "outline", "next_place", "kill_the_session",
          "kill_qgis"]  # fmt: skip
-SECOND = ["find_again", "make_the_map"]
+SECOND = ["find_again", "make_the_map", "kill_both"]
+THIRD = ["find_after_both"]
 SCENE = """\
 import json, sys
 from pathlib import Path
@@ -45,11 +46,11 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def steps(screen, compute_python, folder) -> dict[str, dict[str, Any]]:
-    """Run both QGIS, one after the other, and return what each step said."""
+    """Run the three QGIS, one after the other, and return what each step said."""
     desktop = Desktop(folder, screen, compute_python, ["processing", "qgis_false"], "[false]\ngreeted=true\n")
     desktop.install()
     subprocess.run([compute_python, "-c", SCENE, str(folder)], cwd=ROOT, check=True)
-    for expected in (FIRST, FIRST + SECOND):
+    for expected in (FIRST, FIRST + SECOND, FIRST + SECOND + THIRD):
         desktop.run("labelling.py", LIMIT_S)
         said = desktop.said(expected)
     return said
@@ -99,3 +100,10 @@ def test_the_project_finds_its_work_and_has_no_broken_layer(steps):
 
 def test_the_map_is_made_and_shown_with_its_classes(steps):
     assert set(steps["make_the_map"]["legend"]) == set(steps["find_again"]["classes"])
+
+
+def test_the_end_of_qgis_and_session_at_once_loses_nothing_but_what_was_being_drawn(steps):
+    end, found = steps["kill_both"], steps["find_after_both"]
+    assert (end["count"], end["waiting"]) == (10, 1) and "1 labels wait until" in end["status"]
+    assert found["count"] == 11 and found["classes"] == steps["find_again"]["classes"]
+    assert any("1 labels that still waited" in one for one in found["said"]) and not found["left"]

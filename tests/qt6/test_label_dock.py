@@ -154,7 +154,9 @@ def test_keys_over_the_canvas_come_before_shortcuts(qgis_app, key, modifiers, wh
     window.canvas.setFocus()
     QgsApplication.processEvents()
     actions = {name: (lambda name=name: done.append(name)) for name in ACTIONS}
-    keys = CanvasKeys(window.canvas, lambda: True, lambda number: done.append(number) or True, actions, QWidget(window))
+    keys = CanvasKeys(
+        window.canvas, lambda: True, lambda: False, lambda number: done.append(number) or True, actions, QWidget(window)
+    )
     QTest.keyClick(window.canvas, key, modifiers)
     assert done == [what or "QGIS"]
     keys.remove()
@@ -167,6 +169,6 @@ def test_a_key_that_qt_has_no_name_for_is_left_alone(qgis_app):
     from qgis_false.dock.keys import CanvasKeys
 
     window = Desktop()
-    keys = CanvasKeys(window.canvas, lambda: True, lambda number: True, {}, QWidget(window))
+    keys = CanvasKeys(window.canvas, lambda: True, lambda: False, lambda number: True, {}, QWidget(window))
     assert not keys.eventFilter(window.canvas, QKeyEvent(QEvent.Type.KeyPress, 0x4E2D, NONE))
     keys.remove()

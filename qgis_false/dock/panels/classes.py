@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
-from qgis.core import QgsVectorLayer
+from qgis.core import QgsMapLayer, QgsVectorLayer, QgsWkbTypes
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtGui import QColor
 from qgis.PyQt.QtWidgets import (
@@ -95,7 +95,7 @@ class ClassesPanel(Panel):
         self._choose_row(number - 1)
         return True
 
-    def take(self, layer: QgsVectorLayer, with_labels: bool) -> None:
+    def take(self, layer: QgsMapLayer, with_labels: bool) -> None:
         """Take the classes of the style of a layer, and its shapes as labels if wanted."""
         if self.work is not None:
             codes: Dict[str, int] = {}
@@ -174,14 +174,16 @@ class ClassesPanel(Panel):
             return
         layers = [one for one in layers_with_classes() if one.id() != work.labels.id()]
         if not layers:
-            self.said.emit(tr("No layer of the project is styled by the categories of a field."), True)
+            self.said.emit(tr("No layer of the project has a style that shows classes."), True)
             return
         layer = self.ask_for_layer(tr("Classes of a layer"), tr("Layer"), layers)
         if layer is None:
             return
-        asked = tr("Take its {number} shapes as labels too?", number=layer.featureCount())
         buttons = QMessageBox.StandardButton
-        answer = QMessageBox.question(self, tr("Classes of a layer"), asked, buttons.Yes | buttons.No)
+        answer = buttons.No
+        if isinstance(layer, QgsVectorLayer) and layer.geometryType() == QgsWkbTypes.GeometryType.PolygonGeometry:
+            asked = tr("Take its {number} shapes as labels too?", number=layer.featureCount())
+            answer = QMessageBox.question(self, tr("Classes of a layer"), asked, buttons.Yes | buttons.No)
         self.attempt(lambda: self.take(layer, answer == buttons.Yes))
 
     def _take_from_text(self) -> None:

@@ -334,6 +334,20 @@ def test_a_run_after_an_estimate_that_was_refused_is_no_estimate(dialog, monkeyp
     assert done == [False]
 
 
+@pytest.mark.parametrize(("error", "texts"), [
+    ("It is of another format. Name it in the variable FALSE_DRIVERS, or in Settings > Options > FALSE.",
+     ["Set up...", "Options..."]),
+    ("The disk is full.", []),
+])  # fmt: skip
+def test_a_run_that_an_option_would_mend_leads_to_it(dialog, error, texts):
+    opened = dialog("classify")
+    feedback = opened.createFeedback()
+    feedback.reportError(error)
+    opened.finish(False, {}, opened.context, feedback)
+    shown = opened.messageBar().currentItem()
+    assert [one.text() for one in shown.findChildren(QPushButton)] == texts if shown else not texts
+
+
 @pytest.mark.parametrize(("name", "launcher", "offered"), [
     ("pretrain", "", True), ("finetune", "", True), ("classify", "", True), ("embed", "", False), ("polygonise", "", False),
     ("pretrain", "srun python", False),

@@ -23,6 +23,8 @@ from qgis.core import (
     QgsField,
     QgsFillSymbol,
     QgsGeometry,
+    QgsGraduatedSymbolRenderer,
+    QgsPalettedRasterRenderer,
     QgsPointXY,
     QgsProcessingException,
     QgsProcessingUtils,
@@ -30,10 +32,12 @@ from qgis.core import (
     QgsRasterLayer,
     QgsRectangle,
     QgsRendererCategory,
+    QgsRendererRange,
+    QgsRuleBasedRenderer,
     QgsSingleSymbolRenderer,
     QgsVectorLayer,
 )
-from qgis.gui import QgsMapCanvas, QgsMessageBar
+from qgis.gui import QgsMapCanvas, QgsMapToolPan, QgsMessageBar
 from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QRect, QSize, Qt, QVariant
 from qgis.PyQt.QtGui import QColor, QKeyEvent, QWheelEvent
 from qgis.PyQt.QtTest import QTest
@@ -167,6 +171,11 @@ def in_file(dock) -> dict[int, int]:
     """Return the labels that another program reads from the file."""
     path = dock.work.labels.source()
     return {one.id(): one["class"] for one in QgsVectorLayer(path, "other", "ogr").getFeatures()}
+
+
+def codes_in(path: Path) -> list[int]:
+    """Return the codes of the labels that another program reads from a file."""
+    return sorted(one["class"] for one in QgsVectorLayer(str(path), "other", "ogr").getFeatures())
 
 
 def at(desk, x: float, y: float) -> QPoint:
@@ -432,6 +441,42 @@ class TestKeys:
         assert claimed()
         desk.canvas.unsetMapTool(dock.drawing.tools["polygon"])
         assert not claimed()
+
+    @pytest.mark.thorough
+    def test_those_that_remove_and_undo_count_while_labels_are_selected_and_not_edited(self, dock, desk, image):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.3, 0.4)
+        draw_square(desk, 0.6, 0.4)
+        labels, tool, action = dock.work.labels, QgsMapToolPan(desk.canvas), QAction()
+        action.setObjectName("mActionSelectFeatures")
+        tool.setAction(action)
+        desk.canvas.setMapTool(tool)
+        labels.selectByIds([1])
+
+        def left_to_qgis() -> None:
+            press(desk, Qt.Key.Key_Delete)
+            press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+            assert in_file(dock) == {1: 1, 2: 1}
+
+        desk.canvas.setCurrentLayer(image)
+        left_to_qgis()
+        desk.canvas.setCurrentLayer(labels)
+        assert labels.startEditing()
+        left_to_qgis()
+        assert labels.rollBack()
+        action.setObjectName("mActionPan")
+        left_to_qgis()
+        action.setObjectName("mActionSelectFeatures")
+        labels.selectByIds([1])
+        press(desk, Qt.Key.Key_Delete)
+        assert in_file(dock) == {2: 1}
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert in_file(dock) == {1: 1, 2: 1}
+        press(desk, Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
+        assert in_file(dock) == {2: 1}
+        press(desk, Qt.Key.Key_2)
+        assert dock.classes.table.currentIndex().row() == 0, "the others count while something is drawn"
 
 
 class TestLabelLayer:
@@ -716,6 +761,23 @@ print("held", flush=True)
 sys.stdin.read(1)
 time.sleep(float(sys.argv[3]))
 """
+KILLED = """\
+import sys
+from pathlib import Path
+from qgis.core import QgsApplication, QgsCoordinateReferenceSystem, QgsGeometry, QgsRectangle
+application = QgsApplication([], False)
+application.initQgis()
+from qgis_false.dock.label_edits import LabelEdits
+from qgis_false.dock.label_file import LabelClass, label_layer, show_classes
+labels = label_layer(Path(sys.argv[1]), QgsCoordinateReferenceSystem(sys.argv[2]))
+show_classes(labels, [LabelClass(1, "road", "#ff0000"), LabelClass(2, "tree", "#00ff00")])
+edits = LabelEdits(labels)
+for x in (500001, 500011):
+    edits.add([(QgsGeometry.fromRect(QgsRectangle(x, 5599980, x + 4, 5599984)), 2)])
+print(len(edits.waiting()), "wait", flush=True)
+sys.stdin.read()
+"""
+"""A QGIS that is killed while labels wait."""
 IN_A_MOMENT_S = 3.0
 """Without asking first QGIS waits for at least 5 s at each statement."""
 
@@ -860,9 +922,9 @@ class TestAFileThatAnotherProgramHolds:
 
     @pytest.mark.parametrize("odd", ["a type", "a name", "gone since", "new since", "a value"])
     def test_no_field_of_theirs_keeps_them_from_a_file_of_their_own(self, dock, desk, hold, monkeypatch, tmp_path, odd):
-        from qgis_false.dock import label_edits
+        from qgis_false.dock import label_replacement, rescue_file
 
-        monkeypatch.setattr(label_edits, "documents", lambda: tmp_path / "documents")
+        monkeypatch.setattr(rescue_file, "documents", lambda: tmp_path / "documents")
         two_classes(dock)
         work, provider = dock.work, dock.work.labels.dataProvider()
         by = with_author(work.labels) if odd != "new since" else ""
@@ -870,6 +932,13 @@ class TestAFileThatAnotherProgramHolds:
             work.labels.addExpressionField("7", QgsField("odd", QVariant.UInt))
         elif odd == "a name":
             work.labels.addExpressionField("7", QgsField("geom", QVariant.Int))
+        if odd == "a value":
+            added = label_replacement._added
+            monkeypatch.setattr(
+                label_replacement,
+                "_added",
+                lambda to, features: (False, []) if any(one["by"] for one in features) else added(to, features),
+            )
         square = QgsGeometry.fromRect(QgsRectangle(500_001, 5_599_980, 500_005, 5_599_984))
         if odd == "gone since":
             work.edits.add([(square, 1)])
@@ -884,13 +953,6 @@ class TestAFileThatAnotherProgramHolds:
         if odd == "new since":
             field = work.labels.addExpressionField("''", QgsField("by", QVariant.String))
             work.labels.setDefaultValueDefinition(field, QgsDefaultValue("'Ada'"))
-        if odd == "a value":
-            added = label_edits._added
-            monkeypatch.setattr(
-                label_edits,
-                "_added",
-                lambda to, features: (False, []) if any(one["by"] for one in features) else added(to, features),
-            )
         work.edits.add([(square, 2)])
         dock.stop()
         assert "2 labels are not in image_labels.gpkg, but in" in desk.bar.currentItem().text()
@@ -899,10 +961,10 @@ class TestAFileThatAnotherProgramHolds:
         expected = {"gone since": [by, None], "new since": [None, "Ada"], "a value": [None, None]}.get(odd, [by, by])
         assert [one["by"] or None for one in kept] == expected
 
-    def test_where_the_folder_takes_no_file_they_go_to_the_documents(self, dock, desk, hold, monkeypatch, tmp_path):
-        from qgis_false.dock import label_edits
+    def test_where_the_folder_takes_no_file_they_go_to_the_documents(self, dock, desk, image, hold, monkeypatch, tmp_path):
+        from qgis_false.dock import rescue_file
 
-        home, made = tmp_path / "documents", label_edits.label_layer
+        home, made = tmp_path / "documents", rescue_file.label_layer
         home.mkdir()
 
         def made_elsewhere(path: Path, crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer:
@@ -910,16 +972,101 @@ class TestAFileThatAnotherProgramHolds:
                 raise QgsProcessingException("read-only")
             return made(path, crs)
 
-        monkeypatch.setattr(label_edits, "label_layer", made_elsewhere)
-        monkeypatch.setattr(label_edits, "documents", lambda: home)
+        monkeypatch.setattr(rescue_file, "label_layer", made_elsewhere)
+        monkeypatch.setattr(rescue_file, "documents", lambda: home)
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        other = hold(dock.work.labels.source())
+        draw_square(desk, 0.3, 0.4)
+        (kept,) = home.glob("image_labels_*_waiting.gpkg")
+        assert str(kept) in dock.status.text()
+        dock.stop()
+        assert codes_in(kept) == [1] and str(kept) in desk.bar.currentItem().text()
+        other.kill()
+        other.wait()
+        dock.start(image)
+        assert in_file(dock) == {1: 1} and not list(home.iterdir())
+
+    def test_meanwhile_they_lie_in_a_file_of_their_own(self, quick, dock, desk, hold, tmp_path):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        other, kept = hold(dock.work.labels.source()), tmp_path / "image_labels_waiting.gpkg"
+        draw_square(desk, 0.3, 0.4)
+        assert codes_in(kept) == [1] and "Until then they are in image_labels_waiting.gpkg." in dock.status.text()
+        press(desk, Qt.Key.Key_2)
+        draw_square(desk, 0.6, 0.4)
+        assert codes_in(kept) == [1, 2]
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert codes_in(kept) == [1]
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert not list(tmp_path.glob("*_waiting*"))
+        press(desk, Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
+        assert codes_in(kept) == [1]
+        other.kill()
+        until(lambda: in_file(dock) == {1: 1}, "it is written")
+        until(lambda: not list(tmp_path.glob("*_waiting*")), "the other file is gone")
+
+    def test_that_no_file_takes_them_is_said(self, dock, desk, hold, monkeypatch):
+        from qgis_false.dock import rescue_file
+
+        def refuse(*_: object) -> None:
+            raise QgsProcessingException("The disk is full.")
+
         two_classes(dock)
         dock.drawing.use("polygon")
         hold(dock.work.labels.source())
+        monkeypatch.setattr(rescue_file, "label_layer", refuse)
         draw_square(desk, 0.3, 0.4)
+        assert "in the memory of QGIS alone. The disk is full." in dock.status.text()
+        monkeypatch.undo()
+        draw_square(desk, 0.6, 0.4)
+        assert "Until then they are in image_labels_waiting.gpkg." in dock.status.text()
+
+    def test_those_of_a_qgis_that_is_killed_are_taken_up(self, dock, desk, image, hold, tmp_path):
+        two_classes(dock)
+        source = dock.work.labels.source()
         dock.stop()
-        kept = QgsVectorLayer(str(home / "image_labels_waiting.gpkg"), "", "ogr")
-        assert [one["class"] for one in kept.getFeatures()] == [1]
-        assert kept.source() in desk.bar.currentItem().text()
+        other, kept = hold(source), tmp_path / "image_labels_waiting.gpkg"
+        command = [sys.executable, "-c", KILLED, source.split("|")[0], image.crs().authid()]
+        paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        killed = subprocess.Popen(command, env=paths, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            assert killed.stdout.readline() == "2 wait\n"
+            other.kill()
+            other.wait()
+            dock.start(image)
+            assert in_file(dock) == {} and codes_in(kept) == [2, 2], "they are still those of the other one"
+            dock.stop()
+        finally:
+            killed.kill()
+            killed.wait()
+        dock.start(image)
+        assert in_file(dock) == {1: 3, 2: 3} and [one.name for one in dock.work.classes] == ["road", "roof", "tree"]
+        assert "2 labels that still waited" in desk.bar.currentItem().text()
+        assert not list(tmp_path.glob("*_waiting*"))
+        dock.drawing.undo()
+        assert in_file(dock) == {}
+
+    def test_at_the_next_opening_they_are_taken_up_once(self, dock, desk, image, hold, tmp_path):
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        by = with_author(dock.work.labels)
+        other, kept = hold(dock.work.labels.source()), tmp_path / "image_labels_waiting.gpkg"
+        draw_square(desk, 0.3, 0.4)
+        draw_square(desk, 0.6, 0.4)
+        dock.stop()
+        dock.start(image)
+        assert "2 labels of the last time still wait in" in desk.bar.currentItem().text() and codes_in(kept) == [1, 1]
+        dock.stop()
+        other.kill()
+        other.wait()
+        written = kept.read_bytes()
+        for _ in range(2):
+            dock.start(image)
+            assert in_file(dock) == {1: 1, 2: 1} and [one["by"] for one in dock.work.labels.getFeatures()] == [by] * 2
+            dock.stop()
+            assert not list(tmp_path.glob("*_waiting*"))
+            kept.write_bytes(written)  # As if it could not be removed.
 
     def test_the_window_does_not_stand_still_while_it_is_tried_again(self, quick, dock, desk, hold, monkeypatch):
         from qgis_false.dock import busy_file
@@ -965,7 +1112,7 @@ class TestAFileThatAnotherProgramHolds:
         dock.drawing.use("polygon")
         other = hold(dock.work.labels.source())
         draw_square(desk, 0.3, 0.4)
-        monkeypatch.setattr("qgis_false.dock.label_edits._added", lambda provider, features: (False, []))
+        monkeypatch.setattr("qgis_false.dock.label_replacement._added", lambda provider, features: (False, []))
         other.kill()
         until(lambda: "cannot be written to" in dock.status.text(), "it is said")
         assert "wait until another program" not in dock.status.text()
@@ -1227,6 +1374,68 @@ class TestClasses:
         until(lambda: sorted(told(record).values()) == [1, 2], "the session hears of them")
         dock.work.edits.undo()
         assert in_file(dock) == {}
+
+    @pytest.mark.parametrize("how", ["rules", "ranges", "raster"])
+    def test_they_come_from_other_styles_too(self, dock, labels, image, how):
+        from qgis_false.dock.class_sources import classes_of_style, layers_with_classes
+
+        layer = labels
+        if how == "rules":
+            root = QgsRuleBasedRenderer.Rule(None)
+            for name, colour in (("road", "#010203"), ("roof", "#040506")):
+                symbol = QgsFillSymbol.createSimple({"color": colour})
+                root.appendChild(QgsRuleBasedRenderer.Rule(symbol, 0, 0, f"\"class\" = '{name}'", name.upper()))
+            labels.setRenderer(QgsRuleBasedRenderer(root))
+        elif how == "ranges":
+            layer = QgsVectorLayer("Polygon?crs=EPSG:32633&field=kind:integer", "ranges", "memory")
+            features = []
+            for value in (4, 7):
+                features.append(QgsFeature(layer.fields()))
+                features[-1]["kind"] = value
+            assert layer.dataProvider().addFeatures(features)[0]
+            ranges = [
+                QgsRendererRange(low, low + 1, QgsFillSymbol.createSimple({"color": colour}), name)
+                for low, name, colour in ((4, "ROAD", "#010203"), (7, "ROOF", "#040506"))
+            ]
+            layer.setRenderer(QgsGraduatedSymbolRenderer("kind", ranges))
+        else:
+            layer = image
+            shown = [
+                QgsPalettedRasterRenderer.Class(value, QColor(colour), name)
+                for value, name, colour in ((4, "ROAD", "#010203"), (7, "ROOF", "#040506"))
+            ]
+            image.setRenderer(QgsPalettedRasterRenderer(image.dataProvider(), 1, shown))
+        QgsProject.instance().addMapLayer(layer, False)
+        assert layer in layers_with_classes()
+        classes, _ = classes_of_style(layer, [])
+        assert [(one.name, one.color) for one in classes[:2]] == [("ROAD", "#010203"), ("ROOF", "#040506")]
+        if how != "rules":
+            assert [one.code for one in classes] == [4, 7]
+
+    def test_more_of_them_than_a_map_holds_are_refused(self, provider):
+        from qgis_false.dock.class_sources import joined_classes
+        from qgis_false.dock.label_file import LabelClass
+
+        offered = [LabelClass(0, f"class {number}", "") for number in range(255)]
+        assert joined_classes([], offered[:-1])[1] == list(range(1, 255))
+        with pytest.raises(QgsProcessingException, match="254 classes"):
+            joined_classes([], offered)
+
+    @pytest.mark.parametrize("source", ["a layer", "a text file"])
+    def test_a_name_in_other_capitals_and_blanks_is_that_class(self, dock, labels, tmp_path, source):
+        from qgis_false.dock.class_sources import classes_in_text
+
+        two_classes(dock)
+        if source == "a layer":
+            named = {"road": " Ro ad", "roof": "hut"}
+            shown = [QgsRendererCategory(value, QgsFillSymbol(), name) for value, name in named.items()]
+            labels.setRenderer(QgsCategorizedSymbolRenderer("class", shown))
+            dock.classes.take(labels, with_labels=False)
+        else:
+            file = tmp_path / "classes.txt"
+            file.write_text(" Ro ad\nhut\nHUT\n", "utf-8")
+            dock.work.label_classes.change(lambda known: classes_in_text(str(file), known))
+        assert [(one.code, one.name) for one in dock.work.classes] == [(1, "road"), (2, "roof"), (3, "hut")]
 
     @pytest.mark.thorough
     def test_they_come_from_a_text_file(self, dock, tmp_path):
@@ -1605,7 +1814,7 @@ class TestProject:
 
     def test_a_file_that_takes_nothing_loses_nothing_in_silence(self, dock, desk, monkeypatch):
         two_classes(dock)
-        monkeypatch.setattr("qgis_false.dock.label_edits._added", lambda provider, features: (False, []))
+        monkeypatch.setattr("qgis_false.dock.label_replacement._added", lambda provider, features: (False, []))
         dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
         assert "cannot be written" in dock.status.text()
@@ -2148,6 +2357,29 @@ class TestSamplePoints:
         press(desk, Qt.Key.Key_Escape)
         assert dock.samples.queue is None
         assert dock.work.live._visible
+
+    def test_that_nobody_can_tell_counts_once_and_is_remembered(self, dock, desk, points):
+        two_classes(dock)
+        dock.samples.fill_in(points)
+        press(desk, Qt.Key.Key_0)
+        press(desk, Qt.Key.Key_Delete)
+        press(desk, Qt.Key.Key_0)
+        assert "Of 1 nobody can tell." in dock.samples.line.text()
+        press(desk, Qt.Key.Key_Escape)
+        dock.samples.fill_in(points)
+        assert "Of 1 nobody can tell." in dock.samples.line.text()
+        press(desk, Qt.Key.Key_1)
+        press(desk, Qt.Key.Key_1)
+        assert "2 of 3 points are filled in. Of 1 nobody can tell. There are no more." in dock.samples.line.text()
+        press(desk, Qt.Key.Key_1)
+        assert "2 of 3 points" in dock.samples.line.text(), "there is no point that it could be said of"
+        for _ in range(3):
+            press(desk, Qt.Key.Key_Delete)
+        press(desk, Qt.Key.Key_2)
+        assert "3 of 3" in dock.samples.line.text() and "nobody can tell" not in dock.samples.line.text()
+        press(desk, Qt.Key.Key_Escape)
+        dock.samples.fill_in(points)
+        assert "nobody can tell" not in dock.samples.line.text()
 
     @pytest.mark.thorough
     @pytest.mark.parametrize("ground", ["#ffff00", "#000000"])

@@ -1,0 +1,188 @@
+"""The rescue file: labels that wait for their file lie in it meanwhile, so that they outlive any end of QGIS.
+
+It is a GeoPackage beside the label file, or among the user's documents. A lock says that a QGIS still cares for it. One
+without is taken up when the labels are opened again.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+from qgis.core import QgsCoordinateReferenceSystem, QgsFeature, QgsProcessingException, QgsVectorLayer
+from qgis.PyQt.QtCore import QLockFile
+
+from qgis_false.dialogs.destinations import documents, numbered
+from qgis_false.dock.label_file import (
+    CLASS_FIELD,
+    LabelClass,
+    classes_of_labels,
+    label_layer,
+    show_classes,
+    store_classes,
+)
+from qgis_false.dock.label_replacement import LabelReplacement, copies_for
+
+
+class RescueFile:
+    """The labels of one layer that wait, in a file of their own.
+
+    Attributes:
+        path: Path of the file; None where no label waits.
+    """
+
+    def __init__(self, layer: QgsVectorLayer) -> None:
+        self._file, self._crs = Path(layer.source().split("|")[0]), layer.crs()
+        self._keys = [layer.fields().at(number).name() for number in layer.primaryKeyAttributes()]
+        self.path: Optional[Path] = None
+        self._layer: Optional[QgsVectorLayer] = None
+        self._lock: Optional[QLockFile] = None
+        self._kept: Dict[int, Tuple[QgsFeature, QgsFeature]] = {}
+        """The labels, each with its copy in the file, by the numbers that Python has for the former."""
+        self._classes: List[LabelClass] = []
+
+    def keep(self, labels: Sequence[QgsFeature], classes: Sequence[LabelClass]) -> None:
+        """Have the file hold these labels and classes, and no others. Where there are no labels, there is no file.
+
+        Raises:
+            QgsProcessingException: Neither the folder of the label file nor that of the user's documents takes it.
+        """
+        if self._layer is not None and labels:
+            try:
+                self._write(self._layer, labels, classes)
+                return
+            except QgsProcessingException:
+                self.let_go()  # Another file may take them.
+        self._remove()
+        problem: Optional[QgsProcessingException] = None
+        for start in _starts(self._file) if labels else ():
+            try:
+                self._write(self._begin(start), labels, classes)
+                return
+            except QgsProcessingException as error:
+                problem = problem or error
+                self._remove()
+        if problem is not None:
+            raise problem
+
+    def let_go(self) -> None:
+        """Leave the file to whoever opens the labels next."""
+        self._layer, self.path = None, None  # First, as the lock is for the layer.
+        self._kept.clear()
+        self._classes = []
+        if self._lock is not None:
+            self._lock.unlock()
+            self._lock = None
+
+    def _begin(self, start: Path) -> QgsVectorLayer:
+        for path in numbered(start, ".gpkg"):
+            if path.exists():
+                continue
+            self._lock = _lock_of(path)
+            if self._lock.tryLock(0) or self._lock.error() != QLockFile.LockError.LockFailedError:
+                break  # Where there can be no lock, there can be no file, as is seen next.
+        self._layer = label_layer(path, self._crs)
+        self.path = path
+        return self._layer
+
+    def _write(self, layer: QgsVectorLayer, labels: Sequence[QgsFeature], classes: Sequence[LabelClass]) -> None:
+        wanted = {id(label) for label in labels}
+        gone = [number for number in self._kept if number not in wanted]
+        LabelReplacement(layer, [self._kept.pop(number)[1] for number in gone], []).do()
+        new = [label for label in labels if id(label) not in self._kept]
+        copies = self._add(layer, new) if new else []
+        self._kept.update({id(label): (label, copy) for label, copy in zip(new, copies)})
+        if classes and self._classes != list(classes):
+            show_classes(layer, classes)
+            with suppress(QgsProcessingException):  # The labels are there, which is more.
+                store_classes(layer)
+            self._classes = list(classes)
+
+    def _add(self, layer: QgsVectorLayer, labels: Sequence[QgsFeature]) -> List[QgsFeature]:
+        fields = {one.name(): one for label in labels for one in label.fields() if one.name() not in self._keys}
+        for name, field in fields.items():
+            if layer.fields().lookupField(name) < 0:  # Each alone: a file has no field of some types and names.
+                layer.dataProvider().addAttributes([field])
+        layer.updateFields()
+        names = [one for one in fields if layer.fields().lookupField(one) not in (-1, *layer.primaryKeyAttributes())]
+        copies = copies_for(labels, layer, names)
+        try:
+            LabelReplacement(layer, [], copies).do()
+        except QgsProcessingException:  # Class and shape are what was drawn.
+            copies = copies_for(labels, layer, [CLASS_FIELD])
+            LabelReplacement(layer, [], copies).do()
+        return copies
+
+    def _remove(self) -> None:
+        path, self._layer = self.path, None
+        if path is not None:
+            _remove_file(path)
+        self.let_go()
+
+
+@dataclass
+class RescuedLabels:
+    """Labels that still waited when a QGIS ended.
+
+    Attributes:
+        labels: The labels in the CRS ``crs``.
+        classes: The classes that they had.
+    """
+
+    path: Path
+    crs: QgsCoordinateReferenceSystem
+    labels: List[QgsFeature]
+    classes: List[LabelClass]
+
+    def remove(self) -> None:
+        """Remove the file: all is in the label file."""
+        _remove_file(self.path)
+
+
+def rescued_labels(layer: QgsVectorLayer) -> Iterator[RescuedLabels]:
+    """Yield what waited for the file of a label layer and no QGIS cares for any more, one file after the other.
+
+    No other QGIS takes it up before the next one is asked for.
+    """
+    for start in _starts(Path(layer.source().split("|")[0])):
+        name = re.compile(re.escape(start.name) + r"(_\d+)?")
+        for path in sorted(one for one in start.parent.glob("*.gpkg") if name.fullmatch(one.stem)):
+            lock = _lock_of(path)
+            if path.stat().st_size and lock.tryLock(0):
+                try:
+                    found = _read(path)
+                    if found is not None:
+                        yield found
+                finally:
+                    lock.unlock()
+
+
+def _read(path: Path) -> Optional[RescuedLabels]:
+    try:
+        layer = label_layer(path, QgsCoordinateReferenceSystem())
+    except QgsProcessingException:  # It holds something else, or was damaged.
+        return None
+    return RescuedLabels(path, layer.crs(), list(layer.getFeatures()), classes_of_labels(layer))
+
+
+def _starts(file: Path) -> Iterator[Path]:
+    """Yield the beginnings of the names of rescue files of a label file: beside it, and among the user's documents."""
+    yield file.parent / f"{file.stem}_waiting"
+    whole = zlib.crc32(str(file).encode("utf-8", "surrogateescape"))  # Another folder may have a file of that name.
+    yield (documents() or Path.home()) / f"{file.stem}_{whole:08x}_waiting"
+
+
+def _lock_of(path: Path) -> QLockFile:
+    lock = QLockFile(str(path.with_name(f".{path.name}.lock")))
+    lock.setStaleLockTime(0)  # It is old when its QGIS is gone, and not before.
+    return lock
+
+
+def _remove_file(path: Path) -> None:
+    for ending in ("", "-wal", "-shm"):
+        with suppress(OSError):  # What stays is found again, and seen to be in the label file.
+            path.with_name(path.name + ending).unlink()
