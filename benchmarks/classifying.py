@@ -119,7 +119,7 @@ def made(folder: Path, factor: int) -> Case:
     card = read_card(str(model), SEGMENTER)
     network = build_segmenter(card.encoder, card.decoder, BANDS, CLASSES).eval()
     load_weights(str(model), network)
-    return Case(raster, model, folder, card, network.to(memory_format=torch.channels_last), factor)  # type: ignore[call-overload]
+    return Case(raster, model, folder, card, network.to(memory_format=torch.channels_last), factor)
 
 
 def forward_only(case: Case, network: nn.Module) -> Callable[[], None]:
@@ -150,7 +150,11 @@ def read_all(case: Case) -> Callable[[], None]:
 
 def ours(case: Case) -> Callable[[], None]:
     """Return the whole job: raster and model in, map with overviews out."""
-    return lambda: run(Classify(str(case.raster), str(case.model), str(case.folder / "ours.tif"), device="cpu")) and None
+
+    def classify() -> None:
+        run(Classify(str(case.raster), str(case.model), str(case.folder / "ours.tif"), device="cpu"))
+
+    return classify
 
 
 def _write(case: Case, codes: Any, name: str) -> None:

@@ -70,7 +70,7 @@ LOGSUMEXP_PASSES, LOGSUMEXP_LAUNCHES = 5, 7
 """Passes and launches of ``torch.logsumexp`` beyond reading its input once: highest, distance, exponential, sum and log."""
 
 
-class Asked(TorchDispatchMode):
+class Asked(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes that operations read and write, and their launches."""
 
     moved = launches = 0
@@ -176,7 +176,7 @@ def on_gpus() -> None:
     count = 2 * settings.batch_size * settings.points
     with FakeTensorMode(), patch.object(pairs, "TILE", pairs.TILE_OF_A_GPU):
         embeddings = torch.zeros(count, settings.dimensions, requires_grad=True)
-        with FlopCounterMode(display=False) as counter, Asked() as asked:
+        with FlopCounterMode(display=False) as counter, Asked() as asked:  # type: ignore[no-untyped-call]
             torch.autograd.backward(in_tiles(embeddings))
     flop = counter.get_total_flops()
     print(

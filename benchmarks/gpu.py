@@ -6,7 +6,7 @@
     python benchmarks/gpu.py --out FOLDER --device cpu           a rehearsal without a GPU
     python benchmarks/gpu.py --out FOLDER --device cpu --short   one of a minute
 
-WHEELS is made where there is a network, for the same version of Python: pip download -d WHEELS .[dev], and for the peers
+WHEELS is made where there is a network, for the same version of Python: pip download -d WHEELS .[test], and for the peers
 pip download -d WHEELS -r benchmarks/pretraining_peers.txt. What of these is not there is not measured.
 
 Each part runs in a process of its own, so that one that fails or hangs costs its own rows only: these say "not measured",
@@ -46,7 +46,7 @@ def gpu_itself(device: str, short: bool) -> dict[str, Any]:
     from pretraining import matrix_product, taken
 
     from false_core.computing.device import choose_device, memory_of
-    from false_core.computing.precision import in_words
+    from false_core.computing.precision import Use, in_words, precision_of
     from false_core.feedback import Feedback
 
     chosen = choose_device(device, Feedback())
@@ -59,7 +59,7 @@ def gpu_itself(device: str, short: bool) -> dict[str, Any]:
         "name": ", ".join(names) if on_gpu else "the CPU",
         "compute capability": ".".join(map(str, torch.cuda.get_device_capability(chosen))) if on_gpu else "",
         "memory, GB": round(memory_of(chosen) / 1e9, 1),
-        "numbers": in_words(chosen),
+        "numbers": in_words(precision_of(chosen, Use.DECODER)),
         "matrix product, TFLOP/s": round(flops / seconds / 1e12, 2),
         "torch": str(torch.__version__),
         "cuda": str(torch.version.cuda),
@@ -140,6 +140,7 @@ def classifying(device: str, short: bool) -> dict[str, Any]:
     from classifying import CLASSES, make
 
     from false_core.computing.device import choose_device
+    from false_core.computing.precision import Use, precision_of
     from false_core.dispatch import run
     from false_core.feedback import Feedback
     from false_core.inference.tiles import TilePlan
@@ -154,7 +155,7 @@ def classifying(device: str, short: bool) -> dict[str, Any]:
         folder = Path(name)
         case = make(folder, side, encoder, "segformer", 1)
         plan = TilePlan.for_area(Window(0, 0, side, side), CLASSES, 1)
-        network = network_of(str(case.model), case.card, chosen)
+        network = network_of(str(case.model), case.card, chosen, precision_of(chosen, Use.DECODER))
         batch = 1 if chosen.type == "cpu" else 8
         pixels = torch.randn(batch, len(case.card.bands), plan.side, plan.side, device=chosen)
 

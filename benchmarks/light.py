@@ -2,11 +2,12 @@
 
     python benchmarks/light.py --data scenes [--seeds 5] [--steps 250] [--shares 0 0.1 0.5]
 
-The folder holds ``mosaic.vrt`` and ``cells_truth.gpkg``, as for ``areas.py``. The mosaic is averaged to 64 pixels a cell,
-and its eastern half gets another light: darker, redder and hazier. Encoders are pretrained on both halves, without labels;
-each share of the patches has one view in the colours of the other half. Then the cells of the western half that are there
-to learn from classify the cells to score of both halves, by features of the encoder alone. A row says how much better the
-unseen half is classified than without other colours, seed by seed, and the standard error of that.
+The folder holds ``mosaic.vrt`` and ``cells_truth.gpkg``, as the task *UC Merced* of ``false-core benchmark`` has them. The
+mosaic is averaged to 64 pixels a cell, and its eastern half gets another light: darker, redder and hazier. Encoders are
+pretrained on both halves, without labels; each share of the patches has one view in the colours of the other half. Then the
+cells of the western half that are there to learn from classify the cells to score of both halves, by features of the encoder
+alone. A row says how much better the unseen half is classified than without other colours, seed by seed, and the standard
+error of that.
 """
 
 from __future__ import annotations

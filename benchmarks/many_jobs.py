@@ -94,7 +94,8 @@ def run_jobs(count: int, folder: Path) -> list[State]:
     plugin = FalsePlugin()
     plugin.initProcessing()
     values = _parameters(folder)
-    began, states, ran = time.monotonic(), [], Counter()
+    began, ran = time.monotonic(), Counter[str]()
+    states: list[State] = []
     print(f"{'jobs':>5s} {'seconds':>8s} {'MB':>7s} {'files':>6s} {'threads':>8s} {'processes':>10s}", flush=True)
     for number in range(1, count + 1):
         name = ROUND[number % len(ROUND)]

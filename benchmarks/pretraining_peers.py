@@ -134,7 +134,9 @@ def torchgeo(raster: str, device: torch.device) -> Step:
 
     dataset = Scene(str(Path(raster).parent))
     sampler = RandomGeoSampler(dataset, size=2 * SIZE, length=BATCH * 10_000)
-    loader = DataLoader(dataset, batch_size=BATCH, sampler=sampler, collate_fn=stack_samples, **loading(device))
+    loader: DataLoader[Any] = DataLoader(
+        dataset, batch_size=BATCH, sampler=sampler, collate_fn=stack_samples, **loading(device)
+    )
     augment = simclr_augmentations(SIZE, torch.full((BANDS,), 1 / 3))
     network, batches = Plain(device), iter(loader)
 

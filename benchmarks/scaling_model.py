@@ -87,7 +87,7 @@ class Step:
     @property
     def total(self) -> float:
         """Return all of it."""
-        return sum(asdict(self).values())
+        return float(sum(asdict(self).values()))
 
     @property
     def slowest(self) -> str:
@@ -314,7 +314,7 @@ def print_count() -> None:
             encoder = build_encoder(settings.encoder, 4)
             optimiser = torch.optim.AdamW(encoder.parameters(), foreach=True)
             views = torch.zeros(2 * settings.batch_size, 4, settings.crop_size, settings.crop_size)
-            with FlopCounterMode(display=False) as counter, Asked() as asked:
+            with FlopCounterMode(display=False) as counter, Asked() as asked:  # type: ignore[no-untyped-call]
                 torch.autograd.backward(encoder(views)[-1].mean())
                 optimiser.step()
         flop = counter.get_total_flops()

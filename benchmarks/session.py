@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import geopandas
@@ -131,7 +132,7 @@ def _measure(
         pans = []
         for x, y in chance.uniform((bounds.left, bounds.bottom), (bounds.right, bounds.top), (PANS, 2)):
             number = view_at(x, y)
-            pans.append(waited(lambda number=number: session.picture(number=number)))
+            pans.append(waited(partial(session.picture, number=number)))
         found["pan, slowest"] = max(pans)
         found["memory"] = session.peak_gb()
         number = session.view((bounds.left, bounds.right, bounds.bottom, bounds.top), *size)
@@ -147,7 +148,7 @@ def _measure(
             ("save", Save, Saved, {"path": str(Path(folder) / "live.safetensors")}),
         ):
             asked = session.ask(kind, **values)
-            found[name] = waited(lambda answer=answer, asked=asked: session.answer(answer, number=asked))
+            found[name] = waited(partial(session.answer, answer, number=asked))
         found["memory, after all"] = session.peak_gb()
     return found
 

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "core")]
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 
-from sparse_raster import run_until, write_sparse, write_untrained  # noqa: E402 - it lies in a folder of its own.
+from sparse_land import run_until, write_sparse, write_untrained  # noqa: E402 - it lies in a folder of its own.
 
 from false_core.jobs import Classify, to_json  # noqa: E402
 

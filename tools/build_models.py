@@ -241,7 +241,9 @@ def started(
     return model
 
 
-def child(name: str, title: str, column: int, values: dict[str, QgsProcessingModelChildParameterSource]):
+def child(
+    name: str, title: str, column: int, values: dict[str, QgsProcessingModelChildParameterSource]
+) -> QgsProcessingModelChildAlgorithm:
     """Return the algorithm ``false:name`` as a step. Parameters without a value are spelled out: QGIS wants each of them."""
     made = QgsProcessingModelChildAlgorithm(f"false:{name}")
     made.setChildId(name)

@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -91,16 +91,22 @@ def texts_of_help() -> Iterator[str]:
     yield from _given_to_tr(tree, {})
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "KINDS":
-            yield from (part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant))
+            yield from _texts(ast.walk(node.value))
+
+
+def _texts(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Constant):
+            assert isinstance(node.value, str), f"line {node.lineno} holds {node.value!r} where a text is translated"
+            yield node.value
 
 
 def _given_to_tr(tree: ast.AST, constants: Mapping[str, str]) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKS and node.args:
             for text in (node.args[place] for place in MARKS[node.func.id]):
-                if isinstance(text, ast.Constant):
-                    yield text.value
-                elif isinstance(text, ast.Name) and text.id in constants:
+                yield from _texts([text])
+                if isinstance(text, ast.Name) and text.id in constants:
                     yield constants[text.id]
 
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ LEVEL = 32
 """Steps between two levels of a colour: the noise of the scene would make pictures large."""
 
 
-class Desktop(QMainWindow):
+class Desktop(QMainWindow):  # type: ignore[misc]
     """As much of QGIS's window as the dock needs."""
 
     def __init__(self) -> None:
@@ -164,11 +165,14 @@ def _until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def _is_past(moment: float) -> bool:
+    return time.monotonic() > moment
+
+
 def _settle(desk: Desktop) -> None:
     """Wait until all is drawn."""
     for _ in range(3):
-        end = time.monotonic() + 0.5
-        _until(lambda end=end: time.monotonic() > end)
+        _until(partial(_is_past, time.monotonic() + 0.5))
         desk.canvas.waitWhileRendering()
 
 

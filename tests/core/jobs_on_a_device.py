@@ -94,7 +94,7 @@ def labels_in_a_session(device: str, land: str, folder: Path) -> None:
         session.label(*boxes)
         session.answer(Learned, labels=6)
         told = [one.text for _, one in session.said if isinstance(one, Message)]
-        assert any(text.startswith("The network computes in ") for text in told)
+        assert device == "cpu" or any(text.startswith("The network computes in ") for text in told)
         session.until_idle()
         picture = codes_of(session.picture(number=session.view(extent, WIDTH, HEIGHT)))
         session.picture(number=session.view(extent, WIDTH, HEIGHT, "confidence"))

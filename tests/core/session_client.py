@@ -17,13 +17,13 @@ from typing import Any, TypeVar
 import numpy as np
 import shapely
 
+from false_core.events import Finished
 from false_core.session_protocol import (
     ANSWERS,
     REQUESTS,
     ChangeLabels,
     ClassEntry,
     Close,
-    Finished,
     Label,
     Open,
     Picture,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import Any, get_args
 
 from session_client import Asking
 
@@ -38,7 +38,7 @@ class SessionHere(Asking):
         """Wait until nothing is left to be done."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            if self.session.is_idle and not self.inbox.holds(SessionRequest):
+            if self.session.is_idle and not self.inbox.holds(*get_args(SessionRequest)):
                 return
             time.sleep(0.02)
         raise TimeoutError("the session is still at work")

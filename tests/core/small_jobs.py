@@ -63,10 +63,10 @@ UNDISTURBED: dict[tuple[str, str], bytes] = {}
 def undisturbed(job: Job, folder: Path) -> bytes:
     """Return what a job writes that nothing disturbs."""
     name, target = next((name, Path(path)) for name, path in jobs.outputs(job).items())
-    key = jobs.to_json(dataclasses.replace(job, **{name: target.name})), repr((PRETRAIN["quick"], FINETUNE["quick"]))  # type: ignore[type-var]
+    key = jobs.to_json(dataclasses.replace(job, **{name: target.name})), repr((PRETRAIN["quick"], FINETUNE["quick"]))
     if key not in UNDISTURBED:
         folder.mkdir()
-        run(dataclasses.replace(job, **{name: str(folder / target.name)}))  # type: ignore[type-var]
+        run(dataclasses.replace(job, **{name: str(folder / target.name)}))
         UNDISTURBED[key] = (folder / target.name).read_bytes()
     return UNDISTURBED[key]
 

@@ -16,6 +16,7 @@ import shapely
 from affine import Affine
 
 from false_core import events
+from false_core.events import Event
 from false_core.feedback import Feedback
 
 CRS = "EPSG:32633"
@@ -35,9 +36,9 @@ FROM_NOTHING: dict[str, Any] = {"preset": "quick", "backbone": "test_resnet", "w
 class Listener:
     """Keeps every event of a job."""
 
-    events: list[events.Event] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
-    def __call__(self, event: events.Event) -> None:
+    def __call__(self, event: Event) -> None:
         self.events.append(event)
 
     @property
@@ -120,7 +121,7 @@ def textured_land(width: int = WIDTH, height: int = HEIGHT, bands: int = 4, dtyp
     pattern = np.choose(kind, [60 * ((row // 3) % 2), generator.integers(0, 90, column.shape), np.zeros(column.shape, int)])
     level = np.array([90, 60, 30])[kind]
     noise = generator.integers(0, 12, (bands, *column.shape))
-    land = (level + pattern + noise + 5 * np.arange(bands)[:, None, None] + 1).astype(dtype)
+    land: np.ndarray = (level + pattern + noise + 5 * np.arange(bands)[:, None, None] + 1).astype(dtype)
     land[:, :BORDER] = land[:, -BORDER:] = 0
     land[:, :, :BORDER] = land[:, :, -BORDER:] = 0
     return land

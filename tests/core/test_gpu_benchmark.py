@@ -44,6 +44,15 @@ def test_rows_are_filled_by_what_a_gpu_showed_and_by_nothing_else(
     assert found["device"] == device
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("part", ["cards", "pretraining quick", "classifying"])
+def test_what_calls_the_library_still_can(part: str, gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process, which has imported most of it already. All parts run as slow tests."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    monkeypatch.setenv("GDAL_CACHEMAX", "160")  # As one of them sets it for good.
+    assert set(gpu.ROWS[part]) <= gpu.PARTS[part]("cpu", True).keys()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["GPU", "tests", "pretraining quick", "peers", "classifying"])
 def test_each_part_can_be_rehearsed_on_the_cpu(part: str, gpu: ModuleType) -> None:

@@ -6,6 +6,8 @@ import dataclasses
 import json
 import math
 import os
+import subprocess
+import sys
 import threading
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -264,6 +266,14 @@ class TestTheMap:
         np.testing.assert_array_equal(codes == 0, whole[5:90, 30:100] == 0)
         with rasterio.open(tmp_path / "part.tif") as file:
             assert file.transform == GRID * Affine.translation(30, 5)
+
+    @pytest.mark.slow
+    def test_with_hardly_any_memory_gives_the_same_map(self, mapped: Path, land: str, model: str, tmp_path: Path) -> None:
+        """In a process of its own: GDAL asks for the size of its cache once."""
+        words = ["classify", "--raster", land, "--model", model, "--output", str(tmp_path / "map.tif"), "--device", "cpu"]
+        scarce = {**os.environ, "FALSE_MEMORY_GB": "0.001", "GDAL_CACHEMAX": "1", "FALSE_CACHE": str(tmp_path)}
+        subprocess.run([sys.executable, "-m", "false_core", *words], check=True, capture_output=True, env=scarce)
+        np.testing.assert_array_equal(read_band(tmp_path / "map.tif"), read_band(mapped / "map.tif"))
 
     @pytest.mark.thorough
     def test_replaces_an_earlier_one(self, land: str, model: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import shapely
 from affine import Affine
 from small_world import GRID, Listener, on_map, write_labels, write_raster
-from sparse_raster import run_until, write_sparse, write_untrained
+from sparse_land import run_until, write_sparse, write_untrained
 
 from false_core.errors import InputError
 from false_core.jobs import Classify, to_json

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from jobs_on_a_device import finds_change, labels_in_a_session, pretrains, works
 from small_jobs import goes_on, interrupt
 
 from false_core.computing.device import choose_device
-from false_core.computing.precision import autocast
+from false_core.computing.precision import Use, autocast, precision_of
 from false_core.dispatch import run
 from false_core.feedback import Feedback
 from false_core.jobs import METHODS, Classify, Finetune, Pretrain
@@ -44,7 +45,7 @@ def test_the_precision_of_the_card_is_close_to_float32(device: str) -> None:
     pixels, network = torch.randn(2, 8, 64, 64), torch.nn.Conv2d(8, 16, 3)
     with torch.no_grad():
         wanted = network(pixels)
-        with autocast(chosen):
+        with autocast(chosen, precision_of(chosen, Use.DECODER)):
             found = network.to(chosen)(pixels.to(chosen)).float().cpu()
     assert (found - wanted).abs().max() < 0.03
 
@@ -81,7 +82,7 @@ def test_pretraining_goes_through(device: str, method: str, land: str, tmp_path:
 
 def test_pretraining_goes_on_where_it_was_interrupted(device: str, land: str, tmp_path: Path) -> None:
     encoder = tmp_path / "e.safetensors"
-    settings = {"preset": "quick", "backbone": "resnet10t", "weights": "none", "batch_size": 8}
+    settings: dict[str, Any] = {"preset": "quick", "backbone": "resnet10t", "weights": "none", "batch_size": 8}
     job = Pretrain((land,), str(encoder), steps=10, device=device, **settings)
     interrupt(job, 5)
     assert "Going on from step" in goes_on(job)
@@ -91,7 +92,7 @@ def test_pretraining_goes_on_where_it_was_interrupted(device: str, land: str, tm
 @pytest.mark.parametrize("head", ["network", "linear", "texture"])
 def test_fine_tuning_goes_through(device: str, head: str, land: str, labels: str, encoder: str, tmp_path: Path) -> None:
     model = tmp_path / "m.safetensors"
-    more = {"preset": "quick", "steps": 3} if head == "network" else {}
+    more: dict[str, Any] = {"preset": "quick", "steps": 3} if head == "network" else {}
     run(Finetune(land, labels, "cover", str(model), encoder=encoder, head=head, device=device, **more))
     run(Classify(land, str(model), str(tmp_path / "map.tif"), device=device))
 

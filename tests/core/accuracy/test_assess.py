@@ -230,6 +230,18 @@ class TestInTheWordsOfTheMap:
         assert by_points(tmp_path, mapped, ["91E0", "3_1"], [(0.5, 0.5), (2.5, 0.5)], listener=listener)["oa"] == 0
         assert "count as mapped wrong: 3_1 (1), 91E0 (1)" in listener.warnings
 
+    def test_labels_and_a_map_of_envi(self, tmp_path: Path) -> None:
+        codes = np.repeat([1, 2, 3], 2)[None, None].astype("u1")
+        path = write_raster(tmp_path / "map.dat", codes, driver="ENVI", photometric=None, alpha=None)
+        header = tmp_path / "map.hdr"
+        body = header.read_text().replace("ENVI Standard", "ENVI Classification")
+        colours = "0,0,0, 240,200,60, 0,120,0, 0,0,250"
+        header.write_text(
+            f"{body}classes = 4\nclass names = {{Unclassified, field, forest, water}}\nclass lookup = {{{colours}}}\n"
+        )
+        places = [(0.5, 0.5), (2.5, 0.5), (4.5, 0.5)]
+        assert by_points(tmp_path, path, ["field", "forest", "water"], places)["oa"] == 1
+
     def test_a_truth_raster_with_names_of_its_own(self, tmp_path: Path) -> None:
         """The same classes under other codes."""
         mapped = named_map(tmp_path, {1: "field", 2: "forest", 3: "water"})

@@ -108,6 +108,15 @@ class TestTablesBesideTheLayer:
         assert read(path) == ["a", "b"]
 
 
+def test_a_view_of_a_geopackage_is_a_layer(tmp_path: Path, read: Any) -> None:
+    path = write_labels(tmp_path / "l.gpkg", ["a", "b", "c"], [A, B, C], layer="base")
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE VIEW some AS SELECT fid AS OGC_FID, geom, cover FROM base WHERE cover <> 'b'")
+        database.execute("INSERT INTO gpkg_contents (table_name, data_type, srs_id) VALUES ('some', 'features', 32633)")
+        database.execute("INSERT INTO gpkg_geometry_columns VALUES ('some', 'geom', 'POLYGON', 32633, 0, 0)")
+    assert read(f"{path}|layername=some") == ["a", "c"]
+
+
 def surface(shape: shapely.Polygon, kind: int, z: bool = True, order: str = "<") -> bytes:
     """Return a rectangle as a TIN (16), a polyhedral surface (15), a triangle (17) or a collection of a TIN (7)."""
     a, b, c, d = list(shape.exterior.coords)[:4]
@@ -208,6 +217,21 @@ class TestTextsOfUnknownEncoding:
         assert read(tmp_path / "l.shp") == names
         assert "does not say how its texts are encoded" in listener.warnings
         assert next(name for name in names if not name.isascii()) in listener.warnings
+
+    @pytest.mark.parametrize(
+        ("names", "encoding", "spellings"),
+        [(["поле", "лес", "вода"], "cp1251", ["1251", "CP1251", "windows-1251", "ANSI 1251"]),
+         (["农田", "森林", "水体"], "gbk", ["GBK", "936", "CP936", "GB2312"]),
+         (["Äcker", "Forêt", "Gewässer"], "cp1252", ["1252", "CP1252", "ISO-8859-1"])],
+    )  # fmt: skip
+    def test_are_as_the_file_beside_says_however_it_spells_that(
+        self, tmp_path: Path, read: Any, listener: Listener, names: list[str], encoding: str, spellings: list[str]
+    ) -> None:
+        self.shapefile(tmp_path, names, encoding, None)
+        for spelling in spellings:
+            (tmp_path / "l.cpg").write_text(spelling)
+            assert read(tmp_path / "l.shp") == names, spelling
+        assert not listener.warnings
 
     def test_so_are_names_of_fields(self, tmp_path: Path, listener: Listener) -> None:
         self.shapefile(tmp_path, ["a", "b", "c"], "cp1252", 0, "Größe")

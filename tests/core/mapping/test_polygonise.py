@@ -27,6 +27,7 @@ from small_world import CRS, GRID, LEFT, TOP, Listener, write_raster
 from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError, OutputError
 from false_core.jobs import Polygonise
+from false_core.labels.label_file import read_layer
 from false_core.mapping import polygonise
 
 CLASSES = [
@@ -280,6 +281,21 @@ class TestTheFile:
             assert set(rows["color"]) == {entry["color"]}
         assert shapely.coverage_is_valid(made.geometry.to_numpy())
         assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+    @pytest.mark.parametrize("ending", ["gpkg", "shp", "fgb", "sqlite", "kml", "gml", "tab"])
+    def test_keeps_area_place_and_odd_names_in_any_format(self, tmp_path: Path, ending: str) -> None:
+        names = {1: "Äcker, groß", 2: 'Wald "alt" <b>', 7: "水体; 1"}
+        codes = patchwork(40, 30)
+        classes = [{"code": code, "name": name, "color": "#f2d16b"} for code, name in names.items()]
+        run(Polygonise(write_map(tmp_path / "m.tif", codes, classes), str(tmp_path / f"p.{ending}")))
+        made = read_layer(f"{tmp_path / f'p.{ending}'}", Listener().feedback).to_crs(CRS)
+        column = next(column for column in made.columns if column.lower() == "name")
+        for code, name in names.items():
+            assert made[made[column] == name].area.sum() == pytest.approx((codes == code).sum(), abs=0.1)
+        assert set(made[column]) == set(names.values())
+        columns, rows = (codes > 0).any(axis=0).nonzero()[0], (codes > 0).any(axis=1).nonzero()[0]
+        corners = GRID * (columns[0], rows[-1] + 1), GRID * (columns[-1] + 1, rows[0])
+        assert made.total_bounds == pytest.approx([*corners[0], *corners[1]], abs=0.01)
 
     def test_a_geopackage_holds_its_style(self, tmp_path: Path) -> None:
         polygons(write_map(tmp_path / "m.tif", patchwork(40, 30), CLASSES), tmp_path)

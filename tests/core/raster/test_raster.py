@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -150,6 +151,39 @@ class TestWhatIsInvalid:
         read = whole(RasterSource(write_raster(tmp_path / "r.tif", pixels, nodata=nodata)))
         assert np.isnan(read[:, 3]).all()
         assert np.isnan(read).sum() == 30
+
+    @pytest.mark.parametrize(
+        ("dtype", "nodata"),
+        [("int8", -128), ("int16", -32768), ("int32", -2147483648), ("uint32", 4294967295), ("int64", -9999), ("uint64", 0)],
+    )
+    def test_the_nodata_value_of_whole_numbers(self, tmp_path: Path, dtype: str, nodata: int) -> None:
+        pixels = numbers(2, dtype=dtype)
+        pixels[:, :5] = nodata
+        read = whole(RasterSource(write_raster(tmp_path / "r.tif", pixels, nodata=nodata)))
+        np.testing.assert_array_equal(read, np.where(pixels == nodata, np.float32(NAN), pixels.astype("float32")))
+
+    def test_the_nodata_value_of_one_bit(self, tmp_path: Path) -> None:
+        pixels = numbers(1) % 2
+        read = whole(RasterSource(write_raster(tmp_path / "r.tif", pixels, nbits=1, nodata=0)))
+        np.testing.assert_array_equal(read, np.where(pixels == 0, NAN, 1))
+
+    def test_another_nodata_value_of_each_band(self, tmp_path: Path) -> None:
+        pixels = numbers(3, dtype="int16")
+        rasterio.shutil.copy(write_raster(tmp_path / "r.tif", pixels), tmp_path / "r.vrt", driver="VRT")
+        values = (7, 99, None)
+        described = (tmp_path / "r.vrt").read_text()
+        for band, value in zip((1, 2), values):
+            start = f'<VRTRasterBand dataType="Int16" band="{band}"'
+            assert start in described
+            before, _, behind = described.partition(start)
+            tag, _, rest = behind.partition(">")
+            described = f"{before}{start}{tag}><NoDataValue>{value}</NoDataValue>{rest}"
+        (tmp_path / "r.vrt").write_text(described)
+        expected = pixels.astype("float32")
+        for band, value in enumerate(values[:2]):
+            expected[band][expected[band] == value] = NAN
+        assert np.isnan(expected[:2]).any(axis=(1, 2)).all()
+        np.testing.assert_array_equal(whole(RasterSource(str(tmp_path / "r.vrt"))), expected)
 
     def test_what_is_no_finite_number(self, tmp_path: Path) -> None:
         pixels = numbers(2, dtype="float32")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_world import on_map, write_labels, write_raster
+from small_world import CRS, GRID, Listener, on_map, write_labels, write_raster
 
+from false_core.errors import InputError
 from false_core.untrusted.drivers import _OTHERS, DRIVERS, allow_by_list, is_allowed_driver
 
 SHOW = """
@@ -104,18 +105,24 @@ def test_rasters_of_the_usual_formats_are_opened(driver: str, suffix: str, tmp_p
     path = str(tmp_path / f"copy{suffix}")
     options = {"WEBP": {"LOSSLESS": "YES"}, "JP2OpenJPEG": {"REVERSIBLE": "YES", "QUALITY": "100"}}.get(driver, {})
     rasterio.shutil.copy(land, path, driver=driver, **options)
-    read = RasterSource(path, (1,)).read(Window(0, 0, 64, 64))[0]
+    source = RasterSource(path, (1,))
+    assert source.transform.almost_equals(GRID, 1e-6)
+    assert source.crs is not None and source.crs.to_epsg() == 32633
+    read = source.read(Window(0, 0, 64, 64))[0]
     assert np.abs(read - pixels[0]).max() <= (200 if driver in ("JPEG", "GPKG") else 0)
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(("driver", "suffix"), [("GPKG", ".gpkg"), ("ESRI Shapefile", ".shp"), ("GeoJSON", ".geojson"),
     ("FlatGeobuf", ".fgb"), ("GML", ".gml"), ("KML", ".kml"), ("SQLite", ".sqlite"), ("GPX", ".gpx"), ("DXF", ".dxf"),
-    ("MapInfo File", ".tab"), ("OpenFileGDB", ".gdb"), ("CSV", ".csv"), ("XLSX", ".xlsx"), ("ODS", ".ods")])  # fmt: skip
+    ("MapInfo File", ".tab"), ("OpenFileGDB", ".gdb"), ("CSV", ".csv"), ("XLSX", ".xlsx"), ("ODS", ".ods"),
+    ("ESRI Shapefile", ".shp.zip"), ("GeoJSON", ".json")])  # fmt: skip
 def test_vectors_of_the_usual_formats_are_opened(driver: str, suffix: str, tmp_path: Path) -> None:
     import geopandas
     import pyogrio
     import shapely
+
+    from false_core.labels.label_file import read_layer
 
     write_labels(tmp_path / "labels.gpkg", ["a", "b"], [on_map(shapely.box(k, k, k + 5, k + 5)) for k in (3, 20)])
     table = geopandas.read_file(tmp_path / "labels.gpkg").rename(columns={"cover": "name"})
@@ -130,4 +137,16 @@ def test_vectors_of_the_usual_formats_are_opened(driver: str, suffix: str, tmp_p
         pyogrio.write_dataframe(table, path, driver=driver)
     else:
         table.to_file(path, driver=driver, engine="pyogrio", **kind)
-    assert len(pyogrio.read_dataframe(path, layer="waypoints" if driver == "GPX" else None)) >= 2
+    if suffix == ".json":
+        content = json.loads(path.read_text("utf-8"))
+        content["features"][0]["by"] = {"who": ["a person"]}
+        path.write_text(json.dumps({"licence": {"of": [1]}, **content, "links": [None]}), "utf-8")
+    if driver in ("XLSX", "ODS"):
+        with pytest.raises(InputError, match="a table without geometries"):
+            read_layer(str(path), Listener().feedback)
+        return
+    found = read_layer(f"{path}|layername=waypoints" if driver == "GPX" else str(path), Listener().feedback)
+    placed = found if found.crs else found.set_crs(CRS)  # Two of the formats cannot say it.
+    assert shapely.distance(placed.to_crs(CRS).geometry.centroid, on_map(shapely.Point(5.5, 5.5))).min() < 0.1
+    if driver != "DXF":
+        assert sorted(found[next(name for name in found.columns if name.lower() == "name")]) == ["a", "b"]

@@ -75,6 +75,12 @@ def test_fields_keep_their_kind(tmp_path: Path, listener: Listener, ending: str)
         assert found[name].tolist() == known.tolist()
 
 
+@pytest.mark.parametrize("ending", ["gpkg", "shp", "fgb", "geojson", "sqlite", "gml", "tab"])
+def test_texts_keep_their_commas_quotes_and_signs(tmp_path: Path, listener: Listener, ending: str) -> None:
+    texts = ["Äcker, groß; 'x'", 'Wald "alt" <b> & 5 %', "水体 поле"]
+    assert written_again(tmp_path, listener, ending, cover=texts)["cover"].tolist() == texts
+
+
 def test_lists_are_texts_as_gdal_writes_them(tmp_path: Path, listener: Listener) -> None:
     """Times of several zones are brought to one, as a column has but one."""
     times = [f"2020-01-02T10:00:00{zone}" for zone in ("Z", "+05:00")]
