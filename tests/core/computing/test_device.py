@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from jobs_on_a_device import labels_in_a_session
 from small_world import Listener
 from two_gpus import Event, TwoGpus
 
@@ -80,6 +81,15 @@ class TestTheDeviceOfAJob:
         assert not gpus.astray()
         # These two make work for a GPU in one thread alone.
         assert (len(gpus.threads()) > 1) == (kind not in ("places", "change"))
+
+    @pytest.mark.thorough
+    def test_is_that_of_a_session_too(
+        self, cards: TwoCards, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("false_core.training.preset_choice._flop_per_s", lambda device, feedback: 1e12)
+        labels_in_a_session("cuda:1", land, tmp_path)
+        assert cards.notes and not cards.astray()
+        assert len(cards.threads()) > 1
 
     @pytest.mark.thorough
     @pytest.mark.parametrize("kind", ["pretrain", "finetune"])
