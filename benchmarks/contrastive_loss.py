@@ -3,14 +3,14 @@
     python benchmarks/contrastive_loss.py             against the whole matrix
     python benchmarks/contrastive_loss.py --share     as a share of a step of pretraining, at a batch of 256 patches
     python benchmarks/contrastive_loss.py --memory    peak memory of 65,536 embeddings of 128
-    python benchmarks/contrastive_loss.py --cards     what it would take on cards, from what it asks of them
+    python benchmarks/contrastive_loss.py --gpus      what it would take on GPUs, from what it asks of them
 
 Both forms are timed in turn, and the best of several rounds counts. The ratio is what to look at. The share is that of the
 processor time of a step; ResNet-50 is timed on 4 patches of 224 pixels and taken 64 times: a whole step would take minutes.
 The memory is the highest that the system reports for a process of its own, with PyTorch and all.
 
-What it would take on a card is arithmetic, not measured: the operations of one pass on tensors without numbers, their FLOP,
-the bytes that they read and write, and their launches, over what the data sheet says of the card. A kernel that never wrote
+What it would take on a GPU is arithmetic, not measured: the operations of one pass on tensors without numbers, their FLOP,
+the bytes that they read and write, and their launches, over what the data sheet says of the GPU. A kernel that never wrote
 a similarity would be left with the FLOP.
 """
 
@@ -53,7 +53,7 @@ TEMPERATURE, THRESHOLD = 0.2, 0.9
 ROUNDS = 7
 BATCH = 256
 LARGE = (65_536, 128)
-CARDS = {
+GPUS = {
     "H100 SXM": (67e12, 3.35e12),
     "A100 40 GB": (19.5e12, 1.56e12),
     "RTX 4090": (82.6e12, 1.01e12),
@@ -170,11 +170,11 @@ def pass_once(count: int, dimensions: int) -> None:
     )
 
 
-def on_cards() -> None:
-    """Print one line per card: what the loss of the preset standard would take, and which share of a step that is."""
+def on_gpus() -> None:
+    """Print one line per GPU: what the loss of the preset standard would take, and which share of a step that is."""
     settings = PRETRAIN["standard"]
     count = 2 * settings.batch_size * settings.points
-    with FakeTensorMode(), patch.object(pairs, "TILE", pairs.TILE_OF_A_CARD):
+    with FakeTensorMode(), patch.object(pairs, "TILE", pairs.TILE_OF_A_GPU):
         embeddings = torch.zeros(count, settings.dimensions, requires_grad=True)
         with FlopCounterMode(display=False) as counter, Asked() as asked:  # type: ignore[no-untyped-call]
             torch.autograd.backward(in_tiles(embeddings))
@@ -184,10 +184,10 @@ def on_cards() -> None:
         f"GB, {asked.launches} launches"
     )
     views = 2 * settings.batch_size * (settings.crop_size / 224) ** 2
-    for name, (flops, bandwidth) in CARDS.items():
+    for name, (flops, bandwidth) in GPUS.items():
         products, passes, launches = flop / flops / REACHED, asked.moved / bandwidth / REACHED, asked.launches * LAUNCH_S
         network = views / (VIEWS_S * bandwidth)
-        # Launches go on while the card still works, so the larger of the two counts.
+        # Launches go on while the GPU still works, so the larger of the two counts.
         loss = max(products + passes, launches)
         print(
             f"{name} products {1e3 * products:5.1f} ms, passes {1e3 * passes:5.1f} ms, launches {1e3 * launches:4.1f} ms; "
@@ -202,12 +202,12 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--share", action="store_true")
     what.add_argument("--memory", action="store_true")
-    what.add_argument("--cards", action="store_true")
+    what.add_argument("--gpus", action="store_true")
     choice = parser.parse_args()
     if choice.share:
         share_of_a_step()
-    elif choice.cards:
-        on_cards()
+    elif choice.gpus:
+        on_gpus()
     elif choice.memory:
         process = multiprocessing.get_context("spawn").Process(target=pass_once, args=LARGE)
         process.start()

@@ -36,7 +36,7 @@ from rich.table import Table
 from torch import Tensor
 
 from false_core.feedback import Feedback
-from false_core.methods.geolocated import Places, distances, places_of
+from false_core.methods.geolocated import GroundPositions, distances, positions_of
 from false_core.methods.method import Outcome
 from false_core.methods.pairs import directions
 from false_core.methods.simclr import nt_xent
@@ -161,14 +161,14 @@ class Scene:
     ) -> Seen:
         assert outcome.found is not None
         taken, indices = outcome.found.pairs(), outcome.found.indices
-        places = places_of(level, pairs.ground, pairs.kept)
+        positions = positions_of(level, pairs.ground, pairs.kept)
         classes = torch.from_numpy(self.truth.classes_at(pairs.positions(level)))
         z = directions(embeddings)
         similarity = z @ z.T / self.settings.temperature
         similarity.fill_diagonal_(-torch.inf)
         mass = similarity.softmax(dim=1).gather(1, indices)
-        own_patch = _in_own_patch(places)
-        far = distances(places.ground, places.ground)
+        own_patch = _in_own_patch(positions)
+        far = distances(positions.ground, positions.ground)
         negatives = ~torch.eye(len(z), dtype=torch.bool) & ~torch.eye(len(z), dtype=torch.bool).roll(len(z) // 2, dims=0)
         alike, known = classes[:, None] == classes, (classes.isfinite()[:, None] & classes.isfinite()) & negatives
         of_benchmark = known & outcome.found.benchmark[:, None]
@@ -188,8 +188,8 @@ class Scene:
         )
 
 
-def _in_own_patch(places: Places) -> Tensor:
-    return distances(places.patches, places.patches) == 0
+def _in_own_patch(positions: GroundPositions) -> Tensor:
+    return distances(positions.patches, positions.patches) == 0
 
 
 def _share(which: Tensor, among: Tensor) -> float:

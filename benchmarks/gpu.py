@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NOT_MEASURED = "not measured"
 LIMIT_S = 9 * 60
 ROWS = {
-    "cards": ("name", "compute capability", "memory, GB", "numbers", "matrix product, TFLOP/s"),
+    "GPU": ("name", "compute capability", "memory, GB", "numbers", "matrix product, TFLOP/s"),
     "tests": ("passed", "failed"),
     "pretraining quick": ("fixed batch, patches/s", "end to end, patches/s", "end to end over fixed"),
     "pretraining standard": ("fixed batch, patches/s", "end to end, patches/s", "end to end over fixed"),
@@ -40,8 +40,8 @@ ROWS = {
 }
 
 
-def cards(device: str, short: bool) -> dict[str, Any]:
-    """Return what the card is, by its own account and by the time of a matrix product."""
+def gpu_itself(device: str, short: bool) -> dict[str, Any]:
+    """Return what the GPU is, by its own account and by the time of a matrix product."""
     import torch
     from pretraining import matrix_product, taken
 
@@ -50,14 +50,14 @@ def cards(device: str, short: bool) -> dict[str, Any]:
     from false_core.feedback import Feedback
 
     chosen = choose_device(device, Feedback())
-    on_card = chosen.type == "cuda"
+    on_gpu = chosen.type == "cuda"
     product, flops = matrix_product(chosen)
     product()
     seconds = taken(product, 2 if short else 20, chosen).wall
     names = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
     return {
-        "name": ", ".join(names) if on_card else "the CPU",
-        "compute capability": ".".join(map(str, torch.cuda.get_device_capability(chosen))) if on_card else "",
+        "name": ", ".join(names) if on_gpu else "the CPU",
+        "compute capability": ".".join(map(str, torch.cuda.get_device_capability(chosen))) if on_gpu else "",
         "memory, GB": round(memory_of(chosen) / 1e9, 1),
         "numbers": in_words(precision_of(chosen, Use.DECODER)),
         "matrix product, TFLOP/s": round(flops / seconds / 1e12, 2),
@@ -180,7 +180,7 @@ def classifying(device: str, short: bool) -> dict[str, Any]:
 
 
 PARTS: dict[str, Callable[[str, bool], dict[str, Any]]] = {
-    "cards": cards,
+    "GPU": gpu_itself,
     "tests": tests,
     "pretraining quick": pretraining("quick"),
     "pretraining standard": pretraining("standard"),

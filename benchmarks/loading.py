@@ -61,7 +61,7 @@ NO_TIME = torch.device(TAKES_NO_TIME)
 BANDS, SIDE, LARGE = 4, 4096, 20_480
 BUDGET = 10**9
 PLAIN = Normalisation((0.0,) * BANDS, (10_000.0,) * BANDS, (2_000.0,) * BANDS, (900.0,) * BANDS)
-# A card does that by itself once it is told to, and what stands in for it makes Python of every operation.
+# A GPU does that by itself once it is told to, and what stands in for it makes Python of every operation.
 GATHERED = mock.patch.object(
     ChunkSlices, "gathered", lambda slices, chunks: torch.empty(len(slices.table), BANDS, 1, 1, device=NO_TIME)
 )
@@ -144,7 +144,7 @@ def undecoded(source: RasterSource) -> Iterator[list[int]]:
 
 
 def chunk_seconds(source: RasterSource) -> float:
-    """Return the processor time in which a chunk is decoded for a card."""
+    """Return the processor time in which a chunk is decoded for a GPU."""
     cache = ChunkCache([source], PLAIN, 0, NO_TIME)
     return seconds(cache._decoded, 0, 32)
 
@@ -192,8 +192,8 @@ def tiles(source: RasterSource) -> Cost:
     made = run(source)
     read = source.read_as_stored(Window(0, 0, plan.side, plan.side))
     sent = torch.empty(4, BANDS, plan.side, plan.side, device=NO_TIME)
-    on_card = mock.patch("false_core.inference.tiled.normalised_on", lambda device, raw, normalisation: sent[: len(raw)])
-    with on_card, mock.patch.object(RasterSource, "read_as_stored", return_value=read):
+    on_gpu = mock.patch("false_core.inference.tiled.normalised_on", lambda device, raw, normalisation: sent[: len(raw)])
+    with on_gpu, mock.patch.object(RasterSource, "read_as_stored", return_value=read):
         held = run(source)
     return Cost(made, held, MOST_READERS)
 

@@ -48,7 +48,7 @@ class Training:
         batch: Patches of a step, of all processes.
         patch_s: Computing a patch, forward and backward, both views.
         step_s: Seconds that a step takes besides, whatever its size.
-        least_s: Seconds that starting the operations of a step takes. A card cannot be faster.
+        least_s: Seconds that starting the operations of a step takes. A GPU cannot be faster.
         read_s: Reading and cutting a patch, by all threads of a process.
         patch_bytes: Read from storage for a patch.
         gradient_bytes: Exchanged each step.
@@ -181,8 +181,8 @@ def mapped(mapping: Mapping, machine: Machine, processes: int) -> Mapped:
 
 # An NVIDIA H100 by its data sheet and common experience, not measured here: 67 TFLOP/s in float32 and 3.35 TB/s, of which
 # 70 % are reached; eager PyTorch trains ResNet-50 on 3,000 views of 224 pixels a second in bfloat16 (73 TFLOP/s: it is bound
-# by memory), and on half as many in float32, which moves twice as much. 8 cards in a computer with 450 GB/s between them,
-# 400 Gbit/s between computers; 20 GB/s from a parallel file system; 16 cores for each card. Measured on one core, by
+# by memory), and on half as many in float32, which moves twice as much. 8 GPUs in a computer with 450 GB/s between them,
+# 400 Gbit/s between computers; 20 GB/s from a parallel file system; 16 cores for each GPU. Measured on one core, by
 # ``benchmarks/loading.py``: what it takes to make a patch of the preset standard out of decoded pixels, to decode a chunk of
 # 4 bands of 16 bits in Deflate, half its size, and to make a pixel of a map; and what of that is Python, which one thread at
 # a time runs.
@@ -203,7 +203,7 @@ each decodes an eighth of that (0.93 and 1.03)."""
 MAP_PIXEL_S, MAP_PYTHON_S = 39e-9, 1.4e-9
 """Seconds for a pixel of the map, overlap of tiles included."""
 PAIR_FLOP, PAIR_BYTES = 6 * 128, 98
-"""``benchmarks/contrastive_loss.py --cards`` counts them: 29 GFLOP and 3.7 GB for 6,144 embeddings of 128."""
+"""``benchmarks/contrastive_loss.py --gpus`` counts them: 29 GFLOP and 3.7 GB for 6,144 embeddings of 128."""
 LAUNCHES, NORM_LAUNCHES, LAUNCH_S = 1_045, 9, 5e-6
 """Launches of a step with ResNet-50 (``--count``), and those of each batch norm over several processes beyond one."""
 NORMS = 53
@@ -219,7 +219,7 @@ def preset(name: str, batch: int, cores: int, in_memory: bool, processes: int) -
 
     Args:
         batch: Patches of a step; 0: those of the preset.
-        cores: Number of cores beside each card.
+        cores: Number of cores beside each GPU.
         in_memory: True where the raster stays decoded in memory.
     """
     side, places, views_s = {"standard": (160, 24, VIEWS_S), "paper": (224, 1, VIEWS_S / 2)}[name]
@@ -255,12 +255,12 @@ CONTINENT = Mapping(
 
 
 def machine(processes: int) -> Machine:
-    """Return where so many cards compute."""
+    """Return where so many GPUs compute."""
     return INSIDE if processes <= CARDS_OF_A_COMPUTER else BETWEEN
 
 
 def print_training(console: Console, name: str, choice: argparse.Namespace, in_memory: bool) -> None:
-    """Print one line per number of cards."""
+    """Print one line per number of GPUs."""
     training = preset(name, choice.batch_size, choice.cores, in_memory, 1)
     where = "decoded in memory" if in_memory else "20,480 x 20,480 pixels, decoded as needed"
     table = Table(
@@ -285,7 +285,7 @@ def print_training(console: Console, name: str, choice: argparse.Namespace, in_m
 
 
 def print_map(console: Console, choice: argparse.Namespace) -> None:
-    """Print one line per number of cards."""
+    """Print one line per number of GPUs."""
     mapping = replace(CONTINENT, decode_s=max(CONTINENT.decode_s / min(DECODERS, choice.cores), MAP_PYTHON_S))
     table = Table(
         "GPUs", "Computing", "Decoding", "Storage", "Hours", "Cost",
@@ -299,7 +299,7 @@ def print_map(console: Console, choice: argparse.Namespace) -> None:
 
 
 def print_count() -> None:
-    """Count what a step of the network asks of a card: no card is needed, nor a number computed."""
+    """Count what a step of the network asks of a GPU: no GPU is needed, nor a number computed."""
     import torch
     from contrastive_loss import Asked
     from torch._subclasses.fake_tensor import FakeTensorMode

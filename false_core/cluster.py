@@ -167,7 +167,7 @@ def tasks_on_cluster(feedback: Feedback) -> Iterator[Tasks[Any]]:
         address = str(client.scheduler.address)
         if not address.startswith("tls") and not _HERE.match(address):
             feedback.info(
-                f"The scheduler {address} is reached without TLS. Whoever reaches it can run programs on its workers, "
+                f"The scheduler {address} is reached without TLS. Everyone who reaches it can run programs on its workers, "
                 "and on this computer."
             )
         stack.callback(tasks.close)

@@ -149,7 +149,7 @@ MORE_DRIVERS = Setting(
     "Formats beside the usual ones",
     "GDAL's names of further formats that may be opened, with commas, such as NITF, SENTINEL2. Only those that people "
     "commonly use are opened by themselves: with others a file may write, ask a server, or show other files of the computer "
-    "as pixels. Name one where you trust whoever made your files. /vsicurl/ lets a VRT on the disk lead to addresses.",
+    "as pixels. Name one where you trust the source of your files. /vsicurl/ lets a VRT on the disk lead to addresses.",
 )
 LOG_LEVEL = Setting(
     "false/log_level",

@@ -18,7 +18,8 @@ TARGET = ROOT / "dist" / "qgis_false.zip"
 OF_THE_PLUGIN = ("metadata.txt", "LICENSE")
 OF_THE_LIBRARY = ("pyproject.toml", "constraints.txt", "README.md", "LICENSE")
 LEFT_OUT = re.compile(r"__pycache__|\.py[cod]$|/\.|~$|^false_core/(experiments|benchmark)/")
-"""Files that nobody who maps needs: leftovers, and the comparison of methods."""
+"""Files that are not needed for making maps: leftovers, and what compares methods and encoders. The generated scene,
+``false_core/synthetic``, stays: the algorithm *Make example data* writes it."""
 EXAMPLE = re.compile(r"\bexample\.(org|com|net)\b")
 MOMENT = (1980, 1, 1, 0, 0, 0)
 """Time stamp of every file, the earliest a zip can hold."""

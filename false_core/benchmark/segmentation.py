@@ -76,7 +76,7 @@ def measure_segmentation(
         scene, parameters = _opened(task, encoder, pool, settings.device, feedback)
         factor = scene.source.factor
         points = [_points_of(pool, draw, factor, settings.points) for draw in draws]
-        asked = np.concatenate([np.zeros((0, 2)), *(own.places for own in points)])
+        asked = np.concatenate([np.zeros((0, 2)), *(own.positions for own in points)])
         scored = pool.scored.middles / scene.scored_source.factor
         key = key_of_features(
             scene.source,
@@ -150,8 +150,8 @@ def _look(
     arrays: dict[str, npt.NDArray[np.generic]] = {
         f"{_SAMPLE}{name}": _half(values) for name, values in sampler.adapt_to_raster(_SEED).items()
     }
-    for which, source, places in ((_LEARNED, scene.source, asked), (_SCORED, scene.scored_source, scored)):
-        numbered = LabelledPoints(places, np.arange(len(places)), np.zeros(len(places), np.int64))
+    for which, source, positions in ((_LEARNED, scene.source, asked), (_SCORED, scene.scored_source, scored)):
+        numbered = LabelledPoints(positions, np.arange(len(positions)), np.zeros(len(positions), np.int64))
         features, seen = dataclasses.replace(sampler, source=source).at(numbered)
         arrays |= {f"{which}{name}": _half(values) for name, values in features.items()}
         arrays[f"{which}{_OWNERS}"] = seen.owners

@@ -1,4 +1,8 @@
-"""The features of two dates, tile by tile: each date seen by an encoder that is used to it, at the same places."""
+"""The features of two dates, tile by tile: each date seen by an encoder that is used to it, at the same places.
+
+Two rasters, brought onto one grid, are read as a pair, and a network of its own looks at each. So this is no use of
+``inference.tiled``, which goes over one raster with one network.
+"""
 
 from __future__ import annotations
 

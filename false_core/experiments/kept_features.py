@@ -84,10 +84,10 @@ class KeptFeatures:
 
     def at(self, points: LabelledPoints) -> tuple[dict[str, FloatArray], LabelledPoints]:
         """Return the features of points by part, and those of the points that are valid."""
-        wanted = self._keys(points.places)
+        wanted = self._keys(points.positions)
         kept = {name: _KeptPart.read(files) for name, files in self._files().items()}
         if any(len(kept[name].lacking(wanted)) for name in self.sampler.names):
-            self._look_at(points.places, kept)
+            self._look_at(points.positions, kept)
             kept = {name: _KeptPart.read(files) for name, files in self._files().items()}
         rows = {name: kept[name].rows_of(wanted) for name in self.sampler.names}
         valid = np.all([own >= 0 for own in rows.values()], axis=0)

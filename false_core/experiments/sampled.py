@@ -133,7 +133,9 @@ class SampledRun:
             if method == COORDINATES and one.pair.image != self._raster.source.path:
                 continue
             features, seen = self._features(one)
-            known, new = (points.places, seen.places) if method == COORDINATES else (statistics[TEXTURE], features[TEXTURE])
+            known, new = (
+                (points.positions, seen.positions) if method == COORDINATES else (statistics[TEXTURE], features[TEXTURE])
+            )
             if method == VALUES:
                 # They stand before what was made of them.
                 known, new = (own[:, : kept.sampler.parts.statistics.components] for own in (known, new))
@@ -167,13 +169,13 @@ class SampledRun:
         return self._kept
 
     def _ahead(self, source: RasterSource) -> npt.NDArray[np.float64]:
-        """Return the places of a scene that any cell with this seed will ask for."""
+        """Return the positions of a scene that any cell with this seed will ask for."""
         legend = read_legend(self._job.legend)
-        places = [self._wanted.pixels.middles / source.factor]
+        positions = [self._wanted.pixels.middles / source.factor]
         for path in self._wanted.label_files:
             annotation = read_annotation(path, self._wanted.field, source, legend, Feedback())
-            places.append(labelled_points(annotation, self._job.seed).places)
-        return np.concatenate(places)
+            positions.append(labelled_points(annotation, self._job.seed).positions)
+        return np.concatenate(positions)
 
     def _features(self, one: Asked) -> tuple[Mapping[str, FloatArray], LabelledPoints]:
         """Return features of the pixels of a raster that have data, and those pixels."""
@@ -187,8 +189,8 @@ class SampledRun:
             )
             kept = kept.on(source, one.pixels.middles / source.factor)
         pixels = one.pixels
-        places = LabelledPoints(pixels.middles / source.factor, np.zeros(len(pixels.targets), np.int64), pixels.targets)
-        return kept.at(places)
+        points = LabelledPoints(pixels.middles / source.factor, np.zeros(len(pixels.targets), np.int64), pixels.targets)
+        return kept.at(points)
 
     def _said_by(self, candidate: HeadCandidate, features: Mapping[str, FloatArray]) -> Answers:
         found: Answers = self._fitted.classifiers.log_probabilities(candidate, features).argmax(axis=1)

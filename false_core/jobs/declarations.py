@@ -534,7 +534,7 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
         of="labels",
     )
     model: str = parameter(
-        NEW_MODEL, "Model", "The model file to write. It keeps small pieces of the raster around labels, for maps in int8."
+        NEW_MODEL, "Model", "The model file to write. It keeps crops of the raster around labels, for maps in int8."
     )
     encoder: Optional[str] = _encoder_file()
     head: str = parameter(
@@ -1220,7 +1220,7 @@ class HandIn(Job, done_by="false_core.mapping.hand_in:hand_in"):
     reference: Optional[str] = parameter(
         VECTOR,
         "Reference labels",
-        "Points at which somebody has looked up what is really there. Without them the report says that the accuracy of the "
+        "Points at which it was looked up what is really there. Without them the report says that the accuracy of the "
         "map is not known.",
         None,
         of="map",

@@ -115,12 +115,12 @@ def _trust(handed: Handed) -> list[str]:
     if sampled:
         oa = interval_in_words(float(sampled.adjusted.oa.value), float(sampled.adjusted.oa.error))
         return [
-            f"At {sampled.compared:,} points somebody looked up what is really there, and compared it with the map.",
+            f"At {sampled.compared:,} points it was looked up what is really there, and compared with the map.",
             f"The overall accuracy of the whole map is {oa}; ± is the 95 % confidence interval.",
             "Each mapped class counts as much as its share of the map (Olofsson et al. 2014, Remote Sensing of Environment "
             "148, 42-57). This holds where chance alone chose the points within the classes of the map.",
         ]
-    said = ["How good the map is, is not known: nobody has compared it with points that chance chose."]
+    said = ["How good the map is, is not known: it has not been compared with points that chance chose."]
     if handed.assessment:
         said.append("The reference labels were not such points; assessment.html says how far they agree with the map.")
     if handed.card and "oa" in handed.card.provenance.get("scores", {}):

@@ -59,33 +59,33 @@ class MapOverview:
         """Pixels of the map."""
         return self._area.width * self._area.height
 
-    def shown(self, place: Window) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        """Return the rows and the columns of the map in ``place`` that the pictures show."""
-        return self._picture.shown(place)
+    def shown(self, window: Window) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Return the rows and the columns of the map in ``window`` that the pictures show."""
+        return self._picture.shown(window)
 
-    def add(self, place: Window, codes: npt.NDArray[np.uint8], seen: FloatArray) -> None:
+    def add(self, window: Window, codes: npt.NDArray[np.uint8], seen: FloatArray) -> None:
         """Take in a part of the map that was just written.
 
         Args:
-            place: Position of the part, in pixels of the map.
+            window: Position of the part, in pixels of the map.
             codes: Its class codes, of shape (height, width).
             seen: Pixels of the raster at those of ``shown``, as the network saw them: normalised, of shape (bands, rows,
                 columns).
         """
         # Not numpy's, which makes a number of eight bytes of each code first.
         self.pixels += torch.bincount(torch.from_numpy(codes).flatten(), minlength=256).numpy()
-        there, shown = self._picture.showing(place), codes[self._picture.within(place)]
+        there, shown = self._picture.showing(window), codes[self._picture.within(window)]
         self._map[there] = shown
         self._image[there] = np.where((shown == self._classes.nodata)[..., None], np.uint8(255), in_colour(seen))
 
-    def strip_overview(self, place: Window) -> StripOverview:
-        """Return what was taken in, all of which must lie in ``place``."""
-        there = self._picture.showing(place)
+    def strip_overview(self, window: Window) -> StripOverview:
+        """Return what was taken in, all of which must lie in ``window``."""
+        there = self._picture.showing(window)
         return StripOverview(self.pixels.copy(), self._map[there].copy(), self._image[there].copy())
 
-    def put(self, place: Window, strip: StripOverview) -> None:
+    def put(self, window: Window, strip: StripOverview) -> None:
         """Take in the overview of a strip of the same map."""
-        there = self._picture.showing(place)
+        there = self._picture.showing(window)
         self.pixels += strip.pixels
         self._map[there], self._image[there] = strip.map, strip.image
 

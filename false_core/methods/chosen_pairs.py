@@ -78,8 +78,9 @@ def contrast_chosen(
         ValueError: An argument is out of range.
     """
     check_pairs(embeddings, temperature)
-    z = everywhere(directions(embeddings), world)
+    z = everywhere(directions(embeddings), world)  # (2B, d)
     anchors, own = len(z), world.share.of(len(z))
+    # The positives of the own anchors: the other view, then the relatives. (rows, 1 + k)
     chosen = positives(anchors, z.device)[own, None]
     counts = torch.ones_like(chosen, dtype=torch.bool)
     if relatives is not None:
@@ -87,25 +88,55 @@ def contrast_chosen(
         counts = torch.cat([counts, relatives.counts[own]], dim=1)
     scan = _scan(z, own, temperature, negatives, candidates, calibration)
     of_chosen = (z[own, None] * z[chosen]).sum(dim=2)
-    logits = of_chosen / temperature
+    logits = of_chosen / temperature  # (rows, 1 + k)
     means = mean_similarities(z)
     (share,) = sums_of_all([scan.share.sum()], world)
     curves, numerator = {**pair_curves(*means), "negatives": share / anchors}, logits
+    denominator = torch.logaddexp(logits, scan.log_negatives[:, None])  # (rows, 1 + k)
     found: FalseNegatives | None = None
     if calibration:
-        of_positive, of_nearest = of_chosen[:, 0].detach(), scan.of_nearest.detach()
-        surest = world.all_gather_rows(calibration.search.certainty(of_positive, of_nearest, scan.there), anchors)
-        benchmark = calibration.search.benchmarks(surest)[own]
-        weights = calibration.weights(z, scan.nearest, means, own) * scan.there
-        of_false_negatives = scan.of_nearest / temperature
-        numerator = torch.stack(
-            [log_numerator(column, of_false_negatives, benchmark, weights) for column in logits.unbind(dim=1)], dim=1
-        )
-        curves |= calibration.curves(FalseNegatives(benchmark, scan.nearest, scan.there), of_nearest, weights, world)
-        found = FalseNegatives(*(world.all_gather_rows(of_own, anchors) for of_own in (benchmark, scan.nearest, scan.there)))
-    denominator = torch.logaddexp(logits, scan.log_negatives[:, None])
-    losses = ((denominator - numerator) * counts).sum(dim=1) / counts.sum(dim=1)
+        of_positive = of_chosen[:, 0].detach()
+        numerator, more, found = _calibrated(calibration, z, own, logits, of_positive, temperature, scan, means, world)
+        curves |= more
+    losses = ((denominator - numerator) * counts).sum(dim=1) / counts.sum(dim=1)  # (rows,)
     return Outcome(of_all(losses, anchors, world).mean(), curves, found)
+
+
+def _calibrated(
+    calibration: Calibration,
+    z: Tensor,
+    own: slice,
+    logits: Tensor,
+    of_positive: Tensor,
+    temperature: float,
+    scan: _Scan,
+    means: tuple[Tensor, Tensor],
+    world: World,
+) -> tuple[Tensor, dict[str, Tensor], FalseNegatives]:
+    """Return log(e_ip + S_EP) of some anchors and their positives, curves, and the false negatives of all anchors.
+
+    Args:
+        calibration: Settings by which false negatives are found and weighed.
+        z: Unit vectors of shape (2B, d).
+        own: Indices of the anchors.
+        logits: Their similarities with their positives, divided by the temperature, of shape (rows, positives).
+        of_positive: Their similarities with their other views, of shape (rows,), without gradients.
+        temperature: tau.
+        scan: Result of the pass over the similarities of these anchors.
+        means: Mean similarities of positives and of negatives.
+        world: The processes, each of which has other anchors.
+    """
+    anchors = len(z)
+    of_nearest = scan.of_nearest.detach()  # (rows, k)
+    # Benchmark anchors are chosen among all, so that each process needs to know how sure those of the others are.
+    surest = world.all_gather_rows(calibration.search.certainty(of_positive, of_nearest, scan.there), anchors)  # (2B,)
+    benchmark = calibration.search.benchmarks(surest)[own]  # (rows,)
+    weights = calibration.weights(z, scan.nearest, means, own) * scan.there  # (rows, k)
+    of_false_negatives = scan.of_nearest / temperature
+    columns = [log_numerator(column, of_false_negatives, benchmark, weights) for column in logits.unbind(dim=1)]
+    curves = calibration.curves(FalseNegatives(benchmark, scan.nearest, scan.there), of_nearest, weights, world)
+    of_all_anchors = (world.all_gather_rows(of_own, anchors) for of_own in (benchmark, scan.nearest, scan.there))
+    return torch.stack(columns, dim=1), curves, FalseNegatives(*of_all_anchors)
 
 
 class _Scan(NamedTuple):

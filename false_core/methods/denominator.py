@@ -6,7 +6,7 @@ backward pass makes the tiles anew instead of keeping them, so that memory is li
 share of the anchors each, and of the rows of the gradient.
 
 All of it is matrix products and passes over a tile, on every kind of device. By arithmetic it takes 4 to 6 % of a step of
-the preset *standard* on GPUs, of which the best kernel could save 3 (``benchmarks/contrastive_loss.py --cards``).
+the preset *standard* on GPUs, of which the best kernel could save 3 (``benchmarks/contrastive_loss.py --gpus``).
 """
 
 from __future__ import annotations

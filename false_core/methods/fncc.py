@@ -16,7 +16,7 @@ from false_core.methods.calibration import Calibration, log_numerator
 from false_core.methods.chosen_pairs import contrast_chosen
 from false_core.methods.denominator import log_denominator
 from false_core.methods.false_negatives import FalseNegatives, Search
-from false_core.methods.geolocated import by_level, place_tensors
+from false_core.methods.geolocated import by_level, position_tensors
 from false_core.methods.method import Outcome, PairMethod, Views, average, pair_curves
 from false_core.methods.pairs import Others, check_pairs, directions, every_other, mean_similarities, other_views
 
@@ -114,7 +114,7 @@ class FALSE(PairMethod):
     def represent(self, views: Views) -> dict[str, Tensor]:
         """Return the embeddings (2N, d) of each level and, where that matters, where they lie."""
         made = self.embed(views)
-        return {**made, **place_tensors(made, views)} if self.settings.apart else made
+        return {**made, **position_tensors(made, views)} if self.settings.apart else made
 
     def compare(self, embeddings: Tensor) -> Outcome:
         """Return the FNCC loss of embeddings (2N, d)."""
@@ -126,8 +126,8 @@ class FALSE(PairMethod):
         if not s.apart:
             return super().compare_all(representations)
         outcomes = {}
-        for level, (embeddings, places) in by_level(representations).items():
-            elsewhere = places.farther_than(s.apart)
+        for level, (embeddings, positions) in by_level(representations).items():
+            elsewhere = positions.farther_than(s.apart)
             negatives = every_other if s.near_negatives else elsewhere
             outcomes[level] = contrast(embeddings, s.temperature, Calibration.of(s), elsewhere, negatives, self.world)
         return average(outcomes)

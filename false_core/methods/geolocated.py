@@ -17,8 +17,8 @@ _GROUND, _PATCHES = " on the ground", " in patches"
 
 
 @dataclass(frozen=True)
-class Places:
-    """The places of embeddings, in widths of a patch: the two views of a place lie at one place.
+class GroundPositions:
+    """The positions of embeddings on the ground, in widths of a patch: those of the two views of a patch are the same.
 
     Attributes:
         ground: Positions of the embeddings themselves, of shape (2N, 3).
@@ -29,7 +29,7 @@ class Places:
     patches: Tensor
 
     def farther_than(self, apart: float) -> Others:
-        """Return what chooses the places of other patches at least so far from an anchor, or who knows how far."""
+        """Return what chooses positions in other patches, at least so far from an anchor, or unknown."""
 
         def which(similarity: Tensor, rows: slice) -> Tensor:
             # Two patches with one centre are one.
@@ -47,50 +47,50 @@ class GeolocatedMethod(ProjectedMethod):
     """
 
     @abstractmethod
-    def compare(self, embeddings: Tensor, places: Places) -> Outcome:
-        """Return the loss of embeddings (2N, d), first views stacked on second views, at places."""
+    def compare(self, embeddings: Tensor, positions: GroundPositions) -> Outcome:
+        """Return the loss of embeddings (2N, d), first views stacked on second views, at positions."""
 
     def represent(self, views: Views) -> dict[str, Tensor]:
         """Return the embeddings (2N, d) of each level and, beside them, where they lie (2N, 3)."""
         made = self.embed(views)
-        return {**made, **place_tensors(made, views)}
+        return {**made, **position_tensors(made, views)}
 
     def compare_all(self, representations: Mapping[str, Tensor]) -> Outcome:
         """Return the mean of the losses of all levels."""
         return average({level: self.compare(*both) for level, both in by_level(representations).items()})
 
 
-def places_of(level: str, ground: Tensor, kept: Tensor) -> Places:
+def positions_of(level: str, ground: Tensor, kept: Tensor) -> GroundPositions:
     """Return where the embeddings of a level lie, for what ``Views`` say of themselves."""
     centres, points = ground[:, :1], ground[:, 1:]
     if level == IMAGE:
-        return Places(centres[:, 0].repeat(2, 1), centres[:, 0].repeat(2, 1))
+        return GroundPositions(centres[:, 0].repeat(2, 1), centres[:, 0].repeat(2, 1))
     of_points = [where.flatten(0, 1).repeat(2, 1)[kept] for where in (points, centres.expand_as(points))]
-    return Places(*of_points)
+    return GroundPositions(*of_points)
 
 
-def place_tensors(embeddings: Mapping[str, Tensor], views: Views) -> dict[str, Tensor]:
-    """Return what goes beside the embeddings of each level, so that ``by_level`` knows their places.
+def position_tensors(embeddings: Mapping[str, Tensor], views: Views) -> dict[str, Tensor]:
+    """Return what goes beside the embeddings of each level, so that ``by_level`` knows their positions.
 
     Raises:
         ValueError: The views do not say where they lie.
     """
     if views.ground is None:
         raise ValueError("this method needs to know where the views lie on the ground")
-    places = {level: places_of(level, views.ground, views.kept) for level in embeddings}
+    positions = {level: positions_of(level, views.ground, views.kept) for level in embeddings}
     return {
-        **{f"{level}{_GROUND}": place.ground for level, place in places.items()},
-        **{f"{level}{_PATCHES}": place.patches for level, place in places.items()},
+        **{f"{level}{_GROUND}": own.ground for level, own in positions.items()},
+        **{f"{level}{_PATCHES}": own.patches for level, own in positions.items()},
     }
 
 
-def by_level(representations: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Places]]:
+def by_level(representations: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, GroundPositions]]:
     """Return embeddings and where they lie, by level, of what ``GeolocatedMethod.represent`` returned."""
     levels = [name for name in representations if not name.endswith((_GROUND, _PATCHES))]
     return {
         level: (
             representations[level],
-            Places(representations[f"{level}{_GROUND}"].detach(), representations[f"{level}{_PATCHES}"].detach()),
+            GroundPositions(representations[f"{level}{_GROUND}"].detach(), representations[f"{level}{_PATCHES}"].detach()),
         )
         for level in levels
     }

@@ -26,7 +26,7 @@ from torch import Tensor
 from false_core.computing.distributed import ALONE, World
 from false_core.methods.calibration import Calibration
 from false_core.methods.chosen_pairs import contrast_chosen
-from false_core.methods.geolocated import GeolocatedMethod, Places, by_level, distances
+from false_core.methods.geolocated import GeolocatedMethod, GroundPositions, by_level, distances
 from false_core.methods.method import Outcome
 from false_core.methods.pairs import Others, blocks, directions, every_other, positives, similarities
 from false_core.methods.pictures import NeighbourPairs
@@ -74,18 +74,18 @@ class GFCNet(GeolocatedMethod):
         "after those were taken out that lie near and look alike."
     }
 
-    def compare(self, embeddings: Tensor, places: Places) -> Outcome:
-        """Return the loss of embeddings (2N, d) at places."""
+    def compare(self, embeddings: Tensor, positions: GroundPositions) -> Outcome:
+        """Return the loss of embeddings (2N, d) at positions."""
         s = self.settings
         calibration = Calibration.of(s) if s.false_negatives else None
-        candidates = places.farther_than(s.apart) if s.apart else every_other
-        return gfcnet_loss(embeddings, places.ground, s.radius, s.temperature, calibration, candidates, self.world)
+        candidates = positions.farther_than(s.apart) if s.apart else every_other
+        return gfcnet_loss(embeddings, positions.ground, s.radius, s.temperature, calibration, candidates, self.world)
 
     def neighbour_pairs(self, representations: Mapping[str, Tensor]) -> list[NeighbourPairs]:
         """Return the corrected negatives of each anchor, the nearest in joint distance first."""
         found = []
-        for level, (embeddings, places) in by_level(representations).items():
-            indices, counts = corrected(directions(embeddings), places.ground, self.settings.radius, SHOWN_NEGATIVES)
+        for level, (embeddings, positions) in by_level(representations).items():
+            indices, counts = corrected(directions(embeddings), positions.ground, self.settings.radius, SHOWN_NEGATIVES)
             text = (
                 "These are no negatives, as they lie near the anchor and look like it. Those within the radius that look "
                 "unlike, and all others, stay negatives. They should show the same land cover as the anchor."

@@ -9,7 +9,7 @@ from torch import Tensor
 
 SIMILARITIES_AT_A_TIME = 1 << 22
 """Similarities in memory at a time. A batch of up to 2048 embeddings is one block; memory is linear in larger ones."""
-TILE, TILE_OF_A_CARD = (256, 2048), (4096, 4096)
+TILE, TILE_OF_A_GPU = (256, 2048), (4096, 4096)
 """Rows and columns of a tile of similarities: on the CPU what its cache holds, on a GPU what makes few launches."""
 
 
@@ -78,7 +78,7 @@ def blocks(anchors: int, own: slice | None = None, others: int = 0) -> Iterator[
 
 def tiles(own: slice, anchors: int, device: torch.device) -> Iterator[tuple[slice, list[slice]]]:
     """Yield the rows of tiles of similarities, and the columns of all tiles in these rows."""
-    height, width = TILE if device.type == "cpu" else TILE_OF_A_CARD
+    height, width = TILE if device.type == "cpu" else TILE_OF_A_GPU
     for rows in _cut(own.start, own.stop, height):
         yield rows, list(_cut(0, anchors, width))
 

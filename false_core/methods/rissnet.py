@@ -24,7 +24,7 @@ from torch import Tensor
 from false_core.computing.distributed import ALONE, World
 from false_core.methods.calibration import Calibration
 from false_core.methods.chosen_pairs import Relatives, contrast_chosen
-from false_core.methods.geolocated import GeolocatedMethod, Places, by_level, distances
+from false_core.methods.geolocated import GeolocatedMethod, GroundPositions, by_level, distances
 from false_core.methods.method import Outcome
 from false_core.methods.pairs import Others, blocks, directions, every_other
 from false_core.methods.pictures import NeighbourPairs
@@ -32,7 +32,7 @@ from false_core.presets import IMAGE, PretrainSettings
 from false_core.sampling.views import SamplingRequirements
 
 RELAXED = 2
-"""Places of the neighbourhood that count as positives."""
+"""Patches of the neighbourhood that count as positives."""
 DRAWN = 3
 """Patches drawn in the neighbourhood of one, where embeddings stand for patches alone."""
 
@@ -53,7 +53,7 @@ def rissnet_loss(
         embeddings: A tensor of shape (2B, d), the first views stacked on the second views. Need not be normalised.
         ground: Positions of the patches, of shape (2B, 3), in any unit; the two views of a place lie at one place.
         radius: The radius of the neighbourhood, in that unit.
-        relaxed: Places of the neighbourhood that count as positives, the best ranked.
+        relaxed: Patches of the neighbourhood that count as positives, the best ranked.
         temperature: tau.
         calibration: The calibration of false negatives among the negatives; None: they are not looked for.
         candidates: Function that tells the negatives which may be false ones.
@@ -98,18 +98,20 @@ class RiSSNet(GeolocatedMethod):
         in_groups = settings.level == IMAGE and settings.radius > 0
         return SamplingRequirements(neighbours=DRAWN, reach=settings.radius) if in_groups else SamplingRequirements()
 
-    def compare(self, embeddings: Tensor, places: Places) -> Outcome:
-        """Return the loss of embeddings (2N, d) at places."""
+    def compare(self, embeddings: Tensor, positions: GroundPositions) -> Outcome:
+        """Return the loss of embeddings (2N, d) at positions."""
         s = self.settings
         calibration = Calibration.of(s) if s.false_negatives else None
-        candidates = places.farther_than(s.apart) if s.apart else every_other
-        return rissnet_loss(embeddings, places.ground, s.radius, RELAXED, s.temperature, calibration, candidates, self.world)
+        candidates = positions.farther_than(s.apart) if s.apart else every_other
+        return rissnet_loss(
+            embeddings, positions.ground, s.radius, RELAXED, s.temperature, calibration, candidates, self.world
+        )
 
     def neighbour_pairs(self, representations: Mapping[str, Tensor]) -> list[NeighbourPairs]:
         """Return the relaxed positives of each anchor."""
         found = []
-        for level, (embeddings, places) in by_level(representations).items():
-            chosen = relaxed_positives(directions(embeddings), places.ground, self.settings.radius, RELAXED)
+        for level, (embeddings, positions) in by_level(representations).items():
+            chosen = relaxed_positives(directions(embeddings), positions.ground, self.settings.radius, RELAXED)
             # Of the two views of a place, one is enough to be shown.
             half = chosen.indices.shape[1] // 2
             text = (

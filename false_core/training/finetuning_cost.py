@@ -48,9 +48,9 @@ TESTED_PIXELS = 300_000
 
 def tiles_looked_at(raster: LabelledRaster, seed: int) -> int:
     """Return how many tiles of features linear classifiers take: those under labels, and those that say what is normal."""
-    places = labelled_points(raster.annotation, seed).places
+    positions = labelled_points(raster.annotation, seed).positions
     looks = min(LOOKS, len(TilePlan(raster.source.window_of(None), LOOK_SIDE_PX, 0, ramp=0)))
-    return len(np.unique(places.astype(np.int64) // LABEL_TILE_PX, axis=0)) + TILES_OF_A_LOOK * looks
+    return len(np.unique(positions.astype(np.int64) // LABEL_TILE_PX, axis=0)) + TILES_OF_A_LOOK * looks
 
 
 def fitting_cost(

@@ -16,7 +16,7 @@ from false_core.feedback import Feedback
 from false_core.language.catalogue import localised
 from false_core.methods.calibration import Calibration
 from false_core.methods.false_negatives import FalseNegatives, determine_false_negatives
-from false_core.methods.geolocated import places_of
+from false_core.methods.geolocated import positions_of
 from false_core.methods.pairs import Others, directions, every_other, positives
 from false_core.presets import IMAGE, PretrainSettings
 from false_core.raster.source import FloatArray
@@ -101,8 +101,8 @@ def collect_galleries(
             if determined:
                 candidates: Others = every_other
                 if settings.apart:
-                    places = places_of(level, batch.ground.to(z.device), batch.kept.to(z.device))
-                    candidates = places.farther_than(settings.apart)
+                    ground = positions_of(level, batch.ground.to(z.device), batch.kept.to(z.device))
+                    candidates = ground.farther_than(settings.apart)
                 found = determine_false_negatives(z, Calibration.of(settings).search, candidates)
             else:
                 found = _nearest(similarity, positions)

@@ -72,8 +72,8 @@ def score_labels(
     done = 0
     # Beside the device, which computes the next tiles meanwhile.
     with closing(BackgroundWriter(WAITING_TO_SCORE)) as comparing:
-        for columns in _sections(plan, classes):
-            # The first column of a section is blended with the one before it.
+        for columns in _groups_of_columns(plan, classes):
+            # The first column of a group is blended with the one before it.
             wider = range(max(0, columns.start - 1), columns.stop)
             tiles = [plan.tile(column, row) for column, row in needed if column in wider]
             for item, probabilities in blended(tiled, plan, classes, wider, tiles):
@@ -114,7 +114,7 @@ def _neighbours(tile: tuple[int, int]) -> set[tuple[int, int]]:
     return {(tile[0] + right, tile[1] + down) for right in (-1, 0, 1) for down in (-1, 0, 1)}
 
 
-def _sections(plan: TilePlan, classes: int) -> list[range]:
+def _groups_of_columns(plan: TilePlan, classes: int) -> list[range]:
     """Return the columns of a plan in groups for which the probabilities that wait for the next row fit the memory."""
     width = max(1, MOST_WAITING_BYTES // (4 * classes * plan.shared * plan.stride))
     return [range(start, min(start + width, plan.columns)) for start in range(0, plan.columns, width)]

@@ -111,7 +111,7 @@ def _opens(source: str, field: Field, context: QgsProcessingContext) -> bool:
     if field.parameter.kind.is_raster and value_stands_for_rasters(source, context):
         return True
     hints = QgsProcessingUtils.LayerHint
-    hint = hints.Vector if field.parameter.kind == jobs.VECTOR else hints.Raster
+    hint = hints.Raster if field.parameter.kind.is_raster else hints.Vector
     with as_it_is(source):
         return QgsProcessingUtils.mapLayerFromString(source, context, True, hint) is not None
 

@@ -79,7 +79,7 @@ def dock_guide(tr: Callable[[str], str]) -> List[Tuple[str, str]]:
             tr("Sample points"),
             tr(
                 "Fill in sample points goes through the points that Sample points to assess a map has drawn, with"
-                " all maps hidden: 1 to 9 say the class, 0 that nobody can tell, N goes on, Del goes back, Esc "
+                " all maps hidden: 1 to 9 say the class, 0 that it cannot be told, N goes on, Del goes back, Esc "
                 "ends it. A class that is not on the map is added to the list like any other. Below stands how "
                 "much of the map is right by the points so far, and how sure that is."
             ),

@@ -420,8 +420,8 @@
         <translation>Modell</translation>
     </message>
     <message>
-        <source>The model file to write. It keeps small pieces of the raster around labels, for maps in int8.</source>
-        <translation>Die Modelldatei, die geschrieben wird. Sie enthält kleine Stücke des Rasters um Labels, für Karten in int8.</translation>
+        <source>The model file to write. It keeps crops of the raster around labels, for maps in int8.</source>
+        <translation>Die Modelldatei, die geschrieben wird. Sie enthält Ausschnitte des Rasters um Labels, für Karten in int8.</translation>
     </message>
     <message>
         <source>Encoder file from pretraining. Empty: the general encoder alone. With one, both are used.</source>
@@ -1172,8 +1172,8 @@
         <translation>Der Ordner wird angelegt, wenn es ihn nicht gibt. Dateien eines früheren Laufs werden ersetzt.</translation>
     </message>
     <message>
-        <source>Points at which somebody has looked up what is really there. Without them the report says that the accuracy of the map is not known.</source>
-        <translation>Punkte, an denen jemand nachgesehen hat, was wirklich da ist. Ohne sie sagt der Bericht, dass die Genauigkeit der Karte nicht bekannt ist.</translation>
+        <source>Points at which it was looked up what is really there. Without them the report says that the accuracy of the map is not known.</source>
+        <translation>Punkte, an denen nachgesehen wurde, was wirklich da ist. Ohne sie sagt der Bericht, dass die Genauigkeit der Karte nicht bekannt ist.</translation>
     </message>
     <message>
         <source>Names of the map's classes, in capitals or not, or their codes.</source>
@@ -2356,8 +2356,8 @@
         <translation>Dort ist die Karte unsicher, und eine Trainingsfläche lehrt am meisten. Zeichnen Sie, was Sie in dem Quadrat sehen, oder drücken Sie noch einmal N, um es zu übergehen.</translation>
     </message>
     <message>
-        <source>Fill in sample points goes through the points that Sample points to assess a map has drawn, with all maps hidden: 1 to 9 say the class, 0 that nobody can tell, N goes on, Del goes back, Esc ends it. A class that is not on the map is added to the list like any other. Below stands how much of the map is right by the points so far, and how sure that is.</source>
-        <translation>Stichprobenpunkte ausfüllen geht die Punkte durch, die der Algorithmus für Stichprobenpunkte gezogen hat; alle Karten sind dabei verborgen. 1 bis 9 sagen die Klasse, 0, dass es niemand sagen kann, N geht weiter, Entf zurück, Esc beendet es. Eine Klasse, die nicht auf der Karte ist, wird wie jede andere in die Liste aufgenommen. Darunter steht, wie viel der Karte nach den Punkten bis dahin stimmt und wie sicher das ist.</translation>
+        <source>Fill in sample points goes through the points that Sample points to assess a map has drawn, with all maps hidden: 1 to 9 say the class, 0 that it cannot be told, N goes on, Del goes back, Esc ends it. A class that is not on the map is added to the list like any other. Below stands how much of the map is right by the points so far, and how sure that is.</source>
+        <translation>Stichprobenpunkte ausfüllen geht die Punkte durch, die der Algorithmus für Stichprobenpunkte gezogen hat; alle Karten sind dabei verborgen. 1 bis 9 sagen die Klasse, 0, dass sie sich nicht sagen lässt, N geht weiter, Entf zurück, Esc beendet es. Eine Klasse, die nicht auf der Karte ist, wird wie jede andere in die Liste aufgenommen. Darunter steht, wie viel der Karte nach den Punkten bis dahin stimmt und wie sicher das ist.</translation>
     </message>
     <message>
         <source>Make the map, and improve it</source>
@@ -2680,20 +2680,20 @@
         <translation>Stichprobenpunkte ausfüllen...</translation>
     </message>
     <message>
-        <source>Goes from one sample point to the next: 1 to 9 say its class, 0 that nobody can tell, Del goes back.</source>
-        <translation>Geht von einem Stichprobenpunkt zum nächsten: 1 bis 9 sagen seine Klasse, 0, dass es niemand sagen kann, Entf geht zurück.</translation>
+        <source>Goes from one sample point to the next: 1 to 9 say its class, 0 that it cannot be told, Del goes back.</source>
+        <translation>Geht von einem Stichprobenpunkt zum nächsten: 1 bis 9 sagen seine Klasse, 0, dass sie sich nicht sagen lässt, Entf geht zurück.</translation>
     </message>
     <message>
-        <source>Keys: 1 to 9 for its class, 0 where nobody can tell, N goes on, Del back, Esc ends it.</source>
-        <translation>Tasten: 1 bis 9 für die Klasse, 0, wo es niemand sagen kann, N geht weiter, Entf zurück, Esc beendet es.</translation>
+        <source>Keys: 1 to 9 for its class, 0 where it cannot be told, N goes on, Del back, Esc ends it.</source>
+        <translation>Tasten: 1 bis 9 für die Klasse, 0, wo sie sich nicht sagen lässt, N geht weiter, Entf zurück, Esc beendet es.</translation>
     </message>
     <message>
         <source>Stop filling in</source>
         <translation>Ausfüllen beenden</translation>
     </message>
     <message>
-        <source>Of {number} nobody can tell.</source>
-        <translation>Bei {number} kann es niemand sagen.</translation>
+        <source>At {number} of them the class cannot be told.</source>
+        <translation>Bei {number} davon lässt sich die Klasse nicht sagen.</translation>
     </message>
     <message>
         <source>There are no more. Assess a map takes them now.</source>
@@ -3208,8 +3208,8 @@
         <translation>Auf dem Datenträger von {folder} sind {free} GB frei, und die Umgebung braucht etwa {needed}. Schaffen Sie Platz, oder wählen Sie die Ausgabe cpu, die kleiner ist.</translation>
     </message>
     <message>
-        <source>Each of the {number} classes in the field {field} has one shape only. Then nobody can tell how good the map is. Perhaps this is not the field with the classes, or the classes need more shapes.</source>
-        <translation>Jede der {number} Klassen im Feld {field} hat nur eine Trainingsfläche. Dann kann niemand sagen, wie gut die Karte ist. Vielleicht ist es nicht das Feld mit den Klassen, oder die Klassen brauchen mehr Flächen.</translation>
+        <source>Each of the {number} classes in the field {field} has one shape only. Then it cannot be told how good the map is. Perhaps this is not the field with the classes, or the classes need more shapes.</source>
+        <translation>Jede der {number} Klassen im Feld {field} hat nur eine Trainingsfläche. Dann lässt sich nicht sagen, wie gut die Karte ist. Vielleicht ist es nicht das Feld mit den Klassen, oder die Klassen brauchen mehr Flächen.</translation>
     </message>
     <message>
         <source>Some classes in the field {field} differ only in capitals or blanks, and each will be a class of its own: {names}.</source>
@@ -3424,8 +3424,8 @@
         <translation>Weitere Formate</translation>
     </message>
     <message>
-        <source>GDAL's names of further formats that may be opened, with commas, such as NITF, SENTINEL2. Only those that people commonly use are opened by themselves: with others a file may write, ask a server, or show other files of the computer as pixels. Name one where you trust whoever made your files. /vsicurl/ lets a VRT on the disk lead to addresses.</source>
-        <translation>Die Namen weiterer Formate in GDAL, die geöffnet werden dürfen, mit Kommas, etwa NITF, SENTINEL2. Von sich aus werden nur die verbreiteten geöffnet: in anderen kann eine Datei schreiben, einen Server fragen oder andere Dateien des Rechners als Pixel zeigen. Nennen Sie eines, wenn Sie dem trauen, der Ihre Dateien gemacht hat. /vsicurl/ lässt ein VRT auf der Platte zu Adressen führen.</translation>
+        <source>GDAL's names of further formats that may be opened, with commas, such as NITF, SENTINEL2. Only those that people commonly use are opened by themselves: with others a file may write, ask a server, or show other files of the computer as pixels. Name one where you trust the source of your files. /vsicurl/ lets a VRT on the disk lead to addresses.</source>
+        <translation>Die Namen weiterer Formate in GDAL, die geöffnet werden dürfen, mit Kommas, etwa NITF, SENTINEL2. Von sich aus werden nur die verbreiteten geöffnet: in anderen kann eine Datei schreiben, einen Server fragen oder andere Dateien des Rechners als Pixel zeigen. Nennen Sie eines, wenn Sie der Quelle Ihrer Dateien trauen. /vsicurl/ lässt ein VRT auf der Platte zu Adressen führen.</translation>
     </message>
     <message>
         <source>Log</source>

@@ -113,7 +113,7 @@ def warnings_about_classes(source: QgsProcessingFeatureSource, name: str) -> Lis
     if len(counted) > 1 and max(counted.values()) == 1:
         found.append(
             tr(
-                "Each of the {number} classes in the field {field} has one shape only. Then nobody can tell how good the "
+                "Each of the {number} classes in the field {field} has one shape only. Then it cannot be told how good the "
                 "map is. Perhaps this is not the field with the classes, or the classes need more shapes.",
                 number=len(counted),
                 field=name,

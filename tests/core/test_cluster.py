@@ -178,7 +178,7 @@ def test_torchrun_and_a_scheduler_are_not_used_together(listener: Listener, monk
         pass
 
 
-def test_workers_of_one_computer_take_a_card_each(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_of_one_computer_take_a_gpu_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "0")
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 4)

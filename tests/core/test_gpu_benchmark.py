@@ -45,7 +45,7 @@ def test_rows_are_filled_by_what_a_gpu_showed_and_by_nothing_else(
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("part", ["cards", "pretraining quick", "classifying"])
+@pytest.mark.parametrize("part", ["GPU", "pretraining quick", "classifying"])
 def test_what_calls_the_library_still_can(part: str, gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process, which has imported most of it already. All parts run as slow tests."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
@@ -54,7 +54,7 @@ def test_what_calls_the_library_still_can(part: str, gpu: ModuleType, monkeypatc
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["cards", "tests", "pretraining quick", "peers", "classifying"])
+@pytest.mark.parametrize("part", ["GPU", "tests", "pretraining quick", "peers", "classifying"])
 def test_each_part_can_be_rehearsed_on_the_cpu(part: str, gpu: ModuleType) -> None:
     """The other one, ``pretraining standard``, is ``pretraining quick`` with a network that takes minutes."""
     paths = os.pathsep.join([str(ROOT), str(ROOT / "benchmarks")])
@@ -66,6 +66,6 @@ def test_each_part_can_be_rehearsed_on_the_cpu(part: str, gpu: ModuleType) -> No
 
 def test_a_part_that_fails_or_has_no_time_says_why(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Namespace(device="cpu", short=True)
-    assert gpu.measured("cards", asked, {}, 0.0) == {"problem": "there was no time left"}
+    assert gpu.measured("GPU", asked, {}, 0.0) == {"problem": "there was no time left"}
     monkeypatch.setattr(gpu, "__file__", str(ROOT / "no" / "such" / "file.py"))
-    assert "No such file" in gpu.measured("cards", asked, {}, 60.0)["problem"]
+    assert "No such file" in gpu.measured("GPU", asked, {}, 60.0)["problem"]

@@ -1,4 +1,4 @@
-"""What would happen on an NVIDIA card, found out without one: with tensors that are said to lie there and hold no numbers.
+"""What would happen on an NVIDIA GPU, found out without one: with tensors that are said to lie there and hold no numbers.
 
 Such tensors complain where one that lies elsewhere is mixed in, and where the CPU asks for a number of theirs: on a GPU it
 would have to wait for all that was computed up to there, in every step.
@@ -47,13 +47,13 @@ def without_numbers() -> Iterator[FakeTensorMode]:
         yield mode
 
 
-def put_on_card(mode: FakeTensorMode, made: Any) -> Any:
-    """Return a tensor, or a dataclass of such, as if it lay on a card. What stays in memory for good is left as it is."""
+def put_on_gpu(mode: FakeTensorMode, made: Any) -> Any:
+    """Return a tensor, or a dataclass of such, as if it lay on a GPU. What stays in memory for good is left as it is."""
     if isinstance(made, Tensor):
         return mode.from_tensor(made).to(GPU)
     if not dataclasses.is_dataclass(made):
         return made
-    changed = {field.name: put_on_card(mode, getattr(made, field.name)) for field in dataclasses.fields(made)}
+    changed = {field.name: put_on_gpu(mode, getattr(made, field.name)) for field in dataclasses.fields(made)}
     return replace(made, **changed)  # type: ignore[type-var]
 
 
@@ -63,7 +63,7 @@ def move(mode: FakeTensorMode, network: nn.Module) -> nn.Module:
         for kept in (module._parameters, module._buffers):
             for name, tensor in list(kept.items()):
                 if tensor is not None:
-                    kept[name] = put_on_card(mode, tensor)
+                    kept[name] = put_on_gpu(mode, tensor)
     return network
 
 
@@ -97,14 +97,14 @@ class TestAStepOfPretraining:
             trainer.method.compare_all(copy.deepcopy(trainer.method).represent(trainer.views_of(views)))
         with without_numbers() as mode:
             move(mode, trainer.method)
-            seen = trainer.views_of(put_on_card(mode, views))
+            seen = trainer.views_of(put_on_gpu(mode, views))
             outcome = trainer.method.compare_all(trainer.method.represent(seen))
         assert seen.pixels.device == outcome.loss.device == GPU
         assert {value.device for value in outcome.curves.values()} <= {GPU}
 
     def test_that_waited_would_be_found_out(self) -> None:
         with without_numbers() as mode:
-            loss = put_on_card(mode, torch.ones(3)).sum()
+            loss = put_on_gpu(mode, torch.ones(3)).sum()
             with pytest.raises(DataDependentOutputException):
                 float(loss)
             with pytest.raises(RuntimeError, match="device"):
@@ -125,10 +125,10 @@ class TestATileOfAMap:
         network = for_inference(build_segmenter("resnet10t", decoder, bands, classes).eval(), bands)
         with without_numbers() as mode:
             move(mode, network)
-            codes = put_on_card(mode, torch.arange(classes, dtype=torch.uint8))
+            codes = put_on_gpu(mode, torch.arange(classes, dtype=torch.uint8))
             blender = Blender(plan, classes, GPU)
             for tile in plan:
-                found = class_probabilities(network, put_on_card(mode, torch.zeros(1, bands, plan.side, plan.side)))
+                found = class_probabilities(network, put_on_gpu(mode, torch.zeros(1, bands, plan.side, plan.side)))
                 mapped = upsample(blender.add(tile, found[0]), factor, codes, True)
                 assert mapped.percent is not None
                 assert mapped.codes.device == mapped.percent.device == GPU

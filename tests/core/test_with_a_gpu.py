@@ -51,7 +51,7 @@ def test_the_precision_of_the_card_is_close_to_float32(device: str) -> None:
 
 
 def test_deviations_in_float32_are_those_of_the_cpu(device: str) -> None:
-    """They are what remains of numbers that nearly cancel: TF32, in which cards convolve by themselves, leaves nothing."""
+    """They are what remains of numbers that nearly cancel: TF32, in which GPUs convolve by themselves, leaves nothing."""
     torch.manual_seed(0)
     chosen = choose_device(device, Feedback())
     pixels = 3.3 + 0.01 * torch.randn(1, 2, 64, 64)
@@ -72,7 +72,7 @@ def test_a_map_is_that_of_the_cpu_but_for_few_pixels(device: str, land: str, mod
     again = str(tmp_path / "again.tif")
     run(Classify(land, model, again, device=device))
     with rasterio.open(again) as file:
-        assert (file.read(1) == maps[device]).all(), "all copies from the card were waited for"
+        assert (file.read(1) == maps[device]).all(), "all copies from the GPU were waited for"
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -37,11 +37,11 @@ MAX_CUT_SIDE_PX = 256
 SMALL_SIDE_PX, SQUARE_SIDE_PX = 8, 128
 """Working pixels. Points and what else is small are looked at square by square: there may be a hundred thousand of them."""
 LOOKS, LOOK_SIDE_PX = 32, 512
-"""Places of the raster, and working pixels of the side of each, that say what is normal there."""
+"""Squares of the raster, and working pixels of the side of each, that say what is normal there."""
 SAMPLED_PIXELS = 8_192
 """Pixels of them whose features are kept."""
 MAX_LOOK_BYTES = 400_000_000
-"""Largest sum of the places' pixels in memory."""
+"""Largest sum of the squares' pixels in memory."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,18 @@ class LabelledPoints:
     """Labelled working pixels.
 
     Attributes:
-        places: Their middles in working pixels, x first, of shape (n, 2).
+        positions: Their middles in working pixels, x first, of shape (n, 2).
         owners: Number of the shape of each, of shape (n,).
         targets: Class of each, of shape (n,).
     """
 
-    places: npt.NDArray[np.float64]
+    positions: npt.NDArray[np.float64]
     owners: IntArray
     targets: IntArray
 
     def subset(self, chosen: npt.NDArray[np.bool_] | IntArray) -> LabelledPoints:
         """Return some of the points."""
-        return LabelledPoints(self.places[chosen], self.owners[chosen], self.targets[chosen])
+        return LabelledPoints(self.positions[chosen], self.owners[chosen], self.targets[chosen])
 
 
 def labelled_points(annotation: Annotation, seed: int) -> LabelledPoints:
@@ -74,13 +74,13 @@ def labelled_points(annotation: Annotation, seed: int) -> LabelledPoints:
     shapes = len(annotation.shapes)
     each = max(MIN_POINTS_PER_SHAPE, MAX_POINTS // shapes)
     small = _pixels_of_small_shapes(annotation)
-    places, owners = [], []
+    positions, owners = [], []
     for number in range(shapes):
         found = small[number] if number in small else pixels_of_shape(annotation, number)
-        places.append(found[np.sort(chance.permutation(len(found))[:each])])
-        owners += [number] * len(places[-1])
+        positions.append(found[np.sort(chance.permutation(len(found))[:each])])
+        owners += [number] * len(positions[-1])
     owner = np.array(owners, np.int64)
-    points = LabelledPoints(np.concatenate(places) if places else np.zeros((0, 2)), owner, annotation.targets[owner])
+    points = LabelledPoints(np.concatenate(positions) if positions else np.zeros((0, 2)), owner, annotation.targets[owner])
     if len(owner) <= MAX_POINTS:
         return points
     kept = np.zeros(len(owner), bool)
@@ -99,11 +99,11 @@ def _pixels_of_small_shapes(annotation: Annotation) -> dict[int, npt.NDArray[np.
     found: dict[int, npt.NDArray[np.float64]] = {}
     for members in np.split(small[order], np.flatnonzero(np.diff(square.reshape(-1)[order])) + 1) if len(small) else []:
         own = bounds[members]
-        numbers, places = _burned_numbers(annotation, (*own[:, :2].min(axis=0), *own[:, 2:].max(axis=0)))
+        numbers, positions = _burned_numbers(annotation, (*own[:, :2].min(axis=0), *own[:, 2:].max(axis=0)))
         by_number = np.argsort(numbers, kind="stable")
         starts = np.searchsorted(numbers[by_number], members)
         ends = np.searchsorted(numbers[by_number], members, side="right")
-        found |= {int(n): places[by_number[start:end]] for n, start, end in zip(members, starts, ends)}
+        found |= {int(n): positions[by_number[start:end]] for n, start, end in zip(members, starts, ends)}
     return found
 
 
@@ -111,8 +111,8 @@ def pixels_of_shape(annotation: Annotation, number: int) -> npt.NDArray[np.float
     """Return the middles of the pixels that one shape labels, where no later one covers it, of shape (n, 2)."""
     found = []
     for shape in annotation.subset(np.array([number])).cut(MAX_CUT_SIDE_PX).shapes:
-        numbers, places = _burned_numbers(annotation, shape.bounds)
-        found.append(places[numbers == number])
+        numbers, positions = _burned_numbers(annotation, shape.bounds)
+        found.append(positions[numbers == number])
     return np.concatenate(found)
 
 
@@ -150,7 +150,7 @@ class FeatureSampler:
         normalisation: The normalisation of its bands.
         device: Device to compute on.
         feedback: It is told how far the work is.
-        looks: The number of places that say what is normal.
+        looks: The number of squares that say what is normal.
     """
 
     parts: FeatureParts
@@ -184,8 +184,8 @@ class FeatureSampler:
             self.feedback.stop_if_cancelled()
             rows, columns = np.nonzero(valid)
             chosen = chance.permutation(len(rows))[:each]
-            places = np.stack([columns[chosen], rows[chosen]], axis=1).astype(np.float64) + 0.5
-            for name, values in features_at(self.parts, self.names, pixels, places).items():
+            positions = np.stack([columns[chosen], rows[chosen]], axis=1).astype(np.float64) + 0.5
+            for name, values in features_at(self.parts, self.names, pixels, positions).items():
                 sample[name].append(values)
         return {name: np.concatenate(values) for name, values in sample.items()}
 
@@ -193,7 +193,7 @@ class FeatureSampler:
         """Return the features of points by part, and those of the points that are valid."""
         side = LOOK_SIDE_PX // 2
         plan = TilePlan(self.source.window_of(None), side, side, ramp=0)
-        columns, rows = (points.places[:, axis].astype(np.int64) // side for axis in (0, 1))
+        columns, rows = (points.positions[:, axis].astype(np.int64) // side for axis in (0, 1))
         tile_of = rows * plan.columns + columns
         values: dict[str, list[FloatArray]] = {name: [] for name in self.names}
         kept: list[IntArray] = []
@@ -207,11 +207,11 @@ class FeatureSampler:
                 if pixels is None or item.valid is None:
                     continue
                 inside = np.flatnonzero(tile_of == wanted[done])
-                places = points.places[inside] - [item.tile.window.column, item.tile.window.row]
+                positions = points.positions[inside] - [item.tile.window.column, item.tile.window.row]
                 f = self.source.factor
-                seen = item.valid[(places[:, 1] * f).astype(np.int64), (places[:, 0] * f).astype(np.int64)]
+                seen = item.valid[(positions[:, 1] * f).astype(np.int64), (positions[:, 0] * f).astype(np.int64)]
                 kept.append(inside[seen])
-                for name, own in features_at(self.parts, self.names, pixels, places[seen]).items():
+                for name, own in features_at(self.parts, self.names, pixels, positions[seen]).items():
                     values[name].append(own)
         order = np.concatenate(kept) if kept else np.zeros(0, np.int64)
         back = np.argsort(order, kind="stable")
@@ -220,15 +220,15 @@ class FeatureSampler:
         return {name: np.concatenate(own)[back] for name, own in values.items() if own}, points.subset(chosen)
 
     def _looks(self, chance: np.random.Generator) -> Iterator[tuple[Tensor, npt.NDArray[np.bool_]]]:
-        """Yield the normalised pixels (1, bands, side, side) of random places, and which of them are valid."""
+        """Yield the normalised pixels (1, bands, side, side) of random squares, and which of them are valid."""
         area = self.source.window_of(None)
         step = LOOK_STEP_PX
         side = max(step, min(LOOK_SIDE_PX, -(-max(area.width, area.height) // step) * step))
         number = max(1, min(self.looks, MAX_LOOK_BYTES // (4 * len(self.source.bands) * side * side)))
         plan = TilePlan(area, side, 0, ramp=0)
         found = 0
-        for place in chance.permutation(len(plan))[: 4 * number]:
-            window = plan.tile(int(place) % plan.columns, int(place) // plan.columns).window
+        for tile in chance.permutation(len(plan))[: 4 * number]:
+            window = plan.tile(int(tile) % plan.columns, int(tile) // plan.columns).window
             # Moved inwards, where the raster is large enough, instead of looking beyond its edge.
             column = max(0, min(window.column, area.width - side))
             row = max(0, min(window.row, area.height - side))
@@ -252,39 +252,39 @@ class FeatureSampler:
 
 
 def features_at(
-    parts: FeatureParts, names: Sequence[str], pixels: Tensor, places: npt.NDArray[np.float64]
+    parts: FeatureParts, names: Sequence[str], pixels: Tensor, positions: npt.NDArray[np.float64]
 ) -> dict[str, FloatArray]:
-    """Return the features of places in a tile by part: (n, channels).
+    """Return the features at positions in a tile by part: (n, channels).
 
     Args:
         parts: The features.
         names: The names of the parts wanted.
         pixels: Normalised pixels of the tile, of shape (1, bands, side, side).
-        places: Positions in pixels of the tile, x first, of shape (n, 2).
+        positions: Positions in pixels of the tile, x first, of shape (n, 2).
     """
     with torch.inference_mode():
-        return {name: sampled_levels(parts.levels(pixels, name), pixels.shape[-2:], places) for name in names}
+        return {name: sampled_levels(parts.levels(pixels, name), pixels.shape[-2:], positions) for name in names}
 
 
-def sampled_levels(levels: Sequence[Tensor], size: Sequence[int], places: npt.NDArray[np.float64]) -> FloatArray:
-    """Return features of places, of shape (n, channels of all levels).
+def sampled_levels(levels: Sequence[Tensor], size: Sequence[int], positions: npt.NDArray[np.float64]) -> FloatArray:
+    """Return features at positions, of shape (n, channels of all levels).
 
     Args:
         levels: Each of shape (1, channels, height, width), of the same rectangle at its own stride.
         size: Height and width of the rectangle in pixels.
-        places: Positions in these pixels, x first, of shape (n, 2).
+        positions: Positions in these pixels, x first, of shape (n, 2).
     """
     height, width = size
-    across = torch.from_numpy(2 * places / [width, height] - 1).float().to(levels[0].device)[None, :, None]
+    across = torch.from_numpy(2 * positions / [width, height] - 1).float().to(levels[0].device)[None, :, None]
     with torch.inference_mode():
         found = [sampled_at(level.float(), across) for level in levels]
         return torch.cat([level[0, :, :, 0] for level in found]).T.cpu().numpy()
 
 
 LOOK_STEP_PX = 128
-"""Sides of places are multiples of it, and with it of the stride of the coarsest features of any pass."""
+"""Sides of these squares are multiples of it, and with it of the stride of the coarsest features of any pass."""
 MIN_VALID_SHARE = 0.2
-"""Share of a place that must be valid, unless all are needed."""
+"""Share of a square that must be valid, unless all are needed."""
 
 
 def adapt_batch_norms(encoder: nn.Module, images: Sequence[Tensor], zoom: int) -> None:

@@ -47,12 +47,12 @@ class SamplesPanel(Panel):
         self._estimate: Optional[BackgroundRun] = None
         self.button = QPushButton(tr("Fill in sample points..."))
         self.button.setToolTip(
-            tr("Goes from one sample point to the next: 1 to 9 say its class, 0 that nobody can tell, Del goes back.")
+            tr("Goes from one sample point to the next: 1 to 9 say its class, 0 that it cannot be told, Del goes back.")
         )
         self.button.clicked.connect(self._begin_or_leave)
         self.rows.addWidget(self.button)
         self.line, self.estimate_line = Line(), Line()
-        self.keys_line = Line(tr("Keys: 1 to 9 for its class, 0 where nobody can tell, N goes on, Del back, Esc ends it."))
+        self.keys_line = Line(tr("Keys: 1 to 9 for its class, 0 where it cannot be told, N goes on, Del back, Esc ends it."))
         for line in (self.line, self.keys_line, self.estimate_line):
             self.rows.addWidget(line)
         self.keys_line.hide()
@@ -101,7 +101,7 @@ class SamplesPanel(Panel):
             return
         there_is_one = queue.visit_next()
         counted = tr("{number} of {total} points are filled in.", number=queue.filled, total=queue.total)
-        told = tr("Of {number} nobody can tell.", number=len(queue.passed)) if queue.passed else ""
+        told = tr("At {number} of them the class cannot be told.", number=len(queue.passed)) if queue.passed else ""
         end = "" if there_is_one else tr("There are no more. Assess a map takes them now.")
         self.line.setText(" ".join(filter(None, (counted, told, end))))
 

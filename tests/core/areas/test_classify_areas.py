@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import sqlite3
+import xml.etree.ElementTree as ET
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +14,7 @@ from typing import Any
 import geopandas
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from small_world import LEFT, TOP, Listener, write_labels, write_raster
 
@@ -227,6 +231,30 @@ class TestAreas:
         monkeypatch.setattr(kept_features, "tempfile", SimpleNamespace(TemporaryFile=full))
         with pytest.raises(OutputError, match="no room in .* for what is seen of 48 areas"):
             run(job(first, tmp_path / "out.gpkg"))
+
+    def test_of_another_raster_are_classified_by_the_model_that_was_kept(
+        self, first: dict[str, Any], tmp_path: Path
+    ) -> None:
+        """The same land with its rows of cells in another order."""
+        with rasterio.open(first["raster"]) as file:
+            rows = np.split(file.read(), 6, axis=1), np.split(file.dataset_mask(), 6)
+        pixels, mask = np.concatenate(rows[0][::-1], axis=1), np.concatenate(rows[1][::-1])
+        raster = write_raster(tmp_path / "other.tif", pixels, mask)
+        model = str(first["folder"] / "areas.safetensors")
+        run(job({**first, "raster": raster}, tmp_path / "out.gpkg", labels=None, field=None, model=model))
+        found = geopandas.read_file(tmp_path / "out.gpkg", layer="out")["class"]
+        wanted = first["table"]["class"].to_numpy().reshape(-1, ACROSS)[::-1].ravel()
+        there = np.arange(6 * ACROSS) != ACROSS - 1
+        assert found.notna().tolist() == there.tolist()
+        assert (found[there] == wanted[there]).mean() > 0.9
+
+    def test_hold_their_style(self, first: dict[str, Any]) -> None:
+        with closing(sqlite3.connect(first["folder"] / "out.gpkg")) as database:
+            ((table, default, style),) = database.execute("SELECT f_table_name, useAsDefault, styleQML FROM layer_styles")
+        renderer = ET.fromstring(style).find("renderer-v2")
+        assert (table, default) == ("out", 1)
+        assert renderer is not None and renderer.get("attr") == "class"
+        assert {"calm", "rough", "striped"} <= {category.get("label") for category in renderer.iter("category")}
 
     def test_are_classified_alike_by_the_model_that_was_kept(self, first: dict[str, Any], tmp_path: Path) -> None:
         model = str(first["folder"] / "areas.safetensors")

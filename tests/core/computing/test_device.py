@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import torch
+from jobs_on_a_device import labels_in_a_session
 from small_world import Listener
-from two_cards import Event, TwoCards
+from two_gpus import Event, TwoGpus
 
 from false_core.computing.device import choose_device, is_out_of_memory, processor
 from false_core.computing.device_limits import WEEK_S, DeviceLimit
@@ -32,8 +33,8 @@ SECOND = torch.device("cuda", 1)
 
 
 @pytest.fixture
-def cards(monkeypatch: pytest.MonkeyPatch) -> TwoCards:
-    return TwoCards(monkeypatch)
+def gpus(monkeypatch: pytest.MonkeyPatch) -> TwoGpus:
+    return TwoGpus(monkeypatch)
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ class TestTheDeviceOfAJob:
         "kind", ["pretrain", "finetune", "classify", "embed", "suggest", "areas", "similar", "places", "change"]
     )
     def test_is_the_current_one_in_every_thread(
-        self, kind: str, cards: TwoCards, land: str, labels: str, encoder: str, model: str, tmp_path: Path
+        self, kind: str, gpus: TwoGpus, land: str, labels: str, encoder: str, model: str, tmp_path: Path
     ) -> None:
         settings: dict[str, Any] = {"preset": "quick", "device": "cuda:1"}
         job = {
@@ -77,52 +78,61 @@ class TestTheDeviceOfAJob:
             "change": Change(land, land, str(tmp_path / "change.tif"), device="cuda:1"),
         }[kind]
         run(job)
-        assert not cards.astray()
-        # These two make work for a card in one thread alone.
-        assert (len(cards.threads()) > 1) == (kind not in ("places", "change"))
+        assert not gpus.astray()
+        # These two make work for a GPU in one thread alone.
+        assert (len(gpus.threads()) > 1) == (kind not in ("places", "change"))
+
+    @pytest.mark.thorough
+    def test_is_that_of_a_session_too(
+        self, cards: TwoCards, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("false_core.training.preset_choice._flop_per_s", lambda device, feedback: 1e12)
+        labels_in_a_session("cuda:1", land, tmp_path)
+        assert cards.notes and not cards.astray()
+        assert len(cards.threads()) > 1
 
     @pytest.mark.thorough
     @pytest.mark.parametrize("kind", ["pretrain", "finetune"])
     def test_is_the_current_one_where_a_loss_is_scaled(
         self, kind: str, monkeypatch: pytest.MonkeyPatch, land: str, labels: str, encoder: str, tmp_path: Path
     ) -> None:
-        cards = TwoCards(monkeypatch, (7, 5), "Tesla T4")
+        gpus = TwoGpus(monkeypatch, (7, 5), "Tesla T4")
         settings: dict[str, Any] = {"preset": "quick", "device": "cuda:1", "steps": 2}
         made = str(tmp_path / "made.safetensors")
         if kind == "pretrain":
             run(Pretrain((land,), made, backbone="test_resnet", weights="none", batch_size=4, **settings))
         else:
             run(Finetune(land, labels, "cover", made, encoder=encoder, head="network", **settings))
-        assert not cards.astray()
+        assert not gpus.astray()
 
     @pytest.mark.parametrize("named", ["auto", "cuda", "cuda:0", "cuda:1"])
-    def test_is_a_card_of_its_own_under_torchrun(self, named: str, cards: TwoCards, second_of_two_ranks: None) -> None:
+    def test_is_a_gpu_of_its_own_under_torchrun(self, named: str, gpus: TwoGpus, second_of_two_ranks: None) -> None:
         told = Listener()
         assert choose_device(named, Feedback(told)) == SECOND
-        assert cards.current() == 1
+        assert gpus.current() == 1
         assert ("was named, but each process" in told.infos) == (":" in named)
 
     def test_is_the_named_one_where_each_computer_has_one_process(
-        self, cards: TwoCards, second_of_two_ranks: None, monkeypatch: pytest.MonkeyPatch
+        self, gpus: TwoGpus, second_of_two_ranks: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
         monkeypatch.setenv("LOCAL_RANK", "0")
         assert choose_device("cuda:1", Feedback()) == SECOND
 
-    def test_is_that_of_the_thread_that_starts_threads(self, cards: TwoCards) -> None:
+    def test_is_that_of_the_thread_that_starts_threads(self, gpus: TwoGpus) -> None:
         torch.cuda.set_device(SECOND)
         found: list[int] = []
-        assert list(prefetch(lambda key: cards.current(), range(3), threads=2)) == [1, 1, 1]
+        assert list(prefetch(lambda key: gpus.current(), range(3), threads=2)) == [1, 1, 1]
         writer = BackgroundWriter(1)
-        writer.add(lambda: found.append(cards.current()))
+        writer.add(lambda: found.append(gpus.current()))
         writer.finish()
         writer.close()
         assert found == [1]
 
 
-def test_the_copy_of_a_map_is_waited_for_on_its_own_card(cards: TwoCards) -> None:
+def test_the_copy_of_a_map_is_waited_for_on_its_own_gpu(gpus: TwoGpus) -> None:
     class OnSimulatedGpu(SimpleNamespace):
-        """The classes of a tile on the second card."""
+        """The classes of a tile on the second GPU."""
 
     layer = OnSimulatedGpu(device=SECOND, shape=(2, 2), dtype=torch.uint8)
     empty = torch.empty

@@ -159,11 +159,15 @@ class TestBatches:
             assert found.min() > 0.6 * found.mean()
 
 
-# Two processes by every method, and four by one, are run always. Four by the other methods show the same once more.
+LIKE_OTHERS = (
+    "simclr", "barlow_twins", "gfcnet", "last", "inpainting", "jigsaw", "colourisation", "autoencoder", "random",
+)  # fmt: skip
+"""Methods that exchange nothing in their own way: a patch by itself, all of them in every process, or as FALSE does it."""
 OTHERS = tuple(method for method in jobs.METHODS if method != "false")
-TOGETHER = (*jobs.METHODS, ELSEWHERE)
+TOGETHER = (*(method for method in jobs.METHODS if method not in LIKE_OTHERS), ELSEWHERE)
 SHARED = [(2, TOGETHER, method) for method in TOGETHER] + [(4, ("false",), "false")]
-ONCE_MORE = [pytest.param(4, OTHERS, method, marks=pytest.mark.slow) for method in OTHERS]
+SLOWLY = [(2, LIKE_OTHERS, method) for method in LIKE_OTHERS] + [(4, OTHERS, method) for method in OTHERS]
+ONCE_MORE = [pytest.param(*case, marks=pytest.mark.slow) for case in SLOWLY]
 
 
 @pytest.fixture(scope="module")

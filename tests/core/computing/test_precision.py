@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 from small_world import Listener
-from two_cards import TwoCards
+from two_gpus import TwoGpus
 
 from false_core.computing.device import choose_device, describe, tell_precision
 from false_core.computing.precision import (
@@ -18,7 +18,7 @@ from false_core.computing.precision import (
 from false_core.errors import RequestError
 from false_core.feedback import Feedback
 
-CARDS = {
+GPUS = {
     "NVIDIA GeForce GTX 1080": ((6, 1), torch.float32), "Tesla V100-SXM2-16GB": ((7, 0), torch.float16),
     "Tesla T4": ((7, 5), torch.float16), "NVIDIA T4G": ((7, 5), torch.float16), "NVIDIA TITAN RTX": ((7, 5), torch.float16),
     "NVIDIA GeForce RTX 2080 Ti": ((7, 5), torch.float16), "NVIDIA GeForce GTX 1660 Ti": ((7, 5), torch.float32),
@@ -34,15 +34,15 @@ def as_users_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FALSE_PRECISION")
 
 
-@pytest.mark.parametrize("card", CARDS)
-def test_a_card_computes_with_what_it_was_built_for(card: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    capability, wanted = CARDS[card]
-    TwoCards(monkeypatch, capability, card)
+@pytest.mark.parametrize("gpu", GPUS)
+def test_a_gpu_computes_with_what_it_was_built_for(gpu: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    capability, wanted = GPUS[gpu]
+    TwoGpus(monkeypatch, capability, gpu)
     # Which says yes where bfloat16 is emulated, too.
     assert torch.cuda.is_bf16_supported()
     device = choose_device("cuda:1", Feedback())
     assert precision_of(device, Use.FEATURES) == wanted
-    assert describe(device) == f"{card} (cuda:1)"
+    assert describe(device) == f"{gpu} (cuda:1)"
     given: list[tuple[torch.dtype, bool]] = []
     monkeypatch.setattr(torch, "autocast", lambda kind, dtype, enabled: given.append((dtype, enabled)))
     autocast(device, precision_of(device, Use.FEATURES))
@@ -51,10 +51,10 @@ def test_a_card_computes_with_what_it_was_built_for(card: str, monkeypatch: pyte
     assert wanted in (given[0][0], torch.float32)
 
 
-@pytest.mark.parametrize("card", CARDS)
-def test_a_loss_is_scaled_where_gradients_would_be_lost(card: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    capability, wanted = CARDS[card]
-    TwoCards(monkeypatch, capability, card)
+@pytest.mark.parametrize("gpu", GPUS)
+def test_a_loss_is_scaled_where_gradients_would_be_lost(gpu: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    capability, wanted = GPUS[gpu]
+    TwoGpus(monkeypatch, capability, gpu)
     device = torch.device("cuda", 1)
     assert precisions_in_training(device, mixed=True) == (wanted,)
     assert loss_scaler(device, wanted).is_enabled() == (wanted == torch.float16)

@@ -68,7 +68,7 @@ def test_the_folder_holds_map_styles_polygons_areas_and_method(the_map: str, tmp
     html = (folder / "report.html").read_text("utf-8")
     assert "Land &lt;1&gt;" in html and "<b>field" not in html
     assert (
-        "nobody has compared it with points that chance chose" in html
+        "it has not been compared with points that chance chose" in html
         and "The model that made the map was not given" in html
     )
 
@@ -81,7 +81,7 @@ def test_points_give_accuracy_and_areas_with_intervals(the_map: str, tmp_path: P
     assert (folder / "assessment.html").is_file()
     assert "adjusted_area_ha_error" in (folder / "areas.csv").read_text("utf-8")
     html = (folder / "report.html").read_text("utf-8")
-    assert "Adjusted (ha)" in html and "At 60 points somebody looked up" in html and f"is {results['accuracy']};" in html
+    assert "Adjusted (ha)" in html and "At 60 points it was looked up" in html and f"is {results['accuracy']};" in html
 
 
 @pytest.mark.thorough

@@ -16,7 +16,7 @@ from false_core.methods.calibration import Calibration
 from false_core.methods.chosen_pairs import contrast_chosen
 from false_core.methods.false_negatives import ANCHOR, FOUND, POSITIVE, Search, determine_false_negatives, lowest
 from false_core.methods.fncc import FALSE, contrast, fncc_loss
-from false_core.methods.geolocated import Places, by_level
+from false_core.methods.geolocated import GroundPositions, by_level
 from false_core.methods.method import Outcome, Views
 from false_core.methods.pairs import every_other
 from false_core.models.encoder import build_encoder
@@ -34,17 +34,22 @@ def embeddings(seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     return torch.from_numpy(np.concatenate([first, first + 0.5 * generator.normal(size=first.shape)])).to(dtype)
 
 
-def places(seed: int = 0, dtype: torch.dtype = torch.float64) -> Places:
+def positions(seed: int = 0, dtype: torch.dtype = torch.float64) -> GroundPositions:
     """Return where they lie: patches within two widths, points within half a width of their centres."""
     generator = np.random.default_rng([seed, 1])
     centres = np.repeat(generator.uniform(0, 2, (PATCHES, 3)), POINTS, axis=0)
     ground = centres + generator.uniform(-0.5, 0.5, centres.shape)
     ground, centres = (torch.from_numpy(np.tile(where, (2, 1))).to(dtype) for where in (ground, centres))
-    return Places(ground, centres)
+    return GroundPositions(ground, centres)
 
 
 def looked_for(
-    z: Tensor, where: Places, apart: float, calibration: Calibration, near_negatives: bool = True, temperature: float = 0.3
+    z: Tensor,
+    where: GroundPositions,
+    apart: float,
+    calibration: Calibration,
+    near_negatives: bool = True,
+    temperature: float = 0.3,
 ) -> Outcome:
     elsewhere = where.farther_than(apart)
     return contrast(z, temperature, calibration, elsewhere, every_other if near_negatives else elsewhere)
@@ -53,7 +58,7 @@ def looked_for(
 class TestAgainstPlainLoops:
     @pytest.mark.parametrize(("apart", "choice"), [(apart, choice) for apart, *choice in CHOICES])
     def test_finds_the_same(self, apart: float, choice: list[Any]) -> None:
-        z, where = embeddings(), places()
+        z, where = embeddings(), positions()
         search = Search(0.5, *choice)
         wanted = naive_elsewhere.false_negatives(
             z.tolist(), where.ground.tolist(), where.patches.tolist(), apart, 0.5, *choice
@@ -72,7 +77,7 @@ class TestAgainstPlainLoops:
     @pytest.mark.parametrize("confidence", [0.0, 0.4, 1.0])
     @pytest.mark.parametrize(("apart", "choice"), [(apart, choice) for apart, *choice in CHOICES[::3]])
     def test_loses_the_same(self, apart: float, choice: list[Any], confidence: float, near_negatives: bool) -> None:
-        z, where = embeddings(1), places(1)
+        z, where = embeddings(1), positions(1)
         ground, patches = where.ground.tolist(), where.patches.tolist()
         possible = naive_elsewhere.false_negatives(z.tolist(), ground, patches, apart, 0.5, *choice)
         wanted = naive_elsewhere.loss(z.tolist(), ground, patches, 0.3, apart, near_negatives, confidence, possible)
@@ -92,7 +97,7 @@ class TestTheLoss:
     @pytest.mark.parametrize("near_negatives", [True, False])
     @pytest.mark.parametrize("calibration", [SHARE, Calibration(Search(0.5, 2)), Calibration(Search(0.5, 0.2), "adaptive")])
     def test_has_the_gradients_of_finite_differences(self, calibration: Calibration, near_negatives: bool) -> None:
-        z, where = embeddings().requires_grad_(), places()
+        z, where = embeddings().requires_grad_(), positions()
         if calibration.confidence == "adaptive":
             # Its weights are held fixed, which finite differences do not know.
             assert torch.autograd.grad(looked_for(z, where, 0.3, calibration).loss, z)[0].isfinite().all()
@@ -102,7 +107,7 @@ class TestTheLoss:
     def test_needs_memory_for_a_block_at_a_time_and_is_the_same(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def loss_and_slope() -> tuple[Tensor, Tensor]:
             z = embeddings().requires_grad_()
-            loss = looked_for(z, places(), 0.3, replace(self.SHARE, confidence="adaptive")).loss
+            loss = looked_for(z, positions(), 0.3, replace(self.SHARE, confidence="adaptive")).loss
             return loss, torch.autograd.grad(loss, z)[0]
 
         whole = loss_and_slope()
@@ -111,7 +116,7 @@ class TestTheLoss:
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
     def test_is_computed_in_single_precision(self, dtype: torch.dtype) -> None:
-        z, where = embeddings(dtype=torch.float32), places(dtype=torch.float32)
+        z, where = embeddings(dtype=torch.float32), positions(dtype=torch.float32)
         wanted = looked_for(z, where, 0.3, self.SHARE).loss.item()
         with torch.autocast("cpu", dtype):
             assert looked_for(z, where, 0.3, self.SHARE).loss.item() == pytest.approx(wanted, abs=1e-6)
@@ -123,14 +128,14 @@ class TestTheLoss:
     @pytest.mark.parametrize("near_negatives", [True, False])
     def test_is_nt_xent_of_what_is_left_where_nothing_lies_elsewhere(self, near_negatives: bool) -> None:
         z = embeddings().requires_grad_()
-        outcome = looked_for(z, places(), 100.0, self.SHARE, near_negatives)
+        outcome = looked_for(z, positions(), 100.0, self.SHARE, near_negatives)
         assert outcome.found is not None and not outcome.found.benchmark.any()
         wanted = fncc_loss(z, 0.3, confidence=0.0).item() if near_negatives else 0.0
         assert outcome.loss.item() == pytest.approx(wanted, abs=1e-9)
         assert torch.autograd.grad(outcome.loss, z)[0].isfinite().all()
 
     def test_tells_which_share_is_left_where_some_leave_the_denominator(self) -> None:
-        z, where = embeddings(), places()
+        z, where = embeddings(), positions()
         assert "negatives" not in looked_for(z, where, 0.3, self.SHARE).curves
         left = looked_for(z, where, 0.3, self.SHARE, near_negatives=False).curves["negatives"].item()
         chosen = contrast_chosen(z, 0.3, where.farther_than(0.3)).curves["negatives"].item()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from two_cards import TwoCards
+from two_gpus import TwoGpus
 
 from false_core.computing.precision import precisions_in_training
 from false_core.feedback import Feedback
@@ -33,18 +33,18 @@ def as_users_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
     [((6, 1), True, True), ((8, 0), True, False), ((6, 1), False, True), ((8, 0), False, False)],
     ids=["float32", "bfloat16", "float32 as published", "tf32"],
 )
-def test_a_run_on_the_cpu_is_found_on_a_card_that_computes_alike(
+def test_a_run_on_the_cpu_is_found_on_a_gpu_that_computes_alike(
     capability: tuple[int, int], mixed: bool, same: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_cpu = name(CPU, mixed)
-    TwoCards(monkeypatch, capability)
+    TwoGpus(monkeypatch, capability)
     assert (name(GPU, mixed) == on_cpu) == same
 
 
 def test_a_run_on_one_card_is_found_on_another_of_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    TwoCards(monkeypatch, (8, 0))
+    TwoGpus(monkeypatch, (8, 0))
     on_ampere = name(GPU, True)
-    TwoCards(monkeypatch, (9, 0))
+    TwoGpus(monkeypatch, (9, 0))
     assert name(torch.device("cuda", 1), True) == on_ampere
-    TwoCards(monkeypatch, (7, 5), "Tesla T4")
+    TwoGpus(monkeypatch, (7, 5), "Tesla T4")
     assert name(GPU, True) != on_ampere, "16 bits alone do not make them the same"

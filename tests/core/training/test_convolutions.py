@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.backends import cudnn
-from two_cards import TwoCards
+from two_gpus import TwoGpus
 
 from false_core.computing.device import choose_device
 from false_core.computing.distributed import ALONE
@@ -36,9 +36,9 @@ def flags() -> tuple[bool, bool]:
     return cudnn.benchmark, cudnn.allow_tf32
 
 
-def test_are_exact_on_a_card_that_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_are_exact_on_a_gpu_that_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     cudnn.allow_tf32 = True  # As PyTorch has it.
-    TwoCards(monkeypatch)
+    TwoGpus(monkeypatch)
     choose_device("cuda:1", Feedback())
     assert flags() == (False, False)
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from small_jobs import TRAININGS, SmallJobs, interrupt, output_of
 from small_world import FROM_NOTHING, Listener
-from two_cards import TwoCards
+from two_gpus import TwoGpus
 
 from false_core.computing import cost
 from false_core.computing.cost import WORTH_TELLING_PIXELS, Speed
@@ -110,7 +110,7 @@ class TestTheChoice:
 
     def test_is_float32_for_what_learns_without_gradients(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("FALSE_PRECISION")
-        TwoCards(monkeypatch, (8, 0))
+        TwoGpus(monkeypatch, (8, 0))
 
         def of(method: str) -> torch.dtype:
             settings = replace(PRETRAIN["standard"], method=method)

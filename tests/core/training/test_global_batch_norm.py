@@ -93,7 +93,7 @@ def trained(norm: nn.Module, values: Tensor) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("shape", [(6, 4, 3, 5), (6, 4)])
-def test_on_a_card_is_that_of_pytorch_for_one_process(shape: tuple[int, ...], world: World, kernels: list[str]) -> None:
+def test_on_a_gpu_is_that_of_pytorch_for_one_process(shape: tuple[int, ...], world: World, kernels: list[str]) -> None:
     values = 3 + torch.randn(shape, generator=torch.Generator().manual_seed(0))
     plain = (nn.BatchNorm2d if len(shape) == 4 else nn.BatchNorm1d)(4)
     wanted = trained(plain, values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from false_core.dispatch import run
 from false_core.errors import Cancelled, ModelFileError, RequestError
 from false_core.events import Event, Progress
 from false_core.feedback import Feedback
+from false_core.inference import tiles
 from false_core.inference.folding import for_inference
 from false_core.jobs import Classify, Embed, Finetune, SuggestLabels
 from false_core.labels.reading import read_annotation
@@ -44,7 +46,7 @@ from false_core.sampling.labelled import LabelledRaster
 from false_core.training.heads import choice
 from false_core.training.heads import fit as fit_module
 from false_core.training.heads.fit import Fitted, FrozenEncoder, fit_head, put_in, zooms_for
-from false_core.training.heads.fits import LEANING, LEAST_SHARE_LEANT_TO
+from false_core.training.heads.fits import LEANING, LEAST_SHARE_LEANT_TO, answers_of, designs
 
 BACKBONE = "resnet10t"
 
@@ -154,6 +156,39 @@ def test_what_the_segmenter_says_at_labels_is_what_the_classifiers_say(land: str
         for network in (made.segmenter, folded):
             shown = network(image)[0, :, :HEIGHT, :WIDTH].argmax(dim=0).numpy()
             assert (shown == numbers)[numbers < 3].mean() > 0.97
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("head", "most_apart"), [("texture", 0.51), ("auto", 6.0)])
+def test_what_the_classifiers_say_at_labelled_points_is_what_the_map_shows_there(
+    encoder: str, land: str, labels: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: str, most_apart: float
+) -> None:
+    """A head is scored at points, in tiles of their own; those of the map are others, smaller here, and blended.
+
+    The confidence, in whole percent, is that of the classifiers where texture alone counts. What an encoder sees depends a
+    little on the borders of a tile.
+    """
+    monkeypatch.setattr(tiles, "MAX_STRIDE_PX", 64)
+    monkeypatch.setattr(tiles, "MIN_STRIDE_PX", 64)
+    kept: list[Fitted] = []
+
+    def fit_and_keep(*given: Any, **named: Any) -> Fitted:
+        kept.append(fit_head(*given, **named))
+        return kept[-1]
+
+    monkeypatch.setattr("false_core.training.finetune.fit_head", fit_and_keep)
+    model, output, sureness = (str(tmp_path / name) for name in ("model.safetensors", "map.tif", "confidence.tif"))
+    run(Finetune(land, labels, "cover", model, encoder, head=head, weights="none", preset="quick", device="cpu"))
+    run(Classify(land, model, output, confidence=sureness, device="cpu"))
+    (made,) = kept
+    classifiers, chosen = made.classifiers, made.comparison.chosen
+    inputs = designs(chosen.members, classifiers.spaces, classifiers.features)
+    said = answers_of(chosen.members, classifiers.of(chosen), inputs)
+    columns, rows = classifiers.points.positions.astype(int).T
+    with rasterio.open(output) as shown, rasterio.open(sureness) as shown_sureness:
+        codes, percent = shown.read(1)[rows, columns], shown_sureness.read(1)[rows, columns]
+    assert len(codes) > 500 and (codes == said.argmax(axis=1) + 1).mean() > 0.99
+    assert abs(100 * np.exp(said.max(axis=1)) - percent).max() <= most_apart
 
 
 @pytest.mark.thorough

@@ -40,13 +40,13 @@ def test_points_lie_under_their_shapes_and_the_uppermost_one_wins() -> None:
     points = labelled_points(LABELS, 0)
     assert set(points.owners.tolist()) == {0, 1, 2, 3}
     np.testing.assert_array_equal(points.targets, LABELS.targets[points.owners])
-    places = shapely.points(points.places)
+    places = shapely.points(points.positions)
     for number, shape in enumerate(LABELS.shapes):
         assert (shapely.distance(places[points.owners == number], shape) <= 1).all()
     polygon = points.owners < 2
     assert shapely.covers(LABELS.shapes[points.owners[polygon]], places[polygon]).all()
     assert not shapely.contains_properly(LABELS.shapes[1], places[points.owners == 0]).any()
-    np.testing.assert_allclose(points.places % 1, 0.5)
+    np.testing.assert_allclose(points.positions % 1, 0.5)
 
 
 @pytest.mark.thorough
@@ -55,7 +55,7 @@ def test_no_pixel_is_taken_twice_also_where_a_polygon_is_looked_at_in_squares() 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(samples, "MAX_POINTS", 10**6)
         points = labelled_points(labels, 0)
-    assert len(np.unique(points.places, axis=0)) == len(points.places)
+    assert len(np.unique(points.positions, axis=0)) == len(points.positions)
     assert (points.owners == 0).sum() == 600 * 700
 
 
@@ -68,7 +68,7 @@ def test_shapes_give_about_as_many_points_as_each_other() -> None:
 def test_of_many_shapes_not_more_points_are_taken_than_may_be() -> None:
     boxes = [shapely.box(6 * (k % 40), 6 * (k // 40), 6 * (k % 40) + 5, 6 * (k // 40) + 5) for k in range(1000)]
     points = labelled_points(annotation(boxes, [k % 2 for k in range(1000)]), 0)
-    assert len(points.owners) == len(points.places) == len(points.targets) == samples.MAX_POINTS
+    assert len(points.owners) == len(points.positions) == len(points.targets) == samples.MAX_POINTS
     assert len(np.unique(points.owners)) > 900
 
 
@@ -82,7 +82,7 @@ def test_small_shapes_that_are_looked_at_together_give_the_same_points() -> None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(samples, "SMALL_SIDE_PX", -1)
         one_by_one = labelled_points(labels, 0)
-    for name in ("places", "owners", "targets"):
+    for name in ("positions", "owners", "targets"):
         np.testing.assert_array_equal(getattr(together, name), getattr(one_by_one, name))
 
 
@@ -97,7 +97,7 @@ def test_the_points_of_a_hundred_thousand_are_drawn_in_a_moment() -> None:
 
 def test_the_seed_decides_which_points_are_taken() -> None:
     boxes = annotation([shapely.box(0, 0, 90, 90), shapely.box(100, 0, 190, 90)], [0, 1])
-    first, again, other = (labelled_points(boxes, seed).places for seed in (1, 1, 2))
+    first, again, other = (labelled_points(boxes, seed).positions for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
@@ -130,9 +130,9 @@ def test_features_are_those_of_the_pixel(raster: str, factor: int) -> None:
     boxes = [shapely.box(20 / factor, 30 / factor, 120 / factor, 160 / factor), shapely.box(40, 20, 60, 29)]
     points = labelled_points(annotation(boxes, [0, 1]), 0)
     features, kept = sampler(raster, [SPECTRUM], factor).at(points)
-    np.testing.assert_array_equal(kept.places, points.places)
+    np.testing.assert_array_equal(kept.positions, points.positions)
     # The pixels of the file whose mean a working pixel is lie around its middle.
-    np.testing.assert_allclose(features[SPECTRUM][:, :2], kept.places * factor - 0.5, atol=1e-2)
+    np.testing.assert_allclose(features[SPECTRUM][:, :2], kept.positions * factor - 0.5, atol=1e-2)
 
 
 def test_pixels_without_data_are_left_out(raster: str) -> None:
@@ -141,8 +141,8 @@ def test_pixels_without_data_are_left_out(raster: str) -> None:
     )
     points = labelled_points(boxes, 0)
     features, kept = sampler(raster, [SPECTRUM, TEXTURE]).at(points)
-    assert (kept.places[:, 0] < 200).all() and set(kept.owners.tolist()) == {0, 2}
-    assert (points.places[:, 0] < 200).sum() == len(kept.owners) == len(features[SPECTRUM]) == len(features[TEXTURE])
+    assert (kept.positions[:, 0] < 200).all() and set(kept.owners.tolist()) == {0, 2}
+    assert (points.positions[:, 0] < 200).sum() == len(kept.owners) == len(features[SPECTRUM]) == len(features[TEXTURE])
 
 
 @pytest.mark.thorough
