@@ -45,7 +45,7 @@ def test_rows_are_filled_by_what_a_gpu_showed_and_by_nothing_else(
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("part", ["cards", "pretraining quick", "classifying"])
+@pytest.mark.parametrize("part", ["GPU", "pretraining quick", "classifying"])
 def test_what_calls_the_library_still_can(part: str, gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process, which has imported most of it already. All parts run as slow tests."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
