@@ -84,12 +84,12 @@ class TestTheDeviceOfAJob:
 
     @pytest.mark.thorough
     def test_is_that_of_a_session_too(
-        self, cards: TwoCards, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, gpus: TwoGpus, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("false_core.training.preset_choice._flop_per_s", lambda device, feedback: 1e12)
         labels_in_a_session("cuda:1", land, tmp_path)
-        assert cards.notes and not cards.astray()
-        assert len(cards.threads()) > 1
+        assert gpus.notes and not gpus.astray()
+        assert len(gpus.threads()) > 1
 
     @pytest.mark.thorough
     @pytest.mark.parametrize("kind", ["pretrain", "finetune"])
