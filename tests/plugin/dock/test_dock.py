@@ -2372,22 +2372,22 @@ class TestSamplePoints:
         press(desk, Qt.Key.Key_0)
         press(desk, Qt.Key.Key_Delete)
         press(desk, Qt.Key.Key_0)
-        assert "Of 1 nobody can tell." in dock.samples.line.text()
+        assert "At 1 of them the class cannot be told." in dock.samples.line.text()
         press(desk, Qt.Key.Key_Escape)
         dock.samples.fill_in(points)
-        assert "Of 1 nobody can tell." in dock.samples.line.text()
+        assert "At 1 of them the class cannot be told." in dock.samples.line.text()
         press(desk, Qt.Key.Key_1)
         press(desk, Qt.Key.Key_1)
-        assert "2 of 3 points are filled in. Of 1 nobody can tell. There are no more." in dock.samples.line.text()
+        assert "2 of 3 points are filled in. At 1 of them the class cannot be told. There are no more." in dock.samples.line.text()
         press(desk, Qt.Key.Key_1)
         assert "2 of 3 points" in dock.samples.line.text(), "there is no point that it could be said of"
         for _ in range(3):
             press(desk, Qt.Key.Key_Delete)
         press(desk, Qt.Key.Key_2)
-        assert "3 of 3" in dock.samples.line.text() and "nobody can tell" not in dock.samples.line.text()
+        assert "3 of 3" in dock.samples.line.text() and "cannot be told" not in dock.samples.line.text()
         press(desk, Qt.Key.Key_Escape)
         dock.samples.fill_in(points)
-        assert "nobody can tell" not in dock.samples.line.text()
+        assert "cannot be told" not in dock.samples.line.text()
 
     @pytest.mark.thorough
     @pytest.mark.parametrize("ground", ["#ffff00", "#000000"])
