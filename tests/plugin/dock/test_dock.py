@@ -2378,7 +2378,10 @@ class TestSamplePoints:
         assert "At 1 of them the class cannot be told." in dock.samples.line.text()
         press(desk, Qt.Key.Key_1)
         press(desk, Qt.Key.Key_1)
-        assert "2 of 3 points are filled in. At 1 of them the class cannot be told. There are no more." in dock.samples.line.text()
+        assert (
+            "2 of 3 points are filled in. At 1 of them the class cannot be told. There are no more."
+            in dock.samples.line.text()
+        )
         press(desk, Qt.Key.Key_1)
         assert "2 of 3 points" in dock.samples.line.text(), "there is no point that it could be said of"
         for _ in range(3):
