@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import List
+
 from qgis.core import QgsProcessingFeedback
 
 from qgis_false.translation import tr
@@ -11,20 +13,20 @@ class CancelledRunFeedback(QgsProcessingFeedback):
     """Passes everything on to the feedback of a dialog.
 
     Attributes:
-        error: The last error that was passed on.
+        errors: The errors that were passed on.
     """
 
     def __init__(self, dialog_feedback: QgsProcessingFeedback) -> None:
         super().__init__(False)
         self._dialog = dialog_feedback
         self._said = False
-        self.error = ""
+        self.errors: List[str] = []
         dialog_feedback.canceled.connect(self.cancel)
         self.progressChanged.connect(dialog_feedback.setProgress)
 
     def reportError(self, error: str, fatalError: bool = False) -> None:
         if not self.isCanceled():
-            self.error = error
+            self.errors.append(error)
             self._dialog.reportError(error, fatalError)
         elif not self._said:
             self._said = True

@@ -128,10 +128,10 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
     def finish(
         self, successful: bool, results: Dict[str, Any], context: QgsProcessingContext, feedback: Any, **named: Any
     ) -> None:
-        error = getattr(feedback, "error", "")
-        if not successful and OPTIONS in error:
+        errors = [one for one in getattr(feedback, "errors", ()) if OPTIONS in one]  # QGIS ends them with one of its own.
+        if errors and not successful:
             self.messageBar().clearWidgets()
-            offer_in_bar(self.messageBar(), error, tr("This did not end well"))
+            offer_in_bar(self.messageBar(), errors[-1], tr("This did not end well"))
         if self._is_estimating:
             self._is_estimating = False
             self.resetGui()  # There are no results, and the dialog stays for the run itself.

@@ -151,8 +151,9 @@ def joined_classes(known: Sequence[LabelClass], offered: Sequence[LabelClass]) -
 
 
 def named(name: str, classes: Sequence[LabelClass]) -> Optional[LabelClass]:
-    """Return the class of a name, however that is spelled, or None."""
-    return next((one for one in classes if name_as_compared(one.name) == name_as_compared(name)), None)
+    """Return the class of a name, or else of one that is spelled nearly so, or None."""
+    alike = [one for one in classes if name_as_compared(one.name) == name_as_compared(name)]
+    return next((one for one in alike if one.name == name), alike[0] if alike else None)
 
 
 def free_code(classes: Sequence[LabelClass], wanted: object = None) -> int:

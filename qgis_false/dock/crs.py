@@ -17,4 +17,6 @@ def in_crs(
             shape.transform(QgsCoordinateTransform(source, target, QgsProject.instance().transformContext()))
         except QgsCsException:
             return None
+        if not shape.boundingBox().isFinite():  # PROJ says so of places that are on no map.
+            return None
     return shape

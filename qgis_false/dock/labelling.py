@@ -47,7 +47,7 @@ from qgis_false.dock.busy_file import check_not_busy
 from qgis_false.dock.crs import in_crs
 from qgis_false.dock.label_classes import LabelClasses
 from qgis_false.dock.label_edits import LabelEdits
-from qgis_false.dock.label_file import LabelClass
+from qgis_false.dock.label_file import CLASS_FIELD, LabelClass
 from qgis_false.dock.label_watch import LabelChanges, LabelWatch
 from qgis_false.dock.lasting_session import LastingSession
 from qgis_false.dock.learning_state import LearningState
@@ -57,7 +57,7 @@ from qgis_false.dock.project_state import EncoderChoice, remember_work
 from qgis_false.dock.rescue_file import rescued_labels
 from qgis_false.dock.session_process import session_command
 from qgis_false.dock.waiting_labels import WaitingLabels
-from qgis_false.layers.sources import name_in_job
+from qgis_false.layers.sources import is_null, name_in_job
 from qgis_false.translation import tr
 
 SCORE_AFTER_MS = 1200
@@ -253,7 +253,8 @@ class Labelling(QObject):
         for rescued in rescued_labels(self.labels):
             try:
                 check_not_busy(self.labels.source())
-                codes = self.label_classes.join(rescued.classes)
+                used = {label[CLASS_FIELD] for label in rescued.labels if not is_null(label[CLASS_FIELD])}
+                codes = self.label_classes.join([one for one in rescued.classes if one.code in used])
                 number = self.edits.take_up(rescued.labels, rescued.crs, codes)
                 rescued.remove()
             except QgsProcessingException as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from qgis.core import QgsCoordinateReferenceSystem, QgsFeature, QgsProcessingException, QgsVectorLayer
-from qgis.PyQt.QtCore import QLockFile
+from qgis.PyQt.QtCore import QLockFile, QStandardPaths
 
 from qgis_false.dialogs.destinations import documents, numbered
 from qgis_false.dock.label_file import (
@@ -26,6 +26,7 @@ from qgis_false.dock.label_file import (
     store_classes,
 )
 from qgis_false.dock.label_replacement import LabelReplacement, copies_for
+from qgis_false.translation import failure
 
 
 class RescueFile:
@@ -55,17 +56,19 @@ class RescueFile:
             try:
                 self._write(self._layer, labels, classes)
                 return
-            except QgsProcessingException:
+            except (OSError, QgsProcessingException):
                 self.let_go()  # Another file may take them.
         self._remove()
-        problem: Optional[QgsProcessingException] = None
+        problem: Optional[Exception] = None
         for start in _starts(self._file) if labels else ():
             try:
                 self._write(self._begin(start), labels, classes)
                 return
-            except QgsProcessingException as error:
+            except (OSError, QgsProcessingException) as error:  # Such as a drive that is not there any more.
                 problem = problem or error
                 self._remove()
+        if isinstance(problem, OSError):
+            raise failure("The labels cannot be written to {path}: {reason}.", path=self._file.parent, reason=problem)
         if problem is not None:
             raise problem
 
@@ -152,13 +155,20 @@ def rescued_labels(layer: QgsVectorLayer) -> Iterator[RescuedLabels]:
         name = re.compile(re.escape(start.name) + r"(_\d+)?")
         for path in sorted(one for one in start.parent.glob("*.gpkg") if name.fullmatch(one.stem)):
             lock = _lock_of(path)
-            if path.stat().st_size and lock.tryLock(0):
+            if _holds_something(path) and lock.tryLock(0):
                 try:
                     found = _read(path)
                     if found is not None:
                         yield found
                 finally:
                     lock.unlock()
+
+
+def _holds_something(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except OSError:  # Another QGIS has just removed it.
+        return False
 
 
 def _read(path: Path) -> Optional[RescuedLabels]:
@@ -170,10 +180,15 @@ def _read(path: Path) -> Optional[RescuedLabels]:
 
 
 def _starts(file: Path) -> Iterator[Path]:
-    """Yield the beginnings of the names of rescue files of a label file: beside it, and among the user's documents."""
+    """Yield the beginnings of the names of rescue files of a label file: beside it, and among what belongs to no file.
+
+    That is the folder of the project, which may be another one the next time, or that of the user's documents.
+    """
     yield file.parent / f"{file.stem}_waiting"
     whole = zlib.crc32(str(file).encode("utf-8", "surrogateescape"))  # Another folder may have a file of that name.
-    yield (documents() or Path.home()) / f"{file.stem}_{whole:08x}_waiting"
+    usual = Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation))
+    for folder in dict.fromkeys((documents() or Path.home(), usual)):
+        yield folder / f"{file.stem}_{whole:08x}_waiting"
 
 
 def _lock_of(path: Path) -> QLockFile:
@@ -184,5 +199,9 @@ def _lock_of(path: Path) -> QLockFile:
 
 def _remove_file(path: Path) -> None:
     for ending in ("", "-wal", "-shm"):
-        with suppress(OSError):  # What stays is found again, and seen to be in the label file.
+        with suppress(OSError):
             path.with_name(path.name + ending).unlink()
+    with suppress(OSError, QgsProcessingException):  # Another program holds it: what is in it must not come back.
+        if path.exists():
+            layer = label_layer(path, QgsCoordinateReferenceSystem())
+            layer.dataProvider().truncate()

@@ -2692,8 +2692,8 @@
         <translation>Ausfüllen beenden</translation>
     </message>
     <message>
-        <source>At {number} of them the class cannot be told.</source>
-        <translation>Bei {number} davon lässt sich die Klasse nicht sagen.</translation>
+        <source>At {number} more the class cannot be told.</source>
+        <translation>Bei {number} weiteren lässt sich die Klasse nicht sagen.</translation>
     </message>
     <message>
         <source>There are no more. Assess a map takes them now.</source>

@@ -101,7 +101,7 @@ class SamplesPanel(Panel):
             return
         there_is_one = queue.visit_next()
         counted = tr("{number} of {total} points are filled in.", number=queue.filled, total=queue.total)
-        told = tr("At {number} of them the class cannot be told.", number=len(queue.passed)) if queue.passed else ""
+        told = tr("At {number} more the class cannot be told.", number=len(queue.passed)) if queue.passed else ""
         end = "" if there_is_one else tr("There are no more. Assess a map takes them now.")
         self.line.setText(" ".join(filter(None, (counted, told, end))))
 

@@ -343,6 +343,7 @@ def test_a_run_that_an_option_would_mend_leads_to_it(dialog, error, texts):
     opened = dialog("classify")
     feedback = opened.createFeedback()
     feedback.reportError(error)
+    feedback.reportError("Execution failed after 2.10 seconds")
     opened.finish(False, {}, opened.context, feedback)
     shown = opened.messageBar().currentItem()
     assert [one.text() for one in shown.findChildren(QPushButton)] == texts if shown else not texts

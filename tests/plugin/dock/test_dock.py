@@ -1069,6 +1069,44 @@ class TestAFileThatAnotherProgramHolds:
             assert not list(tmp_path.glob("*_waiting*"))
             kept.write_bytes(written)  # As if it could not be removed.
 
+    def test_a_file_of_their_own_that_cannot_be_removed_is_emptied(self, quick, dock, desk, hold, monkeypatch, tmp_path):
+        unlink = Path.unlink
+
+        def held(path: Path, *given: bool) -> None:
+            if "_waiting" in path.name:
+                raise PermissionError("A virus scanner holds it.")
+            unlink(path, *given)
+
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        hold(dock.work.labels.source())
+        draw_square(desk, 0.3, 0.4)
+        monkeypatch.setattr(Path, "unlink", held)
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert codes_in(tmp_path / "image_labels_waiting.gpkg") == []
+
+    def test_where_their_drive_is_gone_too_it_is_said(self, dock, desk, hold, monkeypatch):
+        from qgis_false.dock import rescue_file
+
+        def gone(*_: object) -> None:
+            raise OSError("Transport endpoint is not connected")
+
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        hold(dock.work.labels.source())
+        monkeypatch.setattr(rescue_file, "numbered", gone)
+        draw_square(desk, 0.3, 0.4)
+        assert "in the memory of QGIS alone." in dock.status.text() and "is not connected" in dock.status.text()
+
+    def test_one_that_the_crs_of_the_layer_cannot_show_is_left_where_it_is(self, dock):
+        two_classes(dock)
+        there = QgsVectorLayer("Polygon?crs=EPSG:4326&field=class:integer", "", "memory")
+        label = QgsFeature(there.fields())
+        label["class"] = 1
+        label.setGeometry(QgsGeometry.fromRect(QgsRectangle(0, 95, 1, 96)))
+        with pytest.raises(QgsProcessingException, match="lies outside what the CRS of the label layer can show"):
+            dock.work.edits.take_up([label], there.crs(), {})
+
     def test_the_window_does_not_stand_still_while_it_is_tried_again(self, quick, dock, desk, hold, monkeypatch):
         from qgis_false.dock import busy_file
 
@@ -2372,15 +2410,14 @@ class TestSamplePoints:
         press(desk, Qt.Key.Key_0)
         press(desk, Qt.Key.Key_Delete)
         press(desk, Qt.Key.Key_0)
-        assert "At 1 of them the class cannot be told." in dock.samples.line.text()
+        assert "At 1 more the class cannot be told." in dock.samples.line.text()
         press(desk, Qt.Key.Key_Escape)
         dock.samples.fill_in(points)
-        assert "At 1 of them the class cannot be told." in dock.samples.line.text()
+        assert "At 1 more the class cannot be told." in dock.samples.line.text()
         press(desk, Qt.Key.Key_1)
         press(desk, Qt.Key.Key_1)
         assert (
-            "2 of 3 points are filled in. At 1 of them the class cannot be told. There are no more."
-            in dock.samples.line.text()
+            "2 of 3 points are filled in. At 1 more the class cannot be told. There are no more." in dock.samples.line.text()
         )
         press(desk, Qt.Key.Key_1)
         assert "2 of 3 points" in dock.samples.line.text(), "there is no point that it could be said of"
