@@ -33,7 +33,7 @@ from qgis_false.dock.lasting_session import LastingSession
 from qgis_false.dock.live_map import LiveMap
 from qgis_false.dock.model_saving import ModelSaving
 from qgis_false.dock.project_state import EncoderChoice, remember_work
-from qgis_false.dock.rescue_file import rescued_labels
+from qgis_false.dock.rescue_file import labels_elsewhere, rescued_labels
 from qgis_false.dock.session_process import session_command
 from qgis_false.dock.waiting_labels import WaitingLabels
 from qgis_false.layers.sources import is_null, name_in_job
@@ -59,6 +59,8 @@ class Labelling(QObject):
     """The state of the work, for a person; whether it needs attention."""
     taken_up = pyqtSignal(str)
     """Labels that waited for the file when the work ended the last time, and where they are now."""
+    waits_elsewhere = pyqtSignal(object)
+    """Labels wait in a file of a QGIS on another computer, of which only a person can tell whether it still runs."""
     closed = pyqtSignal()
     """The layers are gone, and nothing is left to work on."""
 
@@ -99,7 +101,9 @@ class Labelling(QObject):
     def begin(self) -> None:
         """Start the session. What it says is heard by those who are connected by now."""
         self.watch.look()  # So that labels are counted before it is open.
-        self._take_up_rescued()
+        self.take_up_rescued()
+        for waiting in labels_elsewhere(self.labels):
+            self.waits_elsewhere.emit(waiting)
         self.session.start()
 
     def add_label(self, shape: QgsGeometry, crs: QgsCoordinateReferenceSystem, code: int) -> None:
@@ -174,10 +178,14 @@ class Labelling(QObject):
         """The classes of now."""
         return self.label_classes.known
 
-    def _take_up_rescued(self) -> None:
-        """Write labels into the file that waited for it when QGIS, or the work, ended."""
+    def take_up_rescued(self, given_up: Sequence[Path] = ()) -> None:
+        """Write labels into the file that waited for it when QGIS, or the work, ended.
+
+        Args:
+            given_up: Files of other computers, of which a person says that no QGIS there has them any more.
+        """
         file = Path(self.labels.source().split("|")[0]).name
-        for rescued in rescued_labels(self.labels):
+        for rescued in rescued_labels(self.labels, given_up):
             try:
                 check_not_busy(self.labels.source())
                 used = {label[CLASS_FIELD] for label in rescued.labels if not is_null(label[CLASS_FIELD])}

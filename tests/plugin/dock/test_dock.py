@@ -42,7 +42,7 @@ from qgis.gui import QgsMapCanvas, QgsMapToolPan, QgsMessageBar
 from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QRect, QSize, Qt, QVariant
 from qgis.PyQt.QtGui import QColor, QKeyEvent, QWheelEvent
 from qgis.PyQt.QtTest import QTest
-from qgis.PyQt.QtWidgets import QAction, QApplication, QLabel, QLineEdit, QMainWindow
+from qgis.PyQt.QtWidgets import QAction, QApplication, QLabel, QLineEdit, QMainWindow, QPushButton
 from small_labels import saved
 from small_raster import write_raster
 
@@ -968,10 +968,10 @@ class TestAFileThatAnotherProgramHolds:
         home, made = tmp_path / "documents", rescue_file.label_layer
         home.mkdir()
 
-        def made_elsewhere(path: Path, crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer:
+        def made_elsewhere(path: Path, *given: object) -> QgsVectorLayer:
             if path.parent == tmp_path:
                 raise QgsProcessingException("read-only")
-            return made(path, crs)
+            return made(path, *given)
 
         monkeypatch.setattr(rescue_file, "label_layer", made_elsewhere)
         monkeypatch.setattr(rescue_file, "documents", lambda: home)
@@ -1047,6 +1047,55 @@ class TestAFileThatAnotherProgramHolds:
         assert not list(tmp_path.glob("*_waiting*"))
         dock.drawing.undo()
         assert in_file(dock) == {}
+
+    def test_those_of_a_qgis_on_another_computer_are_offered_and_taken_up_where_a_person_says_so(
+        self, dock, desk, image, hold, monkeypatch, tmp_path
+    ):
+        from qgis_false.dock import rescue_file
+
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        other, kept = hold(dock.work.labels.source()), tmp_path / "image_labels_waiting.gpkg"
+        draw_square(desk, 0.3, 0.4)
+        dock.stop()
+        other.kill()
+        other.wait()
+        lock = kept.with_name(f".{kept.name}.lock")
+        lock.write_text(f"{os.getpid()}\nqgis\nanother-computer\n", "utf-8")
+        dock.start(image)
+        said = desk.bar.currentItem()
+        assert in_file(dock) == {} and codes_in(kept) == [1]
+        assert "1 labels wait in" in said.text() and "on the computer another-computer" in said.text()
+        monkeypatch.setattr(rescue_file.QLockFile, "removeStaleLockFile", lambda _: False)
+        dock.work.take_up_rescued([kept])
+        assert in_file(dock) == {} and codes_in(kept) == [1], "a process holds the lock"
+        monkeypatch.undo()
+        said.findChild(QPushButton).click()
+        assert in_file(dock) == {1: 1} and not kept.exists() and not lock.exists()
+        assert "1 labels that still waited" in desk.bar.currentItem().text()
+
+    def test_a_file_of_the_user_that_is_called_as_theirs_is_left_alone(self, quick, dock, desk, image, hold, tmp_path):
+        from qgis_false.dock.label_file import label_layer
+
+        two_classes(dock)
+        own = tmp_path / "image_labels_waiting.gpkg"
+        theirs = label_layer(own, image.crs())  # Even one with labels of ours.
+        label = QgsFeature(theirs.fields())
+        label["class"] = 2
+        label.setGeometry(QgsGeometry.fromRect(image.extent()))
+        assert theirs.dataProvider().addFeature(label)
+        del theirs
+        dock.stop()
+        dock.start(image)
+        assert in_file(dock) == {} and codes_in(own) == [2]
+        dock.drawing.use("polygon")
+        other = hold(dock.work.labels.source())
+        draw_square(desk, 0.3, 0.4)
+        assert codes_in(tmp_path / "image_labels_waiting_2.gpkg") == [1]
+        other.kill()
+        until(lambda: in_file(dock) == {1: 1}, "it is written")
+        until(lambda: not (tmp_path / "image_labels_waiting_2.gpkg").exists(), "the other file is gone")
+        assert codes_in(own) == [2]
 
     def test_at_the_next_opening_they_are_taken_up_once(self, dock, desk, image, hold, tmp_path):
         two_classes(dock)
