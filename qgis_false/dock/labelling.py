@@ -89,8 +89,8 @@ class Labelling(QObject):
         self.conversation.said.connect(self.said)
         self.conversation.went_on.connect(self._say_state)
         self.edits.edited.connect(self._bring_classes_back)
-        self._waiting = WaitingLabels(canvas, labels, self.edits, self.label_classes)
-        self.edits.waiting_changed.connect(self._show_waiting)
+        self._waiting = WaitingLabels(canvas, labels, self.edits.waiting, self.label_classes)
+        self.edits.waiting.changed.connect(self._show_waiting)
         self.label_classes.not_stored.connect(lambda problem: self.said.emit(problem, True))
         self.label_classes.tried_again.connect(self._say_state)
         self.watch.looking.connect(self.label_classes.follow_file)
@@ -160,7 +160,7 @@ class Labelling(QObject):
             return
         self._is_over = True
         try:
-            told = self.edits.close()
+            told = self.edits.waiting.close()
         except QgsProcessingException as error:
             told = str(error)
         finally:

@@ -229,7 +229,7 @@ def kill_both() -> dict[str, Any]:
     draw_one(6)
     click(*ring[0])
     return {
-        "count": work.labels.featureCount(), "waiting": len(work.edits.waiting()), "status": dock().status.text(),
+        "count": work.labels.featureCount(), "waiting": len(work.edits.waiting.labels()), "status": dock().status.text(),
         "session": work.session.process_id,
     }  # fmt: skip
 

@@ -775,7 +775,7 @@ show_classes(labels, [LabelClass(1, "road", "#ff0000"), LabelClass(2, "tree", "#
 edits = LabelEdits(labels)
 for x in (500001, 500011):
     edits.add([(QgsGeometry.fromRect(QgsRectangle(x, 5599980, x + 4, 5599984)), 2)])
-print(len(edits.waiting()), "wait", flush=True)
+print(len(edits.waiting.labels()), "wait", flush=True)
 sys.stdin.read()
 """
 """A QGIS that is killed while labels wait."""
@@ -802,7 +802,7 @@ class TestAFileThatAnotherProgramHolds:
 
     @pytest.fixture
     def quick(self, monkeypatch):
-        monkeypatch.setattr("qgis_false.dock.label_edits.TRY_AGAIN_MS", 50)
+        monkeypatch.setattr("qgis_false.dock.waiting_edits.TRY_AGAIN_MS", 50)
         monkeypatch.setattr("qgis_false.dock.label_classes.STORE_AGAIN_MS", 50)
 
     @pytest.mark.parametrize("how", ["IMMEDIATE", "EXCLUSIVE"])
@@ -817,12 +817,12 @@ class TestAFileThatAnotherProgramHolds:
         assert "2 labels wait until another program" in dock.status.text() and "image_labels.gpkg" in dock.status.text()
         assert dock.work._waiting.shapes.numberOfVertices() > 4, "they are shown"
         press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-        assert in_file(dock) == {} and len(dock.work.edits.waiting()) == 1
+        assert in_file(dock) == {} and len(dock.work.edits.waiting.labels()) == 1
         other.stdin.write("x")
         other.stdin.flush()
         until(lambda: in_file(dock) == {1: 1}, "it is written")
         until(lambda: told(record) == {1: 1}, "the session hears of it")
-        assert not dock.work.edits.waiting() and "wait until" not in dock.status.text()
+        assert not dock.work.edits.waiting.labels() and "wait until" not in dock.status.text()
         press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         assert in_file(dock) == {}
 
@@ -1177,9 +1177,9 @@ class TestAFileThatAnotherProgramHolds:
         other = hold(dock.work.labels.source())
         draw_square(desk, 0.3, 0.4)
         press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-        assert not dock.work.edits.waiting()
+        assert not dock.work.edits.waiting.labels()
         press(desk, Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
-        assert len(dock.work.edits.waiting()) == 1
+        assert len(dock.work.edits.waiting.labels()) == 1
         press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         other.kill()
         other.wait()
