@@ -60,7 +60,10 @@ BY_CHANCE, BY_FEATURES, BY_GRADIENTS = "chance", "features", "gradients"
 """Ways to choose places among those found."""
 AUTO_PRECISION, FLOAT32, INT8 = PRECISIONS = (*PREFERRED_PRECISIONS, "int8")
 """Numbers that networks compute with: those that the device was built for, or float32 on any device."""
-HEADS = ("auto", "linear", "texture", "network")
+AUTO_HEAD, LINEAR_HEAD, TEXTURE_HEAD, NETWORK_HEAD = HEADS = ("auto", "linear", "texture", "network")
+"""Heads: the best of several, classifiers on features of encoders alone, on texture alone, and a decoder that is trained."""
+ADAPTIVE = "adaptive"
+"""Instead of one confidence weight for all pairs: one for each."""
 GENERAL_WEIGHTS, NO_WEIGHTS = "general", "none"
 LABELLED_BEFORE, LABELLED_AFTER, LABELLED_BOTH = "before", "after", "both"
 """Dates at which labels hold."""
@@ -316,7 +319,7 @@ class Pretrain(Job, done_by="false_core.training.stages:pretrain", shared=True):
         "by how much all views of the two patches agree.",
         minimum=0.0,
         maximum=1.0,
-        choices=("adaptive",),
+        choices=(ADAPTIVE,),
     )
     neighbours: Optional[int] = _from_preset(
         INTEGER,

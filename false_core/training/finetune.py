@@ -17,7 +17,7 @@ from false_core.computing.device import tell_precision
 from false_core.computing.distributed import ALONE, World
 from false_core.computing.precision import of_training
 from false_core.feedback import Feedback
-from false_core.jobs import Finetune
+from false_core.jobs import NETWORK_HEAD, Finetune
 from false_core.labels.annotation import Annotation
 from false_core.labels.label_warnings import label_warnings
 from false_core.labels.reading import read_annotation
@@ -43,7 +43,6 @@ from false_core.training.labels_picture import draw_labels
 from false_core.training.segmenter_card import PATCH, card_of
 from false_core.training.segmenter_training import train_segmenter
 from false_core.training.start import (
-    NETWORK_HEAD,
     Start,
     begin,
     frozen_encoders,
@@ -172,7 +171,7 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _UnwrittenModel:
         "compared": {c.name: value for c, value in zip(comparison.candidates, comparison.scores) if math.isfinite(value)},
         LEARNS_FROM_RASTER: comparison.learns_from_raster,
         LEARNING_WAS_CHECKED: comparison.was_checked,
-        LEANS_TO: {str(annotation.classes.classes[k].code): share for k, share in fitted.leans_to.items()},
+        LEANS_TO: {str(annotation.classes.classes[k].code): share for k, share in fitted.prior_shares.items()},
         "seed": job.seed,
     }
     backbone = encoders[-1].backbone if encoders else ""

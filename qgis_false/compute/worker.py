@@ -55,7 +55,7 @@ KILL_AFTER_S = CANCEL_DEADLINE_S + 0.4
 CANCEL_EXIT_S = 2.0
 """Seconds that the process may take to go after it said its last word."""
 TEXT_INTERVAL_S = 10.0
-"""Between two progress texts of the same stage: the dialog keeps each of them in its log."""
+"""Seconds between two progress texts of the same stage: the dialog keeps each of them in its log."""
 MAX_FAILURE_LINES = 30
 """Lines of the process's own output that are shown when it fails."""
 LOG_LINES_KEPT = 200

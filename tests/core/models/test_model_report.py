@@ -13,7 +13,6 @@ from false_core.models.model_report import accuracy_in_short, accuracy_in_words,
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.statistics import Normalisation
 from false_core.training.finetuning_report import LEARNING_WAS_CHECKED, LEARNS_FROM_RASTER, finetuning_report
-from false_core.training.heads.choice import HITS_GAINED
 
 CARD = ModelCard(
     kind=SEGMENTER, encoder="resnet10t", bands=("red",), band_numbers=(1,), dtype="uint8",
@@ -74,7 +73,7 @@ def test_what_a_head_leans_to_is_said_where_it_does(told: Any, said: bool) -> No
 def test_a_report_says_what_decides_between_heads() -> None:
     method = {"head": "texture", "compared": {"texture": 0.5, "spectrum": 0.6}}
     report = finetuning_report(replace(card(scores=KNOWN), method=method), None, None, [])
-    assert f"where enough shapes were held out, also that it is right about {100 * HITS_GAINED:.0f} % more" in report
+    assert f"where enough shapes were held out, also that it is right about {100 * ACCURACY_GAINED:.0f} % more" in report
 
 
 def test_where_nothing_was_held_out_nothing_is_claimed() -> None:

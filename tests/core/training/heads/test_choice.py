@@ -301,9 +301,9 @@ def test_leaning_that_makes_held_out_labels_clearly_worse_is_given_up(monkeypatc
     """Where all of the raster seems to be of one class, but the labels of all four are told apart nearly without a doubt."""
     first = {TEXTURE: np.tile(np.array([[9.0, 0.0, 0.0, 0.0]], np.float32), (30, 1))}
     found, _ = compared((A,), {TEXTURE: 3.0}, classes=4, others=first)
-    monkeypatch.setattr(choice, "leaning_to", lambda shares, may_lean, fitted: fitted)
+    monkeypatch.setattr(choice, "with_adjusted_prior", lambda shares, prior_adjusted, fitted: fitted)
     as_before, _ = compared((A,), {TEXTURE: 3.0}, classes=4, others=first)
-    assert found.learns_from_raster and not found.may_lean.any()
+    assert found.learns_from_raster and not found.prior_adjusted.any()
     np.testing.assert_array_equal(found.log_probabilities, as_before.log_probabilities)
     np.testing.assert_array_equal(found.on_raster, as_before.on_raster)
 
@@ -312,8 +312,8 @@ def test_only_classes_of_which_labels_were_held_out_lean() -> None:
     folds = np.arange(SHAPES) // 4 % FOLDS
     folds[np.arange(SHAPES) % 4 == 3] = ALWAYS_LEARNED
     found, _ = compared((A,), {TEXTURE: 4.0}, folds, classes=4)
-    assert found.may_lean.tolist() == [True, True, True, False]
-    assert compared((A,), {TEXTURE: 4.0}, classes=4)[0].may_lean.all()
+    assert found.prior_adjusted.tolist() == [True, True, True, False]
+    assert compared((A,), {TEXTURE: 4.0}, classes=4)[0].prior_adjusted.all()
 
 
 @pytest.mark.parametrize(("held", "checked"), [(0, False), (11, False), (12, True), (SHAPES, True)])
