@@ -13,6 +13,7 @@ from false_core.models.model_report import accuracy_in_short, accuracy_in_words,
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.statistics import Normalisation
 from false_core.training.finetuning_report import LEARNING_WAS_CHECKED, LEARNS_FROM_RASTER, finetuning_report
+from false_core.training.heads.choice import ACCURACY_GAINED
 
 CARD = ModelCard(
     kind=SEGMENTER, encoder="resnet10t", bands=("red",), band_numbers=(1,), dtype="uint8",

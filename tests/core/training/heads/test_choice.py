@@ -162,7 +162,7 @@ def test_few_shapes_choose_one_that_is_meant_for_them_and_no_other(held: int, fo
 def test_one_that_is_more_probable_and_no_more_often_right_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     surer, shown = HeadCandidate("surer", BOTH.members), {TEXTURE: 4.0, SPECTRUM: 4.0}
     assert compared((A, surer), shown)[0].chosen == A
-    monkeypatch.setattr(choice, "HITS_GAINED", -1.0)
+    monkeypatch.setattr(choice, "ACCURACY_GAINED", -1.0)
     assert compared((A, surer), shown)[0].chosen == surer
 
 
