@@ -516,11 +516,11 @@ class CollectPlaces(Job, done_by="false_core.collection.collect_places:collect_p
 
 @dataclass(frozen=True)
 class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True):
-    """Train a land-cover model from an encoder and a few labels.
+    """Train a land-cover model from a few labels, with an encoder of your own if you have one.
 
-    Digitise about 1 % of the raster as polygons, lines or points with a class field. Part of the labels, in whole blocks
-    of space, is held out to score the model; after that it learns from them too. The result is one model file with
-    everything that classifying needs.
+    Digitise about 1 % of the raster as polygons, lines or points with a class field. Labels are held out in turn, in whole
+    blocks of space, to score the model; it learns from all of them. The result is one model file with everything that
+    classifying needs.
     """
 
     raster: str = parameter(RASTER, "Raster", "The raster the labels were digitised on." + _STANDS_FOR_ONE)
@@ -1286,7 +1286,7 @@ class SuggestLabels(Job, done_by="false_core.mapping.suggest_labels:suggest_labe
     size: Optional[float] = parameter(
         NUMBER,
         "Side of a square",
-        "The side is rounded to 4 working pixels. Empty: half the side of the patches that the model was trained on.",
+        "The side is rounded to 4 working pixels. Empty: a side that suits the model, 32 working pixels with most.",
         None,
         unit="CRS units",
         minimum=0.0,
@@ -1360,8 +1360,7 @@ class ExampleData(Job, done_by="false_core.synthetic.example_data:example_data")
     """Make a scene to try everything on: an aerial image, and labels on 1 % of it.
 
     The scene is generated on this computer, and nothing is downloaded. It shows fields, meadows, roads, roofs, trees and
-    water from above, in red, green, blue and near infrared. With it the first map takes about five minutes: fine-tune a
-    model with its labels, then classify the raster.
+    water from above, in red, green, blue and near infrared. Fine-tune a model with its labels, then classify the raster.
     """
 
     raster: str = parameter(NEW_RASTER, "Raster", "The image to write, a GeoTIFF.")

@@ -38,7 +38,7 @@ def test_a_known_accuracy_stands_with_its_interval_and_what_it_rests_on() -> Non
 @pytest.mark.parametrize("scores", [{"shapes": 5}, {}])
 def test_an_unknown_one_says_what_to_digitise(scores: dict[str, float]) -> None:
     unknown = card(scores=scores, missing_shapes={"7": 3})
-    assert accuracy_tiles(unknown) == [("overall accuracy", "unknown, 3 more polygons needed")]
+    assert accuracy_tiles(unknown) == [("overall accuracy", "unknown, known with 3 label shapes more")]
     assert accuracy_in_short(unknown) == "unknown; known with so many label shapes more: 3 of water"
     for report in (model_report(unknown, "m", 1.0, 1), finetuning_report(unknown, None, None, [])):
         assert "3 of water" in report and "of forest" not in report and "unknown" in report and "mean IoU" not in report
