@@ -31,8 +31,8 @@ UNTRAINED_ENCODER = "random"
 BESIDE = "+"
 """Separator between two encoders that look side by side, as fine-tuning has the general one beside an encoder file."""
 _UNTRAINED_SEED = 0
-PLACES_FOR_UNTRAINED = 8
-"""Places of a raster that an untrained encoder gets used to."""
+UNTRAINED_WINDOWS = 8
+"""Windows of a raster that the statistics of an untrained encoder are measured in."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +188,6 @@ def _adapted_to(
     """Return an untrained network whose batch norms have seen the raster: without that it tells nearly nothing apart."""
     parts = FeatureParts((backbone,), ((1,),), len(source.bands)).eval()
     parts.encoders[0].load_state_dict(network.state_dict())
-    sampler = FeatureSampler(parts.to(device), (), source, normalisation, device, feedback, PLACES_FOR_UNTRAINED)
+    sampler = FeatureSampler(parts.to(device), (), source, normalisation, device, feedback, UNTRAINED_WINDOWS)
     sampler.adapt_to_raster(_UNTRAINED_SEED)
     return parts.encoders[0].cpu().eval()
