@@ -21,8 +21,8 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QMetaType
 
-from qgis_false.layers.legend import SINGLE, innermost
 from qgis_false.layers.class_styles import MOST_CLASSES
+from qgis_false.layers.legend import SINGLE, innermost
 from qgis_false.layers.sources import is_null, layer_of
 from qgis_false.translation import tr
 

@@ -1500,6 +1500,29 @@ class TestClasses:
         if how != "rules":
             assert [one.code for one in classes] == [4, 7]
 
+    @pytest.mark.parametrize("kind", ["integer", "double"])
+    def test_they_are_the_ranges_of_a_style_with_all_values_in_them(self, dock, image, kind):
+        layer = QgsVectorLayer(f"Polygon?crs=EPSG:32633&field=height:{kind}", "heights", "memory")
+        features = []
+        for number, height in enumerate((1, 2, 5, 9, 30, None)):
+            features.append(QgsFeature(layer.fields()))
+            features[-1]["height"] = height
+            features[-1].setGeometry(
+                QgsGeometry.fromRect(QgsRectangle(500_000 + number, 5_599_990, 500_001 + number, 5_599_991))
+            )
+        assert layer.dataProvider().addFeatures(features)[0]
+        shown = ((0, 4, "low", "#010203"), (4, 10, "high", "#040506"), (10, 20, "", "#070809"))
+        ranges = [
+            QgsRendererRange(low, up, QgsFillSymbol.createSimple({"color": colour}), name) for low, up, name, colour in shown
+        ]
+        ranges[1].setRenderState(False)  # What is not ticked is a class all the same.
+        layer.setRenderer(QgsGraduatedSymbolRenderer("height", ranges))
+        dock.classes.take(layer, with_labels=True)
+        made = [(one.name, one.color) for one in dock.work.classes]
+        assert made == [("low", "#010203"), ("high", "#040506"), ("10 - 20", "#070809")]
+        codes = [one.code for one in dock.work.classes]
+        assert sorted(in_file(dock).values()) == sorted([codes[0]] * 2 + [codes[1]] * 2)
+
     def test_more_of_them_than_a_map_holds_are_refused(self, provider):
         from qgis_false.dock.class_sources import joined_classes
         from qgis_false.dock.label_file import LabelClass
