@@ -46,6 +46,13 @@ def with_decimal_sign(number: str) -> str:
     return number if _english.on else number.replace(".", QLocale(QgsApplication.locale()).decimalPoint())
 
 
+def in_percent(share: float, decimals: int = 0) -> str:
+    """Return a share in percent as the language of QGIS writes it: ``12.3%``, or with a comma and a space."""
+    languages = QLocale.Language
+    is_english = _english.on or QLocale(QgsApplication.locale()).language() in (languages.English, languages.C)
+    return with_decimal_sign(f"{100 * share:.{decimals}f}") + ("%" if is_english else "\u00a0%")  # No line ends there.
+
+
 def failure(text: str, /, **values: Any) -> QgsProcessingException:
     """Return the error that tells the user ``text`` in the language of QGIS, as ``tr`` does."""
     return QgsProcessingException(tr(text, **values))

@@ -58,7 +58,7 @@ from qgis_false.dock.rescue_file import labels_elsewhere, rescued_labels
 from qgis_false.dock.session_process import session_command
 from qgis_false.dock.waiting_labels import WaitingLabels
 from qgis_false.layers.sources import is_null, name_in_job
-from qgis_false.translation import tr
+from qgis_false.translation import in_percent, tr
 
 SCORE_AFTER_MS = 1200
 """Wait after the labels have changed: scores cost more than a picture."""
@@ -357,7 +357,7 @@ class Labelling(QObject):
             self.said.emit(answer.text, True)
 
     def _on_progress(self, answer: Progress) -> None:
-        told = f"{answer.stage} {answer.fraction:.0%}"
+        told = f"{answer.stage} {in_percent(answer.fraction)}"
         if self.opened is None:
             self.session.say(told, False)
         else:  # Beside what to do next, which says more.
