@@ -528,6 +528,10 @@
         <translation>Das Raster wird Kachel für Kachel mit Überlappung klassifiziert, und die Überlappungen werden überblendet, so dass keine Nähte bleiben. Nodata bleibt Nodata. Die Karte trägt Namen und Farben der Klassen. Das Raster braucht die Kanäle, für die das Modell gemacht wurde.</translation>
     </message>
     <message>
+        <source>Small regions stay in the map. Map to polygons and Hand in a map have a minimum area (minimum mapping unit), below which a region becomes part of its neighbour; Sieve of QGIS does so with the pixels of the map.</source>
+        <translation>Kleine Gebiete bleiben in der Karte. „Karte zu Polygonen“ und „Eine Karte abgeben“ haben eine Mindestfläche (minimum mapping unit), unter der ein Gebiet Teil seines Nachbarn wird; „Sieben“ von QGIS macht das mit den Pixeln der Karte.</translation>
+    </message>
+    <message>
         <source>The raster to classify. It may be a file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
         <translation>Das Raster, das klassifiziert wird. Es kann eine Datei, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster sein.</translation>
     </message>
@@ -742,6 +746,46 @@
     <message>
         <source>Side of a cell in metres</source>
         <translation>Seite einer Zelle in Metern</translation>
+    </message>
+    <message>
+        <source>Outline the objects at points: a field, a roof or a pond becomes a polygon from one point in it.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Around each point grows what looks like it: its colours, and what an encoder sees there. It is what a click outlines in the dock, pixel for pixel. A polygon reaches 192 working pixels from its point at most. The fields of the points go along, so polygons of points with a class are labels to learn from. Look at them first: an outline may stop early, or run into what looks alike.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The raster that shows the objects. It may be a file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Points</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>One point in each object, well inside it.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Outlines</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The polygons to write, with the fields of the points. They may lie on each other.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Reach</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>How unlike the point a pixel may be that is still part of its object. 0: it has to be the same. 1: one and a half times as unlike as two random pixels of the raster are on average.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>A model whose encoders look at the raster, in place of an encoder file. One of the head network will not do.</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Turn a map into polygons, one for each region.</source>
@@ -1654,6 +1698,10 @@
     <message>
         <source>About a model file</source>
         <translation>Über eine Modelldatei</translation>
+    </message>
+    <message>
+        <source>Outline objects from points</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Map to polygons</source>
@@ -2756,6 +2804,10 @@
         <translation>Abbrechen</translation>
     </message>
     <message>
+        <source>Start</source>
+        <translation>Starten</translation>
+    </message>
+    <message>
         <source>Overwrite a map by the labels</source>
         <translation>Eine Karte mit den Trainingsflächen überschreiben</translation>
     </message>
@@ -2766,6 +2818,10 @@
     <message>
         <source>With which map is it compared?</source>
         <translation>Mit welcher Karte wird sie verglichen?</translation>
+    </message>
+    <message>
+        <source>It is estimated how long this takes.</source>
+        <translation>Es wird geschätzt, wie lange das dauert.</translation>
     </message>
     <message>
         <source>The encoder is in {path}.</source>
