@@ -454,10 +454,22 @@ def make_the_map_by_mouse() -> dict[str, Any]:
     return {"map": layer.source(), "legend": legend, "estimate": estimate, "seconds": taken}
 
 
+def ask_what_improving_costs() -> dict[str, Any]:
+    """A pretraining takes minutes: it waits for a word, and here nobody wants it."""
+    panel = dock().whole_maps
+    press_button(panel.improve)
+    wait_for(panel.go_ahead.isVisible, "the question")
+    dock().findChild(QScrollArea).ensureWidgetVisible(panel.go_ahead)
+    picture("question")
+    estimate = panel.line.text()
+    press_button(panel._cancel)
+    return {"estimate": estimate, "says": panel.line.text(), "can_begin": panel.improve.isEnabled()}
+
+
 FIRST = (open_dock, begin, draw, undo, look_at_confidence, outline, next_place, kill_the_session, kill_qgis)
 SECOND = (find_again, make_the_map, kill_both)
 THIRD = (find_after_both,)
-REAL = (open_from_the_toolbar, begin_by_mouse, name_classes, draw_places, make_the_map_by_mouse)
+REAL = (open_from_the_toolbar, begin_by_mouse, name_classes, draw_places, make_the_map_by_mouse, ask_what_improving_costs)
 BESIDE = (open_dock, begin_beside, draw_beside, undo_beside, make_maps_beside, outlive)
 
 

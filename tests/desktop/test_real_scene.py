@@ -15,7 +15,14 @@ from typing import Any
 import pytest
 from desktop import ROOT, Desktop
 
-STEPS = ["open_from_the_toolbar", "begin_by_mouse", "name_classes", "draw_places", "make_the_map_by_mouse"]
+STEPS = [
+    "open_from_the_toolbar",
+    "begin_by_mouse",
+    "name_classes",
+    "draw_places",
+    "make_the_map_by_mouse",
+    "ask_what_improving_costs",
+]
 LIMIT_S, LIMIT_OF_A_STEP_S = 5400, 2400
 """Seconds. A map of 24 million pixels takes some minutes where the computer does nothing else."""
 PLACES_PER_CLASS = 3
@@ -69,8 +76,10 @@ def test_classes_and_labels_are_those_that_were_typed_and_drawn(steps):
     assert steps["draw_places"]["count"] == len(steps["given"]["polygons"])
 
 
-def test_time_memory_and_disk_are_said_before_the_map_is_made(steps):
+def test_time_memory_and_disk_are_said_before_a_map_and_a_pretraining(steps):
     assert "GB of disk" in steps["make_the_map_by_mouse"]["estimate"]
+    asked = steps["ask_what_improving_costs"]
+    assert "GB of disk" in asked["estimate"] and asked["can_begin"] and asked["says"] == "Cancelled."
 
 
 def test_the_map_shows_its_classes_and_is_right_far_more_often_than_by_chance(steps, compute_python, data):

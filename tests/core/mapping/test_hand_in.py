@@ -177,7 +177,7 @@ def test_of_a_model_of_a_session_nothing_is_said_that_was_not_done(land: str, tm
     run(HandIn(made, str(folder), model=model, raster=land), listener)
     html = (folder / "report.html").read_text("utf-8")
     assert "It sees the colours and the texture of the image, without a neural network." in html
-    assert "(a logistic regression)" in html and "ross-validation" not in html
+    assert "logistic regression" in html and "ross-validation" not in html
     assert "This was fitted in a labelling session, which no job repeats." in html
     assert "live.safetensors was made in a labelling session, which no job repeats." in listener.infos
     assert (folder / "job_classify.json").is_file() and not (folder / "job_finetune.json").exists()
