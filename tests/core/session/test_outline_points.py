@@ -16,7 +16,7 @@ from false_core.errors import InputError, ModelFileError, RequestError
 from false_core.jobs import OutlinePoints
 from false_core.session_protocol import Outline, Outlined
 
-POND = shapely.Point(150, 120).buffer(40)
+POND = shapely.Point(110, 60).buffer(30)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def pond(tmp_path_factory: pytest.TempPathFactory) -> str:
     land = np.full((3, HEIGHT, WIDTH), 200, np.uint8)
     land += np.random.default_rng(1).integers(0, 6, land.shape).astype(np.uint8)
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
-    inside = (columns - 150) ** 2 + (rows - 120) ** 2 < 40**2
+    inside = (columns - 110) ** 2 + (rows - 60) ** 2 < 30**2
     land[:, inside] = land[:, inside] - 150
     land[:, :8, :8] = 0
     return write_raster(tmp_path_factory.mktemp("pond") / "pond.tif", land, nodata=0)
@@ -40,7 +40,7 @@ def write_points(path: Path, *places: tuple[float, float]) -> str:
 
 @pytest.mark.thorough
 def test_they_are_those_of_clicks_with_the_fields_of_the_points(pond: str, tmp_path: Path) -> None:
-    places = ((150.5, 120.5), (3.5, 3.5), (40.5, 60.5), (WIDTH + 50, 20))
+    places = ((110.5, 60.5), (3.5, 3.5), (30.5, 90.5), (WIDTH + 50, 20))
     path, reach = tmp_path / "outlines.gpkg", 0.5
     points = write_points(tmp_path / "points.gpkg", *places)
     assert run(OutlinePoints(pond, points, str(path), reach, weights="none", device="cpu"))["outlines"] == 2
