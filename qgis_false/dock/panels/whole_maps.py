@@ -201,7 +201,8 @@ class WholeMapsPanel(Panel):
 
     def _on_estimate(self, run: BackgroundRun, successful: bool, results: Dict[str, Any], said: str) -> None:
         """Say what a run costs, and begin it where that is no matter. A long one has to be wanted."""
-        if not successful or self.work is None:
+        estimate = self._run
+        if not successful or self.work is None or estimate is None or estimate.is_cancelled:
             self._on_end(successful, results, said)
             return
         self._run = None
@@ -236,7 +237,7 @@ class WholeMapsPanel(Panel):
     def _on_end(self, successful: bool, results: Dict[str, Any], said: str) -> None:
         run, self._run = self._run, None
         self._show_run()
-        if run is None or (run.only_estimates and successful):  # Nobody wants it any more.
+        if run is None or (run.only_estimates and (successful or self.work is None)):  # Nobody wants it any more.
             return
         if not successful:
             last_line = said.rpartition("\n")[2]

@@ -2234,13 +2234,20 @@ class TestWholeMaps:
         (run,) = runs.started
         assert run.values == runs.estimated[1].values and panel._progress.maximum() == 100
 
-    def test_no_run_begins_where_nobody_waits_for_its_estimate_any_more(self, dock, monkeypatch):
+    @pytest.mark.parametrize("successful", [True, False])
+    @pytest.mark.parametrize("then", ["closed", "begun again"])
+    def test_no_run_begins_where_nobody_waits_for_its_estimate_any_more(
+        self, dock, desk, image, monkeypatch, successful, then
+    ):
         runs = Started(monkeypatch, seconds=None)
         dock.whole_maps.improve.click()
         dock.stop()
         assert runs.estimated[0].is_cancelled
-        runs.estimated[0].ended.emit(True, {"SECONDS": 5}, "This will take about 5 seconds.")
-        assert not runs.started and dock.whole_maps.improve.isEnabled()
+        if then == "begun again":
+            dock.start(image)
+        runs.estimated[0].ended.emit(successful, {"SECONDS": 5}, "This will take about 5 seconds.")
+        assert not runs.started and dock.whole_maps.improve.isEnabled() and dock.whole_maps.go_ahead.isHidden()
+        assert not desk.bar.items() or then == "begun again"
 
     def test_an_encoder_that_was_pretrained_is_swapped_in(self, dock, monkeypatch, record):
         runs = Started(monkeypatch)
