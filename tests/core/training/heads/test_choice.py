@@ -196,11 +196,11 @@ def test_a_candidate_that_is_too_sure_of_itself_is_not_worse_for_that() -> None:
     labelled = of_shapes(40)
     chance = np.random.default_rng(0)
     modest = (np.eye(2)[labelled.targets] + chance.normal(0, 1, (200, 2))).astype(np.float32)
-    told, of_sure = (choice._told_of_truth(answer, labelled, 2) for answer in (modest, 4 * modest))
+    told, of_sure = (choice._log_likelihood(answer, labelled, 2) for answer in (modest, 4 * modest))
     assert np.abs(told.mean() - of_sure.mean()) < 0.03
-    ignorant = choice._told_of_truth(chance.normal(0, 1, (200, 2)).astype(np.float32), labelled, 2)
+    ignorant = choice._log_likelihood(chance.normal(0, 1, (200, 2)).astype(np.float32), labelled, 2)
     assert told.mean() > ignorant.mean() + 0.1
-    np.testing.assert_allclose(choice._told_of_truth(modest + 7, labelled, 2), told, atol=1e-5)
+    np.testing.assert_allclose(choice._log_likelihood(modest + 7, labelled, 2), told, atol=1e-5)
 
 
 def test_probabilities_choose_where_hits_are_too_few_to() -> None:
@@ -210,7 +210,7 @@ def test_probabilities_choose_where_hits_are_too_few_to() -> None:
     told = np.where(np.repeat(right, 5), 0.9, 0.45)
     near, far = (np.stack([told, 1 - told], axis=1) for told in (told, np.where(told < 0.5, 0.05, told)))
     answers = [np.log(np.where(labelled.targets[:, None] == 0, one, one[:, ::-1])).astype(np.float32) for one in (near, far)]
-    values = [choice._told_of_truth(answer, labelled, 2) for answer in answers]
+    values = [choice._log_likelihood(answer, labelled, 2) for answer in answers]
     assert is_clearly_better(values[0], values[1], labelled, 2, 1.0)
     assert not is_clearly_better(values[1], values[0], labelled, 2, 1.0)
 
