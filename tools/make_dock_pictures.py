@@ -98,7 +98,7 @@ def _draw(folder: Path) -> None:
 
     dock.start(image)
     work = dock.work
-    _until(lambda: work.opened is not None)
+    _until(lambda: work.conversation.opened is not None)
     labels = _labels(folder)
     for name in sorted({name for name, _ in labels}):
         work.label_classes.add(name)
@@ -121,9 +121,9 @@ def _draw(folder: Path) -> None:
     for name, shape in labels[1:]:
         work.add_label(shape, image.crs(), codes[name])
     count = len(labels)
-    _until(lambda: work.learned is not None and work.learned.labels == count)
+    _until(lambda: work.conversation.learned is not None and work.conversation.learned.labels == count)
     _until(lambda: work.live.picture is not None and work.live.picture.known == 1)
-    _until(lambda: work.scores is not None)
+    _until(lambda: work.conversation.scores is not None)
     _settle(desk)
     _save(desk, "digitise_map.png")
 

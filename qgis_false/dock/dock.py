@@ -37,6 +37,7 @@ from qgis_false.dock.panels.panel import box, row
 from qgis_false.dock.panels.samples import SamplesPanel
 from qgis_false.dock.panels.whole_maps import WholeMapsPanel
 from qgis_false.dock.project_state import EncoderChoice, forget_work, remembered_work
+from qgis_false.dock.rescue_file import LabelsElsewhere
 from qgis_false.dock.session_process import session_command
 from qgis_false.help import help_page
 from qgis_false.layers.sources import raster_path
@@ -162,6 +163,7 @@ class LabelDock(QgsDockWidget):
         self.work = work = Labelling(self._canvas, raster, labels, encoder_choice or EncoderChoice(), self._command, self)
         work.said.connect(self._say)
         work.taken_up.connect(lambda told: self._messages.pushMessage("FALSE", told, Qgis.MessageLevel.Info, 0))
+        work.waits_elsewhere.connect(self._offer_labels_elsewhere)
         work.closed.connect(self.stop)
         for panel in self._panels:
             panel.begin(work)
@@ -244,6 +246,20 @@ class LabelDock(QgsDockWidget):
         known = remembered_work() if self.first_page.show_what_is_missing() else None
         if known is not None:
             self.start(known.raster, known.labels, known.encoder_choice)
+
+    def _offer_labels_elsewhere(self, waiting: LabelsElsewhere) -> None:
+        """Say what waits in a file of another computer, with a button that takes it up."""
+        text = tr(
+            "{number} labels wait in {path} for a QGIS on the computer {host}. Where that QGIS was killed, take them up "
+            "here. Where it still runs, it writes them itself.",
+            number=waiting.number, path=waiting.path, host=waiting.host,
+        )  # fmt: skip
+        item = self._messages.createMessage("FALSE", text)
+        button = QPushButton(tr("Take them up"))
+        button.clicked.connect(lambda: self.work and self.work.take_up_rescued([waiting.path]))
+        button.clicked.connect(lambda: self._messages.popWidget(item))
+        item.layout().addWidget(button)
+        self._messages.pushWidget(item, Qgis.MessageLevel.Warning, 0)
 
     def _say(self, text: str, attention: bool) -> None:
         if self.work is None:  # A run has ended for which nobody has waited here.

@@ -4,13 +4,11 @@ They go to the provider of the layer and not into the buffer of QGIS's editing, 
 saves: what was drawn must outlive the end of QGIS in that very moment. What a person edits with QGIS's own tools stays in
 that buffer, untouched.
 
-While another program holds the file, labels that are drawn wait here, and are written as soon as it lets go. Meanwhile they
-lie in a file of their own.
+While another program holds the file, labels that are drawn wait, and are written as soon as it lets go: ``waiting_edits``.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from qgis.core import (
@@ -18,67 +16,43 @@ from qgis.core import (
     QgsFeature,
     QgsFeatureRequest,
     QgsGeometry,
-    QgsProcessingException,
     QgsVectorLayer,
     QgsVectorLayerUtils,
     QgsWkbTypes,
 )
-from qgis.PyQt import sip
-from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
+from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from qgis_false.dock.busy_file import PATIENCE_MS, FileIsBusy, check_not_busy
 from qgis_false.dock.crs import in_crs
-from qgis_false.dock.label_file import CLASS_FIELD, classes_of_labels
+from qgis_false.dock.label_file import CLASS_FIELD
 from qgis_false.dock.label_replacement import LabelReplacement
-from qgis_false.dock.rescue_file import RescueFile
+from qgis_false.dock.waiting_edits import WaitingEdits
 from qgis_false.layers.sources import is_null
-from qgis_false.translation import failure, tr
-
-TRY_AGAIN_MS = 1000
+from qgis_false.translation import failure
 
 
 class LabelEdits(QObject):
     """Adds, removes and reclassifies the labels of a layer, with undo and redo.
 
     Attributes:
-        problem: The problem that keeps labels waiting, where it is another one than a file that is held; else empty.
-        unsafe: The problem that keeps labels that wait out of a file of their own; else empty.
+        waiting: The edits that wait for the file.
     """
 
     begun = pyqtSignal()
     """The file is about to be written to."""
     edited = pyqtSignal(list)
     """Ids of the labels that are new, changed or gone."""
-    waiting_changed = pyqtSignal()
-    """Others wait for the file than before, or it has let go; see ``waiting``."""
 
     def __init__(self, layer: QgsVectorLayer, parent: Optional[QObject] = None) -> None:
         super().__init__(parent)
         self.layer = layer
-        self.problem = self.unsafe = ""
-        self._source = layer.source()  # Known also when the layer is gone.
-        self._rescue = RescueFile(layer)
-        self._classes = classes_of_labels(layer)
+        self.waiting = WaitingEdits(layer, self._write, self)
         self._done: List[LabelReplacement] = []
         self._undone: List[LabelReplacement] = []
-        self._waiting: List[LabelReplacement] = []
-        self._try_again = QTimer(self)
-        self._try_again.timeout.connect(self._write_waiting)
-
-    def waiting(self) -> List[QgsGeometry]:
-        """Return the labels that are drawn but not in the file yet, as another program holds it."""
-        return [feature.geometry() for feature in self._labels_that_wait()]
-
-    def waiting_in(self) -> Optional[Path]:
-        """Return the file in which those that wait lie meanwhile, if there is one."""
-        return self._rescue.path
-
-    def _labels_that_wait(self) -> List[QgsFeature]:
-        return [feature for exchange in self._waiting for feature in exchange.after]
 
     def can_undo(self) -> bool:
         """Return whether there is something to undo."""
-        return bool(self._done or self._waiting)
+        return bool(self._done or self.waiting.edits)
 
     def can_redo(self) -> bool:
         """Return whether there is something to do again."""
@@ -90,9 +64,8 @@ class LabelEdits(QObject):
         Raises:
             QgsProcessingException: The file does not take it.
         """
-        if self._waiting:
-            self._undone.append(self._waiting.pop())
-            self._show_waiting()
+        if self.waiting.edits:
+            self._undone.append(self.waiting.take_last())
         elif self._done:
             self._check()
             self.begun.emit()
@@ -184,62 +157,6 @@ class LabelEdits(QObject):
         alike = self.layer.getFeatures(QgsFeatureRequest().setFilterRect(shape.boundingBox()))
         return any(one[CLASS_FIELD] == code and one.geometry().equals(shape) for one in alike)
 
-    def close(self) -> str:
-        """Write what waits into the file, or leave it in another one where that does not take it. The layer may be gone.
-
-        Returns:
-            The words that a person has to read then, or nothing.
-
-        Raises:
-            QgsProcessingException: No file takes it.
-        """
-        self._try_again.stop()
-        told = ""
-        labels = self._labels_that_wait()
-        if labels:
-            try:
-                check_not_busy(self._source)
-                LabelReplacement(QgsVectorLayer(self._source, "", "ogr"), [], labels).do()
-                self._rescue.keep([], [])
-            except QgsProcessingException as error:
-                self._rescue.keep(labels, self._classes)
-                told = tr(
-                    "{number} labels are not in {file}, but in {path}. They are taken up when this raster is labelled "
-                    "again. {reason}",
-                    number=len(labels), file=Path(self._source.split("|")[0]).name, path=self._rescue.path, reason=error,
-                )  # fmt: skip
-            self._rescue.let_go()
-            self._waiting.clear()
-            if not sip.isdeleted(self.layer):
-                self.layer.triggerRepaint()
-        return told
-
-    def _write_waiting(self) -> None:
-        try:
-            while self._waiting:
-                self._write(self._waiting[0], 0)
-                del self._waiting[0]
-            problem = ""
-        except QgsProcessingException as error:  # They wait on.
-            problem = "" if isinstance(error, FileIsBusy) else str(error)
-            if problem == self.problem:
-                return
-        self.problem = problem
-        self._show_waiting()
-
-    def _show_waiting(self) -> None:
-        self._classes = classes_of_labels(self.layer) or self._classes
-        try:
-            self._rescue.keep(self._labels_that_wait(), self._classes)
-            self.unsafe = ""
-        except QgsProcessingException as error:
-            self.unsafe = str(error)
-        if not self._waiting:
-            self._try_again.stop()
-        elif not self._try_again.isActive():
-            self._try_again.start(TRY_AGAIN_MS)
-        self.waiting_changed.emit()
-
     def _check(self, patience_ms: int = PATIENCE_MS) -> None:
         """Check that the file takes an edit.
 
@@ -266,14 +183,13 @@ class LabelEdits(QObject):
         """Do an edit. One that only adds waits where another program holds the file, behind others that wait."""
         only_adds = not exchange.before
         try:
-            if not (only_adds and self._waiting):
+            if not (only_adds and self.waiting.edits):
                 self._write(exchange)
                 return
         except FileIsBusy:
             if not only_adds:
                 raise
-        self._waiting.append(exchange)
-        self._show_waiting()
+        self.waiting.append(exchange)
 
     def _write(self, exchange: LabelReplacement, patience_ms: int = PATIENCE_MS) -> None:
         self._check(patience_ms)

@@ -108,8 +108,8 @@ def _is_for_labels(path: Path) -> bool:
     return path.exists() and (_holds_labels(_opened(path)) or not QgsVectorLayer(str(path), "", "ogr").isValid())
 
 
-def _opened(path: Path) -> QgsVectorLayer:
-    return QgsVectorLayer(f"{path}|layername={LABELS_TABLE}", path.stem, "ogr")
+def _opened(path: Path, table: str = LABELS_TABLE) -> QgsVectorLayer:
+    return QgsVectorLayer(f"{path}|layername={table}", path.stem, "ogr")
 
 
 def _holds_labels(layer: QgsVectorLayer) -> bool:
@@ -117,27 +117,32 @@ def _holds_labels(layer: QgsVectorLayer) -> bool:
     return place >= 0 and layer.fields().at(place).isNumeric()
 
 
-def label_layer(path: Path, crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer:
+def label_layer(path: Path, crs: QgsCoordinateReferenceSystem, table: str = LABELS_TABLE) -> QgsVectorLayer:
     """Return the layer of labels in a file. The file is made where there is none.
+
+    Args:
+        path: Path of the file.
+        crs: CRS of the labels where it is made.
+        table: Name of the layer in the file.
 
     Raises:
         QgsProcessingException: The file cannot be made, or holds something else.
     """
     if not path.exists():
         try:
-            _make_file(path, crs)
+            _make_file(path, crs, table)
         except OSError as error:
             raise failure("The labels cannot be written to {path}: {reason}.", path=path, reason=error) from error
-    layer = _opened(path)
+    layer = _opened(path, table)
     if not _holds_labels(layer):
         raise failure(
             "{path} holds no labels of FALSE: no layer {layer} with a field {field}. Choose another file.",
-            path=path, layer=LABELS_TABLE, field=CLASS_FIELD,
+            path=path, layer=table, field=CLASS_FIELD,
         )  # fmt: skip
     return layer
 
 
-def _make_file(path: Path, crs: QgsCoordinateReferenceSystem) -> None:
+def _make_file(path: Path, crs: QgsCoordinateReferenceSystem, table: str) -> None:
     """Make a file without labels. It appears whole, as another QGIS may be waiting for it, and never in place of one.
 
     Raises:
@@ -146,7 +151,7 @@ def _make_file(path: Path, crs: QgsCoordinateReferenceSystem) -> None:
     # By the word for a type: the types themselves are other ones under Qt 6.
     fields = QgsVectorLayer(f"NoGeometry?field={CLASS_FIELD}:integer", "", "memory").fields()
     options = QgsVectorFileWriter.SaveVectorOptions()
-    options.driverName, options.fileEncoding, options.layerName = "GPKG", "UTF-8", LABELS_TABLE
+    options.driverName, options.fileEncoding, options.layerName = "GPKG", "UTF-8", table
     # Not by ``tempfile``: where a folder refuses on Windows, it takes each of its names for taken, and tries for hours.
     folder = path.parent / f".labels_{os.getpid()}_{secrets.token_hex(4)}"
     folder.mkdir()

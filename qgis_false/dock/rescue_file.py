@@ -1,7 +1,8 @@
 """The rescue file: labels that wait for their file lie in it meanwhile, so that they outlive any end of QGIS.
 
 It is a GeoPackage beside the label file, or among the user's documents. A lock says that a QGIS still cares for it. One
-without is taken up when the labels are opened again.
+without is taken up when the labels are opened again; one whose lock is of another computer, when a person says so. The name
+of its layer tells it from any other file that is called so, which is left alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from qgis.core import QgsCoordinateReferenceSystem, QgsFeature, QgsProcessingException, QgsVectorLayer
-from qgis.PyQt.QtCore import QLockFile, QStandardPaths
+from qgis.PyQt.QtCore import QLockFile, QStandardPaths, QSysInfo
 
 from qgis_false.dialogs.destinations import documents, numbered
 from qgis_false.dock.label_file import (
@@ -27,6 +28,9 @@ from qgis_false.dock.label_file import (
 )
 from qgis_false.dock.label_replacement import LabelReplacement, copies_for
 from qgis_false.translation import failure
+
+WAITING_TABLE = "false_waiting_labels"
+"""The layer of a rescue file. No file of anybody else has one of that name."""
 
 
 class RescueFile:
@@ -88,7 +92,7 @@ class RescueFile:
             self._lock = _lock_of(path)
             if self._lock.tryLock(0) or self._lock.error() != QLockFile.LockError.LockFailedError:
                 break  # Where there can be no lock, there can be no file, as is seen next.
-        self._layer = label_layer(path, self._crs)
+        self._layer = label_layer(path, self._crs, WAITING_TABLE)
         self.path = path
         return self._layer
 
@@ -146,22 +150,60 @@ class RescuedLabels:
         _remove_file(self.path)
 
 
-def rescued_labels(layer: QgsVectorLayer) -> Iterator[RescuedLabels]:
+@dataclass(frozen=True)
+class LabelsElsewhere:
+    """Labels that wait in a rescue file of a QGIS on another computer, which may have been killed.
+
+    Attributes:
+        host: Name of that computer.
+    """
+
+    path: Path
+    host: str
+    number: int
+
+
+def rescued_labels(layer: QgsVectorLayer, given_up: Sequence[Path] = ()) -> Iterator[RescuedLabels]:
     """Yield what waited for the file of a label layer and no QGIS cares for any more, one file after the other.
 
     No other QGIS takes it up before the next one is asked for.
+
+    Args:
+        layer: The label layer.
+        given_up: Rescue files of other computers, of which a person says that no QGIS there has them any more.
     """
+    for path in _rescue_files(layer):
+        lock = _lock_of(path)
+        if path in given_up:
+            lock.removeStaleLockFile()  # It refuses where the folder tells that a process still holds it.
+        if lock.tryLock(0):
+            try:
+                found = _read(path)
+                if found is not None:
+                    yield found
+            finally:
+                lock.unlock()
+
+
+def labels_elsewhere(layer: QgsVectorLayer) -> Iterator[LabelsElsewhere]:
+    """Yield what waits for the file of a label layer in rescue files of other computers.
+
+    Whether a process there still runs cannot be told from here.
+    """
+    for path in _rescue_files(layer):
+        is_known, _, host, _ = _lock_of(path).getLockInfo()
+        found = _read(path) if is_known and host not in ("", QSysInfo.machineHostName()) else None
+        if found is not None and found.labels:
+            yield LabelsElsewhere(path, host, len(found.labels))
+
+
+def _rescue_files(layer: QgsVectorLayer) -> Iterator[Path]:
+    """Yield the files that are called as rescue files of a label layer are, and hold something."""
     for start in _starts(Path(layer.source().split("|")[0])):
         name = re.compile(re.escape(start.name) + r"(_\d+)?")
         for path in sorted(one for one in start.parent.glob("*.gpkg") if name.fullmatch(one.stem)):
-            lock = _lock_of(path)
-            if _holds_something(path) and lock.tryLock(0):
-                try:
-                    found = _read(path)
-                    if found is not None:
-                        yield found
-                finally:
-                    lock.unlock()
+            if _holds_something(path):
+                yield path
 
 
 def _holds_something(path: Path) -> bool:
@@ -173,7 +215,7 @@ def _holds_something(path: Path) -> bool:
 
 def _read(path: Path) -> Optional[RescuedLabels]:
     try:
-        layer = label_layer(path, QgsCoordinateReferenceSystem())
+        layer = label_layer(path, QgsCoordinateReferenceSystem(), WAITING_TABLE)
     except QgsProcessingException:  # It holds something else, or was damaged.
         return None
     return RescuedLabels(path, layer.crs(), list(layer.getFeatures()), classes_of_labels(layer))
@@ -203,5 +245,5 @@ def _remove_file(path: Path) -> None:
             path.with_name(path.name + ending).unlink()
     with suppress(OSError, QgsProcessingException):  # Another program holds it: what is in it must not come back.
         if path.exists():
-            layer = label_layer(path, QgsCoordinateReferenceSystem())
+            layer = label_layer(path, QgsCoordinateReferenceSystem(), WAITING_TABLE)
             layer.dataProvider().truncate()

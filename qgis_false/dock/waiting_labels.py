@@ -10,7 +10,7 @@ from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QColor
 
 from qgis_false.dock.label_classes import LabelClasses
-from qgis_false.dock.label_edits import LabelEdits
+from qgis_false.dock.waiting_edits import WaitingEdits
 from qgis_false.translation import tr
 
 
@@ -20,11 +20,11 @@ class WaitingLabels:
     Args:
         canvas: Canvas that shows them.
         labels: The label layer.
-        edits: Its edits, some of which wait.
+        edits: The edits of it that wait.
         classes: Its classes, which may wait too.
     """
 
-    def __init__(self, canvas: QgsMapCanvas, labels: QgsVectorLayer, edits: LabelEdits, classes: LabelClasses) -> None:
+    def __init__(self, canvas: QgsMapCanvas, labels: QgsVectorLayer, edits: WaitingEdits, classes: LabelClasses) -> None:
         self._canvas, self._labels, self._edits, self._classes = canvas, labels, edits, classes
         self.shapes = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.PolygonGeometry)
         self.shapes.setStrokeColor(QColor("#808080"))
@@ -34,8 +34,8 @@ class WaitingLabels:
     def show(self) -> None:
         """Show the labels that wait now."""
         self.shapes.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
-        for geometry in self._edits.waiting():
-            self.shapes.addGeometry(geometry, self._labels)
+        for label in self._edits.labels():
+            self.shapes.addGeometry(label.geometry(), self._labels)
 
     def remove(self) -> None:
         """Show none any more."""
@@ -43,7 +43,7 @@ class WaitingLabels:
 
     def words(self) -> str:
         """Return in words what waits; nothing where nothing does."""
-        waiting, file = len(self._edits.waiting()), Path(self._labels.source().split("|")[0]).name
+        waiting, file = len(self._edits.labels()), Path(self._labels.source().split("|")[0]).name
         if waiting:
             why = self._edits.problem or tr(
                 "{number} labels wait until another program lets go of {file}: a second QGIS that edits it, a database "
@@ -58,7 +58,7 @@ class WaitingLabels:
 
     def _where(self) -> str:
         """Return in words where the labels are that wait."""
-        path = self._edits.waiting_in()
+        path = self._edits.path
         if path is None:
             return tr("Until then they are in the memory of QGIS alone. {reason}", reason=self._edits.unsafe)
         is_beside = path.parent == Path(self._labels.source().split("|")[0]).parent

@@ -2168,6 +2168,10 @@
         <translation>Eine Karte hat höchstens {number} Klassen, und dies sind mehr.</translation>
     </message>
     <message>
+        <source>{number} labels wait in {path} for a QGIS on the computer {host}. Where that QGIS was killed, take them up here. Where it still runs, it writes them itself.</source>
+        <translation>{number} Trainingsflächen warten in {path} auf ein QGIS auf dem Rechner {host}. Wurde dieses QGIS beendet, übernehmen Sie sie hier. Läuft es noch, schreibt es sie selbst.</translation>
+    </message>
+    <message>
         <source>FALSE: label and map</source>
         <translation>FALSE: zeichnen und kartieren</translation>
     </message>
@@ -2190,6 +2194,10 @@
     <message>
         <source>{raster}, labels in {file}</source>
         <translation>{raster}, Trainingsflächen in {file}</translation>
+    </message>
+    <message>
+        <source>Take them up</source>
+        <translation>Übernehmen</translation>
     </message>
     <message>
         <source>Classes</source>

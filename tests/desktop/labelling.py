@@ -80,7 +80,7 @@ def begin() -> dict[str, Any]:
     for name in GIVEN["classes"]:
         work.label_classes.add(name)
     started = time.monotonic()
-    wait_for(lambda: work.opened is not None, "the opening of the raster")
+    wait_for(lambda: work.conversation.opened is not None, "the opening of the raster")
     return {"labels": work.labels.source().split("|")[0], "opened_s": time.monotonic() - started}
 
 
@@ -102,7 +102,7 @@ def press(key: Any, modifier: Any = NO_KEY) -> None:
 
 def learned_number() -> int:
     """Return the number of the last request that the map has learned from."""
-    return dock().work.learned.number if dock().work.learned is not None else 0
+    return dock().work.conversation.learned.number if dock().work.conversation.learned is not None else 0
 
 
 def draw() -> dict[str, Any]:
@@ -136,7 +136,7 @@ def undo() -> dict[str, Any]:
 def look_at_confidence() -> dict[str, Any]:
     dock().live_map.shows.setCurrentIndex(1)
     wait_for(lambda: dock().work.live.picture.shows == "confidence", "the confidence")
-    wait_for(lambda: dock().work.scores is not None, "scores")
+    wait_for(lambda: dock().work.conversation.scores is not None, "scores")
     picture("confidence")
     dock().live_map.shows.setCurrentIndex(0)
     rows = range(len(dock().work.classes))
@@ -181,8 +181,9 @@ def kill_the_session() -> dict[str, Any]:
         click(x, y)
     press(Qt.Key.Key_Return)
     count = dock().work.labels.featureCount()
-    wait_for(lambda: dock().work.session.process_id not in (0, before) and dock().work.learned is not None, "a new session")
-    wait_for(lambda: dock().work.learned.labels == count, "all labels")
+    work = dock().work
+    wait_for(lambda: work.session.process_id not in (0, before) and work.conversation.learned is not None, "a new session")
+    wait_for(lambda: work.conversation.learned.labels == count, "all labels")
     return {"count": count}
 
 
@@ -228,7 +229,7 @@ def kill_both() -> dict[str, Any]:
     draw_one(6)
     click(*ring[0])
     return {
-        "count": work.labels.featureCount(), "waiting": len(work.edits.waiting()), "status": dock().status.text(),
+        "count": work.labels.featureCount(), "waiting": len(work.edits.waiting.labels()), "status": dock().status.text(),
         "session": work.session.process_id,
     }  # fmt: skip
 
@@ -248,7 +249,7 @@ def find_again() -> dict[str, Any]:
     wait_for(lambda: dock() is not None and dock().work is not None, "the dock finds its work")
     work = dock().work
     count = work.labels.featureCount()
-    wait_for(lambda: work.learned is not None and work.learned.labels == count, "all labels")
+    wait_for(lambda: work.conversation.learned is not None and work.conversation.learned.labels == count, "all labels")
     wait_for(lambda: work.live.picture is not None and work.live.picture.known == 1, "the map")
     picture("found_again")
     layers = [layer.isValid() for layer in QgsProject.instance().mapLayers().values()]
@@ -274,8 +275,8 @@ def meet(where: str) -> None:
 
 
 def wait_for_labels(number: int) -> None:
-    work = dock().work
-    wait_for(lambda: work.learned is not None and work.learned.labels == number, f"{number} labels")
+    talk = dock().work.conversation
+    wait_for(lambda: talk.learned is not None and talk.learned.labels == number, f"{number} labels")
 
 
 def begin_beside() -> dict[str, Any]:
@@ -285,7 +286,7 @@ def begin_beside() -> dict[str, Any]:
         wait_for(Path(GIVEN["image"]).with_name("image_labels.gpkg").exists, "the label file")
     dock().first_page.begin.click()
     work = dock().work
-    wait_for(lambda: work.opened is not None, "the opening of the raster")
+    wait_for(lambda: work.conversation.opened is not None, "the opening of the raster")
     for number, name in enumerate(GIVEN["classes"]):
         wait_for(lambda number=number: len(work.classes) >= number, "the classes of the other one")
         if number % 2 == GIVEN["me"]:

@@ -82,8 +82,8 @@ class ClassesPanel(Panel):
         """Show the classes of the labels."""
         super().begin(work)
         work.label_classes.changed.connect(self._show_classes)
-        work.counted.connect(lambda: self.model.set_counts(work.watch.counts()))
-        work.scored.connect(self.model.set_scores)
+        work.watch.changed.connect(lambda _: self.model.set_counts(work.watch.counts()))
+        work.conversation.scored.connect(self.model.set_scores)
         self.model.set_scores(None)
         self._show_classes()
 

@@ -76,7 +76,7 @@ class DrawingPanel(Panel):
             tool.activated.connect(lambda name=name: self.buttons[name].setChecked(True))
             tool.deactivated.connect(lambda name=name: self.buttons[name].setChecked(False))
         self._set_stroke_width(self._stroke_width.value())
-        work.outlined.connect(self._on_outlined)
+        work.conversation.outlined.connect(self._on_outlined)
         work.edits.edited.connect(self._show_undo)
         self._class = None
         self._show_undo()

@@ -41,7 +41,7 @@ class LiveMapPanel(Panel):
             (tr("Classes"), SHOW_CLASSES), (tr("Confidence"), SHOW_CONFIDENCE), (tr("What changed last"), SHOW_CHANGE)
         ):  # fmt: skip
             self.shows.addItem(text, what)
-        self.shows.currentIndexChanged.connect(lambda _: self.work and self.work.show_as(self.shows.currentData()))
+        self.shows.currentIndexChanged.connect(self._set_shown)
         self.rows.addWidget(self.shows)
         self.colour_key = Line()
         self.rows.addWidget(self.colour_key)
@@ -70,6 +70,10 @@ class LiveMapPanel(Panel):
         if self._gives_way_to:
             hide_layers(self._gives_way_to)
             self._visible.setChecked(True)
+
+    def _set_shown(self, *_: object) -> None:
+        if self.work is not None:
+            self.work.conversation.show_as(self.shows.currentData())
 
     def _set_visible(self, on: bool) -> None:
         self._gives_way_to = []

@@ -33,7 +33,7 @@ class NextPlacePanel(Panel):
         """Begin with an empty queue."""
         super().begin(work)
         self._queue = PlaceQueue(self._canvas, work.raster.crs())
-        work.places_found.connect(self._fill)
+        work.conversation.places_found.connect(self._fill)
 
     def end(self) -> None:
         """Take the mark off the canvas."""
@@ -46,7 +46,7 @@ class NextPlacePanel(Panel):
         """Show the next place of the queue. An empty queue is filled first."""
         if self.work is not None and not self._visit():
             self.line.setText(tr("Looking for places..."))
-            self.work.suggest()
+            self.work.conversation.suggest()
 
     def _fill(self, places: Sequence[Place]) -> None:
         if self._queue is not None:

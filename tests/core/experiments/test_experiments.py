@@ -35,7 +35,7 @@ from small_world import (
 
 from false_core.computing.precision import INSTRUCTIONS, Use, precision_of, precisions_in_training
 from false_core.errors import Cancelled, FalseError, InputError, OutOfMemoryError, RequestError
-from false_core.experiments import runner
+from false_core.experiments import cell_encoder, cell_run, runner
 from false_core.experiments.cells import Cell, Variant, cell_key, cell_title, encoder_key, expand
 from false_core.experiments.colour_truth import UNKNOWN_CODE, colour_table, write_codes
 from false_core.experiments.config import Experiment, read_experiment
@@ -139,6 +139,12 @@ def pieces(text: str) -> list[str]:
     return " ".join(text.split()).split("<h2>")
 
 
+def do_jobs_by(monkeypatch: pytest.MonkeyPatch, stand_in: Callable[..., Any] | None) -> None:
+    """Have the jobs of cells done by something else."""
+    for module in (cell_encoder, cell_run):
+        monkeypatch.setattr(module, "run", stand_in)
+
+
 def test_all_cells_compute_in_float32_on_a_cpu(
     config: Write, land_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,7 +157,7 @@ def test_all_cells_compute_in_float32_on_a_cpu(
         raise InputError("enough")
 
     assert torch.bfloat16 in precisions_in_training(cpu, mixed=True)
-    monkeypatch.setattr(runner, "run", noted)
+    do_jobs_by(monkeypatch, noted)
     run_experiment(read_experiment(config(land_config(land_folder, tmp_path / "out"))))
     assert seen and set(seen) == {(torch.float32, torch.float32)}
     assert os.environ["FALSE_PRECISION"] == "auto"
@@ -835,13 +841,13 @@ class TestRunning:
         table = (experiment.output / "results.csv").read_text()
         removed.unlink()
         asked: list[str] = []
-        real = runner.run
+        real = cell_run.run
 
         def count(job: Any, *arguments: Any) -> Any:
             asked.append(type(job).__name__)
             return real(job, *arguments)
 
-        monkeypatch.setattr(runner, "run", count)
+        do_jobs_by(monkeypatch, count)
         summary = run_experiment(experiment)
         assert summary.run == 1
         assert asked == ["Finetune", "Classify", "Classify"]  # The encoder is still there.
@@ -862,7 +868,7 @@ class TestRunning:
             raise InputError("land.tif does not exist.")
 
         monkeypatch.setattr(runner, "dataset_fingerprint", gone)
-        monkeypatch.setattr(runner, "run", None)
+        do_jobs_by(monkeypatch, None)
         assert run_experiment(finished[0]).run == 0
 
     def test_other_data_of_the_same_name_is_noticed(
@@ -875,7 +881,7 @@ class TestRunning:
             raise OutOfMemoryError("The memory ran out.")
 
         monkeypatch.setattr(runner, "dataset_fingerprint", lambda spec: {"files": "others"})
-        monkeypatch.setattr(runner, "run", refuse)
+        do_jobs_by(monkeypatch, refuse)
         listener = Listener()
         tables = {path: path.read_bytes() for path in finished[0].output.glob("results.*")}
         try:
@@ -894,7 +900,7 @@ class TestTrouble:
         def refuse(job: Any, *arguments: Any) -> Any:
             raise OutOfMemoryError("The memory ran out.", "Buy more.")
 
-        monkeypatch.setattr(runner, "run", refuse)
+        do_jobs_by(monkeypatch, refuse)
         more = 'methods = ["false", "supervised"]\n'
         summary = run_experiment(read_experiment(config(land_config(land_folder, tmp_path / "out", more))))
         assert len(summary.failed) == 2 and summary.run == 0

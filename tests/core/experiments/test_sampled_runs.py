@@ -29,7 +29,7 @@ from small_world import (
 from false_core import jobs
 from false_core.dispatch import run
 from false_core.errors import InputError
-from false_core.experiments import baselines, runner
+from false_core.experiments import baselines, cell_encoder
 from false_core.experiments.cells import Cell, Variant
 from false_core.experiments.config import Experiment, read_experiment
 from false_core.experiments.dataset import prepare
@@ -301,7 +301,7 @@ class TestAxes:
             asked.append(job)
             raise InputError("Enough.")
 
-        monkeypatch.setattr(runner, "run", pretrain)
+        monkeypatch.setattr(cell_encoder, "run", pretrain)
         experiment = config(
             'protocol = "scene"\nmethods = ["supervised", "simclr"]\nweights = ["general", "none"]\nbaselines = []\n'
             'backbones = ["resnet10t"]\n[pretrain]\nsteps = [2, 3]\nbatch_size = 4\n'

@@ -42,7 +42,7 @@ from qgis.gui import QgsMapCanvas, QgsMapToolPan, QgsMessageBar
 from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QRect, QSize, Qt, QVariant
 from qgis.PyQt.QtGui import QColor, QKeyEvent, QWheelEvent
 from qgis.PyQt.QtTest import QTest
-from qgis.PyQt.QtWidgets import QAction, QApplication, QLabel, QLineEdit, QMainWindow
+from qgis.PyQt.QtWidgets import QAction, QApplication, QLabel, QLineEdit, QMainWindow, QPushButton
 from small_labels import saved
 from small_raster import write_raster
 
@@ -119,12 +119,12 @@ def opened_dialogs() -> list[str]:
 def dock(desk, image, record, mode, monkeypatch, opened_dialogs):
     from qgis_false.dock.dock import LabelDock
 
-    monkeypatch.setattr("qgis_false.dock.labelling.SCORE_AFTER_MS", 50)
+    monkeypatch.setattr("qgis_false.dock.conversation.SCORE_AFTER_MS", 50)
     monkeypatch.setattr("qgis_false.dock.lasting_session.RESTART_AFTER_MS", (50, 50, 50))
     made = LabelDock(desk, opened_dialogs.append, lambda: [sys.executable, "-u", str(FAKE), mode, str(record)])
     desk.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, made)
     made.start(image)
-    until(lambda: made.work.opened is not None, "the session opens")
+    until(lambda: made.work.conversation.opened is not None, "the session opens")
     yield made
     made.shut()
 
@@ -775,7 +775,7 @@ show_classes(labels, [LabelClass(1, "road", "#ff0000"), LabelClass(2, "tree", "#
 edits = LabelEdits(labels)
 for x in (500001, 500011):
     edits.add([(QgsGeometry.fromRect(QgsRectangle(x, 5599980, x + 4, 5599984)), 2)])
-print(len(edits.waiting()), "wait", flush=True)
+print(len(edits.waiting.labels()), "wait", flush=True)
 sys.stdin.read()
 """
 """A QGIS that is killed while labels wait."""
@@ -802,7 +802,7 @@ class TestAFileThatAnotherProgramHolds:
 
     @pytest.fixture
     def quick(self, monkeypatch):
-        monkeypatch.setattr("qgis_false.dock.label_edits.TRY_AGAIN_MS", 50)
+        monkeypatch.setattr("qgis_false.dock.waiting_edits.TRY_AGAIN_MS", 50)
         monkeypatch.setattr("qgis_false.dock.label_classes.STORE_AGAIN_MS", 50)
 
     @pytest.mark.parametrize("how", ["IMMEDIATE", "EXCLUSIVE"])
@@ -817,12 +817,12 @@ class TestAFileThatAnotherProgramHolds:
         assert "2 labels wait until another program" in dock.status.text() and "image_labels.gpkg" in dock.status.text()
         assert dock.work._waiting.shapes.numberOfVertices() > 4, "they are shown"
         press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-        assert in_file(dock) == {} and len(dock.work.edits.waiting()) == 1
+        assert in_file(dock) == {} and len(dock.work.edits.waiting.labels()) == 1
         other.stdin.write("x")
         other.stdin.flush()
         until(lambda: in_file(dock) == {1: 1}, "it is written")
         until(lambda: told(record) == {1: 1}, "the session hears of it")
-        assert not dock.work.edits.waiting() and "wait until" not in dock.status.text()
+        assert not dock.work.edits.waiting.labels() and "wait until" not in dock.status.text()
         press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         assert in_file(dock) == {}
 
@@ -854,7 +854,7 @@ class TestAFileThatAnotherProgramHolds:
         dock.drawing.use("polygon")
         hold(dock.work.labels.source())
         draw_square(desk, 0.3, 0.4)
-        dock.work._hear(Progress(0.5, "Looking at the rest of the raster"))
+        dock.work.conversation._hear(Progress(0.5, "Looking at the rest of the raster"))
         assert "1 labels wait until" in dock.status.text() and dock.status.styleSheet()
 
     def test_nothing_else_is_done_and_it_is_said(self, quick, dock, desk, hold):
@@ -907,7 +907,7 @@ class TestAFileThatAnotherProgramHolds:
         if "opened" in end:
             path = str(tmp_path / "project.qgs")
             assert QgsProject.instance().write(path) and QgsProject.instance().read(path)
-            until(lambda: dock.work is not None and dock.work.opened is not None, "it goes on")
+            until(lambda: dock.work is not None and dock.work.conversation.opened is not None, "it goes on")
             desk.canvas.setLayers([dock.work.raster])
             desk.canvas.setExtent(dock.work.raster.extent())
             dock.classes.choose(1)
@@ -968,10 +968,10 @@ class TestAFileThatAnotherProgramHolds:
         home, made = tmp_path / "documents", rescue_file.label_layer
         home.mkdir()
 
-        def made_elsewhere(path: Path, crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer:
+        def made_elsewhere(path: Path, *given: object) -> QgsVectorLayer:
             if path.parent == tmp_path:
                 raise QgsProcessingException("read-only")
-            return made(path, crs)
+            return made(path, *given)
 
         monkeypatch.setattr(rescue_file, "label_layer", made_elsewhere)
         monkeypatch.setattr(rescue_file, "documents", lambda: home)
@@ -1047,6 +1047,55 @@ class TestAFileThatAnotherProgramHolds:
         assert not list(tmp_path.glob("*_waiting*"))
         dock.drawing.undo()
         assert in_file(dock) == {}
+
+    def test_those_of_a_qgis_on_another_computer_are_offered_and_taken_up_where_a_person_says_so(
+        self, dock, desk, image, hold, monkeypatch, tmp_path
+    ):
+        from qgis_false.dock import rescue_file
+
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        other, kept = hold(dock.work.labels.source()), tmp_path / "image_labels_waiting.gpkg"
+        draw_square(desk, 0.3, 0.4)
+        dock.stop()
+        other.kill()
+        other.wait()
+        lock = kept.with_name(f".{kept.name}.lock")
+        lock.write_text(f"{os.getpid()}\nqgis\nanother-computer\n", "utf-8")
+        dock.start(image)
+        said = desk.bar.currentItem()
+        assert in_file(dock) == {} and codes_in(kept) == [1]
+        assert "1 labels wait in" in said.text() and "on the computer another-computer" in said.text()
+        monkeypatch.setattr(rescue_file.QLockFile, "removeStaleLockFile", lambda _: False)
+        dock.work.take_up_rescued([kept])
+        assert in_file(dock) == {} and codes_in(kept) == [1], "a process holds the lock"
+        monkeypatch.undo()
+        said.findChild(QPushButton).click()
+        assert in_file(dock) == {1: 1} and not kept.exists() and not lock.exists()
+        assert "1 labels that still waited" in desk.bar.currentItem().text()
+
+    def test_a_file_of_the_user_that_is_called_as_theirs_is_left_alone(self, quick, dock, desk, image, hold, tmp_path):
+        from qgis_false.dock.label_file import label_layer
+
+        two_classes(dock)
+        own = tmp_path / "image_labels_waiting.gpkg"
+        theirs = label_layer(own, image.crs())  # Even one with labels of ours.
+        label = QgsFeature(theirs.fields())
+        label["class"] = 2
+        label.setGeometry(QgsGeometry.fromRect(image.extent()))
+        assert theirs.dataProvider().addFeature(label)
+        del theirs
+        dock.stop()
+        dock.start(image)
+        assert in_file(dock) == {} and codes_in(own) == [2]
+        dock.drawing.use("polygon")
+        other = hold(dock.work.labels.source())
+        draw_square(desk, 0.3, 0.4)
+        assert codes_in(tmp_path / "image_labels_waiting_2.gpkg") == [1]
+        other.kill()
+        until(lambda: in_file(dock) == {1: 1}, "it is written")
+        until(lambda: not (tmp_path / "image_labels_waiting_2.gpkg").exists(), "the other file is gone")
+        assert codes_in(own) == [2]
 
     def test_at_the_next_opening_they_are_taken_up_once(self, dock, desk, image, hold, tmp_path):
         two_classes(dock)
@@ -1128,9 +1177,9 @@ class TestAFileThatAnotherProgramHolds:
         other = hold(dock.work.labels.source())
         draw_square(desk, 0.3, 0.4)
         press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-        assert not dock.work.edits.waiting()
+        assert not dock.work.edits.waiting.labels()
         press(desk, Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
-        assert len(dock.work.edits.waiting()) == 1
+        assert len(dock.work.edits.waiting.labels()) == 1
         press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         other.kill()
         other.wait()
@@ -1283,12 +1332,12 @@ class TestSession:
     def test_it_says_what_to_do_also_while_it_looks_at_the_rest(self, dock, desk):
         from false_core.events import Progress
 
-        dock.work._hear(Progress(0.5, "Looking at the rest of the raster"))
+        dock.work.conversation._hear(Progress(0.5, "Looking at the rest of the raster"))
         assert "Add a class for each land cover" in dock.status.text()
         two_classes(dock)
-        until(lambda: dock.work.learned is not None, "it has no labels to learn from")
-        dock.work._hear(Progress(0.6, "Looking at the rest of the raster"))
-        assert dock.status.text() == dock.work.learned.problem
+        until(lambda: dock.work.conversation.learned is not None, "it has no labels to learn from")
+        dock.work.conversation._hear(Progress(0.6, "Looking at the rest of the raster"))
+        assert dock.status.text() == dock.work.conversation.learned.problem
         dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
         press(desk, Qt.Key.Key_2)
@@ -1296,16 +1345,16 @@ class TestSession:
         until(
             lambda: dock.status.text() == "Learned from 2 labels. Looking at the rest of the raster 60%.", "it has learned"
         )
-        dock.work._hear(Progress(1.0, "Looking at the rest of the raster"))
+        dock.work.conversation._hear(Progress(1.0, "Looking at the rest of the raster"))
         assert dock.status.text() == "Learned from 2 labels."
 
     def test_of_labels_that_a_new_session_has_not_looked_at_yet_it_does_not_say_that_there_are_none(self, dock, desk):
         two_classes(dock)
         dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
-        until(lambda: 0 < dock.work._state.sent_by == dock.work.learned.number, "it has learned")
-        before = dock.work._state.sent_by - 1
-        dock.work._hear(Learned(before, 0, 0, 0, "There is no label yet. Draw one of each of two classes."))
+        until(lambda: 0 < dock.work.conversation._state.sent_by == dock.work.conversation.learned.number, "it has learned")
+        before = dock.work.conversation._state.sent_by - 1
+        dock.work.conversation._hear(Learned(before, 0, 0, 0, "There is no label yet. Draw one of each of two classes."))
         assert dock.status.text() == "The labels are being looked at."
 
     @pytest.mark.parametrize("code", [0, 300, -1])
@@ -1319,35 +1368,35 @@ class TestSession:
         until(lambda: dock.work.watch.counts() == {1: 1}, "one waits")
         dock.work.watch.reset()
         until(lambda: dock.work.watch.counts() == {1: 1}, "all are told anew but that one")
-        until(
-            lambda: dock.work.learned is not None and dock.work._state.sent_by <= dock.work.learned.number, "it has learned"
-        )
+        talk = dock.work.conversation
+        until(lambda: talk.learned is not None and talk._state.sent_by <= talk.learned.number, "it has learned")
         assert "code" not in dock.status.text()
 
     def test_that_labels_are_refused_is_said_until_the_next_ones(self, dock, desk, monkeypatch):
+        talk = dock.work.conversation
         two_classes(dock)
         dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
-        until(lambda: 0 < dock.work._state.sent_by == dock.work.learned.number, "it has learned")
+        until(lambda: 0 < talk._state.sent_by == talk.learned.number, "it has learned")
         ask, numbers = dock.work.session._process.ask, iter((1000, 1001, 1002))
         monkeypatch.setattr(dock.work.session._process, "ask", lambda kind, **values: next(numbers))
-        known, problem = dock.work.learned, dock.work.learned.problem
+        known, problem = talk.learned, talk.learned.problem
         dock.work.edits.reclassify([1], 2)
         assert dock.status.text() == "The labels are being looked at."
-        dock.work._hear(Refused(1000, "Label 1 has the class code 300.", "Codes are whole numbers from 1 to 254."))
-        dock.work._hear(known)
+        talk._hear(Refused(1000, "Label 1 has the class code 300.", "Codes are whole numbers from 1 to 254."))
+        talk._hear(known)
         assert "class code 300" in dock.status.text() and dock.status.styleSheet()
         dock.work.watch.has_more = True  # Of several requests the first one is refused, and the last one is not.
         dock.work.edits.reclassify([1], 1)
         dock.work.watch.has_more = False
         assert dock.status.text() == "The labels are being looked at."
-        dock.work._hear(Refused(1001, "Label 1 has the class code 0.", ""))
+        talk._hear(Refused(1001, "Label 1 has the class code 0.", ""))
         dock.work.edits.reclassify([1], 2)
-        dock.work._hear(Learned(1002, 1, 0, 0, problem))
+        talk._hear(Learned(1002, 1, 0, 0, problem))
         assert dock.status.text() == "Label 1 has the class code 0."
         monkeypatch.setattr(dock.work.session._process, "ask", ask)
         dock.work.edits.reclassify([1], 1)
-        dock.work._hear(Learned(2000, 1, 0, 0, problem))
+        talk._hear(Learned(2000, 1, 0, 0, problem))
         assert dock.status.text() == problem
 
     def test_it_ends_with_the_dock(self, dock):
@@ -1603,7 +1652,7 @@ class TestProject:
         project.clear()
         assert dock.work is None
         assert project.read(str(tmp_path / "project.qgs"))
-        until(lambda: dock.work is not None and dock.work.opened is not None, "it goes on")
+        until(lambda: dock.work is not None and dock.work.conversation.opened is not None, "it goes on")
         assert [one.name for one in dock.work.classes] == ["road", "roof"]
         until(lambda: told(record) == {1: 1, 2: 1, 3: 2}, "the new session is told")
         assert all(layer.isValid() for layer in project.mapLayers().values())
@@ -1903,11 +1952,11 @@ class TestEncoders:
         assert requests(record, "open")[-1]["weights"] == "general"
         dock.encoder.choice.setCurrentIndex(ENCODER_NONE)
         dock.encoder.choice.activated.emit(ENCODER_NONE)
-        until(lambda: dock.work.opened is not None, "it goes on")
+        until(lambda: dock.work.conversation.opened is not None, "it goes on")
         assert requests(record, "open")[-1]["weights"] == "none"
         project = QgsProject.instance()
         assert project.write(str(tmp_path / "project.qgs")) and project.read(str(tmp_path / "project.qgs"))
-        until(lambda: dock.work is not None and dock.work.opened is not None, "it is found again")
+        until(lambda: dock.work is not None and dock.work.conversation.opened is not None, "it is found again")
         assert requests(record, "open")[-1]["weights"] == "none"
         assert dock.encoder.choice.currentIndex() == ENCODER_NONE
 
@@ -2040,7 +2089,7 @@ class TestWholeMaps:
         said = ""
         if why == "refused":
             said = "No model can be saved. Draw more labels."
-            work._hear(Refused(77, "No model can be saved.", "Draw more labels."))
+            work.conversation._hear(Refused(77, "No model can be saved.", "Draw more labels."))
         elif why == "cancelled":
             said = "Cancelled."
             panel._cancel.click()
@@ -2115,7 +2164,7 @@ class TestWholeMaps:
 
         for raster in (image, other):
             dock.start(raster)
-            until(lambda: dock.work.opened is not None, "the session opens")
+            until(lambda: dock.work.conversation.opened is not None, "the session opens")
             dock.whole_maps.make_map.click()
             until(lambda: len(runs.started) > len(made), "the run begins")
             if raster is image:
@@ -2436,8 +2485,9 @@ class TestSamplePoints:
         desk.canvas.setLayers([])
         desk.canvas.setCanvasColor(QColor(ground))
         dock.samples.fill_in(points)
-        until(lambda: not desk.canvas.isDrawing(), "the canvas is drawn")
         middle = desk.canvas.rect().center()
+        corner = QRect(middle.x() - 20, middle.y() - 20, 1, 1)
+        until(lambda: desk.canvas.grab(corner).toImage().pixelColor(0, 0).name() == ground, "the canvas is drawn")
         seen = desk.canvas.grab(QRect(middle.x() - 20, middle.y() - 20, 41, 41)).toImage()
         colours = {seen.pixelColor(x, y).name() for x in range(seen.width()) for y in range(seen.height())}
         assert {"#ffff00", "#000000"} <= colours

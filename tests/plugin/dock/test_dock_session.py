@@ -51,13 +51,14 @@ def test_the_map_follows_the_labels(provider, image, compute_python, tmp_path, m
         for y in (10, 50, 90):
             box = QgsRectangle(500_000 + x, 5_600_000 - y - 20, 500_000 + x + 20, 5_600_000 - y)
             work.add_label(QgsGeometry.fromRect(box), image.crs(), code)
-    until(lambda: work.live.picture is not None and work.live.picture.known == 1 and work.learned.labels == 6, "a map", 120)
+    live, conversation = work.live, work.conversation
+    until(lambda: live.picture is not None and live.picture.known == 1 and conversation.learned.labels == 6, "a map", 120)
     picture = work.live.picture
     codes = np.frombuffer(pixels_of(picture), np.uint8).reshape(picture.height, picture.width)
     middle = codes[codes.shape[0] // 2]
     assert set(middle[: len(middle) // 3]) == {1}
     assert set(middle[-(len(middle) // 3) :]) == {2}
-    until(lambda: work.scores is not None, "scores", 60)
+    until(lambda: work.conversation.scores is not None, "scores", 60)
     work.model_saving.ask(tmp_path / "model.safetensors")
     until((tmp_path / "model.safetensors").exists, "a model", 60)
     dock.shut()
