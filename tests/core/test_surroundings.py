@@ -150,6 +150,47 @@ class TestWarnings:
         assert done.returncode == 0
 
 
+class TestLimitsOfAProcess:
+    @pytest.mark.thorough
+    @linux
+    def test_of_memory_that_is_too_little_to_load_torch_are_named(self) -> None:
+        command = 'ulimit -v 1500000; exec "$0" -m false_core check'
+        done = subprocess.run(["bash", "-c", command, sys.executable], capture_output=True, text=True)
+        assert done.returncode == 1
+        said = " ".join(done.stderr.split())
+        assert "The memory that this process may take is too little to load what the job needs. Raise the limit" in said
+
+    @pytest.mark.parametrize(
+        ("problem", "said"),
+        [
+            (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "ulimit -v"),
+            (ImportError("libtorch_cpu.so: cannot open shared object file: Cannot allocate memory"), "ulimit -v"),
+            (OSError(24, "Too many open files"), "ulimit -n"),
+            (RuntimeError("unable to open file <m> in read-only mode: Too many open files (24)"), "ulimit -n"),
+        ],
+    )
+    def test_are_named_with_what_raises_them(
+        self, land_cover: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: Exception, said: str
+    ) -> None:
+        def fails(*_: object) -> None:
+            raise problem
+
+        monkeypatch.setattr("false_core.dispatch._do", fails)
+        with pytest.raises(FalseError, match=said):
+            run(Polygonise(land_cover, str(tmp_path / "p.gpkg")))
+
+    @pytest.mark.parametrize("problem", [ImportError("No module named x"), OSError(2, "No such file or directory")])
+    def test_are_not_blamed_for_anything_else(
+        self, land_cover: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: Exception
+    ) -> None:
+        def fails(*_: object) -> None:
+            raise problem
+
+        monkeypatch.setattr("false_core.dispatch._do", fails)
+        with pytest.raises(type(problem)):
+            run(Polygonise(land_cover, str(tmp_path / "p.gpkg")))
+
+
 class TestNames:
     MOVES = "a\x1b]0;owned\x07\x1b[2J\u202e\x9b31m"
 
