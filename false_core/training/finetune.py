@@ -38,7 +38,7 @@ from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.finetuning_cost import LABEL_TILE_PX, decoder_cost, decoder_precision, fitting_cost, tiles_looked_at
 from false_core.training.finetuning_report import LEARNING_WAS_CHECKED, LEARNS_FROM_RASTER, finetuning_report
-from false_core.training.heads.fit import fit_head
+from false_core.training.heads.fit import HeadRequest, fit_head
 from false_core.training.labels_picture import draw_labels
 from false_core.training.segmenter_card import PATCH, card_of
 from false_core.training.segmenter_training import train_segmenter
@@ -120,7 +120,7 @@ def _train(start: Start, feedback: Feedback, world: World) -> _UnwrittenModel:
     if world is ALONE and is_worth_telling(settings.steps * settings.batch_size * settings.crop_size**2):
         feedback.info(decoder_cost(settings, raster, start.device, numbers, feedback).told())
     parts = (training, held_out)
-    trained = train_segmenter(job, settings, base, raster, cache, parts, start.device, numbers, feedback, world)
+    trained = train_segmenter(start, settings, raster, cache, parts, numbers, feedback, world)
     method = {"name": "finetune", "head": NETWORK_HEAD, "preset": start.preset, **asdict(settings), "seed": job.seed}
     method[PRECISION] = told
     accuracy = None
@@ -147,21 +147,12 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _UnwrittenModel:
         card = card_of(start, source, normalisation, annotation, None, None, "", {})
         return _UnwrittenModel(replace(card, provenance={"scores": scores}), nn.Identity(), None)
     encoders, origin = frozen_encoders(job, start.base, source, feedback)
-    smoothing = smoothing_px(job, source)
+    asked = HeadRequest(job.head, smoothing_px(job, source), job.seed, job.unlabelled)
     with feedback.stage("Fitting", 0.02):
         if is_worth_telling(tiles_looked_at(raster, job.seed) * LABEL_TILE_PX**2):
             feedback.info(fitting_cost(job.head, encoders, raster, job.seed, start.device, feedback).told())
     # It has stages of its own.
-    fitted = fit_head(
-        job.head,
-        encoders,
-        raster,
-        smoothing,
-        job.seed,
-        start.device,
-        feedback,
-        may_learn_from_raster=job.unlabelled,
-    )
+    fitted = fit_head(asked, encoders, raster, start.device, feedback)
     comparison = fitted.comparison
     method = {
         "name": "finetune",

@@ -20,7 +20,7 @@ from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.header import ENCODER
 from false_core.models.model_file import MADE_BY, PRECISION, STAGES, ModelCard, save_model
 from false_core.raster.georeference import ground_facts
-from false_core.raster.source import RasterSource, Window, first_names
+from false_core.raster.source import first_names
 from false_core.reports.page import write_report
 from false_core.sampling.loading import loaded_ahead
 from false_core.sampling.views import PatchSampler, ViewPairs
@@ -123,10 +123,7 @@ def pretrain_stage(
         backbone = settings.encoder if start.general else ""
         card = replace(card, decoder=settings.decoder if trainer.decoder else "", general=backbone)
         with feedback.stage("Looking at what it learned", 0.03):
-            first, area = rasters.sources[0], rasters.areas[0]
-            report = (
-                _report(trainer, sampler, card, curves, first, area, start.truth, feedback, before) if job.report else ""
-            )
+            report = _report(start, trainer, sampler, card, curves, before, feedback) if job.report else ""
     with feedback.stage("Writing", 0.01):
         save_model(job.encoder, card, trainer.encoder, trainer.decoder, start.general)
         if job.report:
@@ -211,17 +208,16 @@ def _log_purity(curves: Curves, step: int, outcome: Outcome, batch: ViewPairs, t
 
 
 def _report(
+    start: Pretraining,
     trainer: Trainer,
     sampler: PatchSampler,
     card: ModelCard,
     curves: Curves,
-    source: RasterSource,
-    area: Window,
-    truth: Truth | None,
-    feedback: Feedback,
     before: Sequence[EarlierStage],
+    feedback: Feedback,
 ) -> str:
     """Look at batches that did not train and at the first raster, and return the report."""
+    truth, source, area = start.truth, start.rasters.sources[0], start.rasters.areas[0]
 
     def look(number: int) -> tuple[ViewPairs, dict[str, Tensor]]:
         batch = sampler.batch(number)
@@ -229,9 +225,7 @@ def _report(
 
     numbers = range(trainer.steps, trainer.steps + GALLERY_BATCHES)
     galleries = collect_galleries(look, numbers, trainer.settings, truth, trainer.seed, feedback)
-    embedding = map_embedding(
-        trainer.encoder, source, area, card.normalisation, trainer.device, trainer.seed, feedback
-    )  # fmt: skip
+    embedding = map_embedding(trainer.encoder, source, area, card.normalisation, trainer.device, trainer.seed, feedback)
     batch = sampler.batch(trainer.steps)
     drawn = Drawn(batch, sampler.ground, trainer.settings, truth)
     of_method = method_sections(*trainer.look_into(batch), drawn)
