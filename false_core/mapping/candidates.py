@@ -103,7 +103,7 @@ def find_candidates(
 
     Args:
         network: A segmenter on ``device``, as ``build_segmenter`` makes it.
-        card: What is known of it.
+        card: Card of the model that it is.
         labels: Shapes that are labelled already, in working pixels.
     """
     normalisation, classes = card.normalisation, len(card.classes)
