@@ -37,7 +37,7 @@ from false_core.models.area_classifier import AreaClassifier, AreaEncoder, AreaS
 from false_core.models.from_file import area_classifier_from
 from false_core.models.general import BACKBONE, GENERAL
 from false_core.models.header import AREA_CLASSIFIER, ENCODER
-from false_core.models.model_file import MADE_BY, MISSING_SHAPES, SHAPES, ModelCard, read_card, save_model
+from false_core.models.model_file import MADE_BY, MISSING_SHAPES, SHAPES, ModelCard, facts_of_raster, read_card, save_model
 from false_core.models.model_report import accuracy_in_short
 from false_core.models.record import record_of
 from false_core.raster.classes import ClassTable, read_legend
@@ -213,12 +213,8 @@ def _as_model(
     card = ModelCard(
         kind=AREA_CLASSIFIER,
         encoder=names[-1],
-        bands=source.band_names,
-        band_numbers=source.bands,
-        dtype=source.dtype,
+        **facts_of_raster(source),
         normalisation=normalisation,
-        pixel_size=source.working_pixel_size,
-        ground_sample_distance=source.working_ground_distance,
         patch_size=AREA_WIDTH_PX,
         areas=spec,
         classes=classes,
@@ -233,7 +229,6 @@ def _as_model(
             MISSING_SHAPES: {str(c.code): n for c, n in zip(classes, accuracy.missing) if n},
             MADE_BY: made_by,
         },
-        descriptions=source.descriptions,
     )
     return _FittedModel(card, classifier.eval(), head)
 
