@@ -25,11 +25,11 @@ from false_core.raster.classes import ClassTable, read_legend
 from false_core.raster.source import RasterSource
 from false_core.raster.working_grid import at_resolution_of_model
 from false_core.sampling.labelled import LabelledRaster
-from false_core.training.finetune import labelled_raster
 from false_core.training.heads.choice import HeadCandidate
 from false_core.training.heads.fit import Fitted, HeadRequest, fit_head
 from false_core.training.heads.fits import balanced_counts
 from false_core.training.heads.samples import FeatureSampler, FloatArray, LabelledPoints, labelled_points
+from false_core.training.reading_labels import labelled_raster
 from false_core.training.start import Start, begin, frozen_encoders, smoothing_px
 
 Answers = npt.NDArray[np.int64]

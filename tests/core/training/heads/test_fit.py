@@ -176,7 +176,7 @@ def test_what_the_classifiers_say_at_labelled_points_is_what_the_map_shows_there
         kept.append(fit_head(*given, **named))
         return kept[-1]
 
-    monkeypatch.setattr("false_core.training.finetune.fit_head", fit_and_keep)
+    monkeypatch.setattr("false_core.training.head_model.fit_head", fit_and_keep)
     model, output, sureness = (str(tmp_path / name) for name in ("model.safetensors", "map.tif", "confidence.tif"))
     run(Finetune(land, labels, "cover", model, encoder, head=head, weights="none", preset="quick", device="cpu"))
     run(Classify(land, model, output, confidence=sureness, device="cpu"))
