@@ -149,8 +149,10 @@ def _profile() -> Iterator[dict[str, str]]:
                 (plugin / source.name).symlink_to(source)
         runtime = Path(folder, "runtime")
         runtime.mkdir(mode=0o700)
+        # QGIS's GDAL would name each driver that it is to leave out and does not have; the compute process sets this itself.
+        here = {name: value for name, value in os.environ.items() if name != "GDAL_SKIP"}
         yield {
-            **os.environ,
+            **here,
             "QGIS_CUSTOM_CONFIG_PATH": folder,
             "QT_QPA_PLATFORM": "offscreen",
             "XDG_RUNTIME_DIR": str(runtime),

@@ -68,7 +68,7 @@ def everything(folder: Path, names: tuple[str, ...], file: str) -> Reports:
     out = {name: str(folder / f"{name}.html") for name in ("pretrain", "finetune", "classify", "info", "assess")}
     encoder, model, the_map = (str(folder / name) for name in ("e.safetensors", "m.safetensors", "map.tif"))
     run(Pretrain((raster,), encoder, steps=1, batch_size=4, report=out["pretrain"], **FROM_NOTHING))
-    run(Finetune(raster, labels, "cover", model, encoder, preset="quick", device="cpu", steps=1, report=out["finetune"]))
+    run(Finetune(raster, labels, "cover", model, encoder, head="linear", device="cpu", report=out["finetune"]))
     run(Classify(raster, model, the_map, device="cpu", report=out["classify"]))
     run(ModelInfo(model, out["info"]))
     run(Assess(the_map, labels, "cover", report=out["assess"], table=str(folder / "table.csv")))

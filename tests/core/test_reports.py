@@ -73,7 +73,7 @@ def test_reports_show_where_the_labels_lie_and_repeat_no_table(
 ) -> None:
     model, the_map = str(tmp_path / "m.safetensors"), str(tmp_path / "map.tif")
     reports = {name: tmp_path / f"{name}.html" for name in ("finetune", "classify", "assess")}
-    run(Finetune(land, labels, "cover", model, preset="quick", device="cpu", report=str(reports["finetune"])), listener)
+    run(Finetune(land, labels, "cover", model, head="linear", device="cpu", report=str(reports["finetune"])), listener)
     run(Classify(land, model, the_map, device="cpu", report=str(reports["classify"])), listener)
     run(Assess(the_map, labels, "cover", report=str(reports["assess"])), listener)
     html = {name: path.read_text("utf-8") for name, path in reports.items()}

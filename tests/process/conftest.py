@@ -49,17 +49,24 @@ def plain_profile(tmp_path_factory, qgis_process, compute_python) -> Profile:
 
 
 @pytest.fixture(scope="session")
-def profile(plain_profile, compute_python, tmp_path_factory) -> Iterator[Profile]:
-    """A profile whose jobs begin at once, where they would import for seconds."""
+def preloaded(compute_python, tmp_path_factory) -> Iterator[str]:
+    """A folder with a ``python`` that begins at once, where that of the compute environment would import for seconds."""
     with preloaded_python(compute_python, {**os.environ, "PYTHONPATH": str(ROOT)}) as words:
         program = tmp_path_factory.mktemp("preloaded") / "python"
         program.write_text(
-            f'#!/bin/sh\ncase $* in *false_core.worker*) exec {shlex.join(words)} "$@";; esac\n'
+            '#!/bin/sh\ncase $* in *false_core.worker*|"-m false_core "*|"-m torch.distributed.run "*) '
+            f'exec {shlex.join(words)} "$@";; esac\n'
             f'exec {shlex.quote(compute_python)} "$@"\n'
         )
         program.chmod(0o755)
-        variables = {**plain_profile.variables, "FALSE_CORE_PYTHON": str(program)}
-        yield Profile(plain_profile.program, plain_profile.folder, variables)
+        yield str(program.parent)
+
+
+@pytest.fixture(scope="session")
+def profile(plain_profile, preloaded) -> Profile:
+    """A profile whose jobs begin at once."""
+    variables = {**plain_profile.variables, "FALSE_CORE_PYTHON": os.path.join(preloaded, "python")}
+    return Profile(plain_profile.program, plain_profile.folder, variables)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from false_core.synthetic.files import labels_of, write_image
 from false_core.benchmark.two_dates import generate_two_dates
 folder = Path(sys.argv[1])
-dates = generate_two_dates(384, 384, seed=3, changing=0.1, gsd=0.7)
+dates = generate_two_dates(256, 256, seed=3, changing=0.1, gsd=0.7)
 write_image(folder / "before.tif", dates.before)
 write_image(folder / "after.tif", dates.after)
 labels_of(dates.before, 0.03, 1).to_file(folder / "labels.gpkg")
@@ -35,6 +35,6 @@ def test_a_map_polygons_and_a_report_say_what_changed(profile, dates, tmp_path):
         FIELD="land_cover", OUTPUT=tmp_path / "change.tif", POLYGONS=tmp_path / "changes.gpkg", REPORT=tmp_path / "r.html",
     ).results  # fmt: skip
     assert 0 < results["CHANGED_LOW"] <= results["CHANGED"] <= results["CHANGED_HIGH"] < 0.5
-    assert gdal.Open(results["OUTPUT"]).RasterXSize == 384
+    assert gdal.Open(results["OUTPUT"]).RasterXSize == 256
     assert ogr.Open(results["POLYGONS"]).GetLayerByName("changes").GetFeatureCount() > 0
     assert "How much changed" in Path(results["REPORT"]).read_text("utf-8")

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,9 @@ def profile(plain_profile):
 
 
 @pytest.fixture(scope="module")
-def torchrun(compute_python) -> str:
-    program = Path(compute_python).with_name("torchrun")
-    assert program.is_file()
-    return f"{shlex.quote(str(program))} --standalone --nproc-per-node {{devices}}"
+def torchrun(preloaded) -> str:
+    """torchrun, and processes of the library below it, that begin at once. Whether they end is looked at with another."""
+    return f"{shlex.quote(preloaded)}/python -m torch.distributed.run --standalone --nproc-per-node {{devices}}"
 
 
 @pytest.fixture
@@ -74,10 +74,11 @@ class TestTorchrun:
         assert "is not a model made by FALSE" in outcome.said
         assert not (tmp_path / "map.tif").exists()
 
+    # test_nothing_left.py shows the same where one of the processes is stuck.
     @pytest.fixture
-    def training(self, profile, scene, torchrun, elsewhere, tmp_path):
+    def training(self, profile, scene, compute_python, elsewhere, tmp_path):
         """A pretraining of two processes that would go on for hours, caught when it is at work."""
-        two = torchrun.replace("{devices}", "2")
+        two = f"{shlex.quote(str(Path(compute_python).with_name('torchrun')))} --standalone --nproc-per-node 2"
         process, said = called(profile, {"FALSE_LAUNCHER": two, **elsewhere}).start(
             "false:pretrain", RASTERS=scene.image, ENCODER=tmp_path / "here" / "e.safetensors",
             **{**SHORT_PRETRAINING, "STEPS": 1_000_000},
@@ -92,6 +93,7 @@ class TestTorchrun:
             process.kill()
             process.wait(LIMIT_S)
 
+    @pytest.mark.slow
     def test_ctrl_c_ends_it_and_every_process_that_it_started(self, training, tmp_path):
         process, started = training
         assert interrupt(process) == 1
@@ -99,6 +101,7 @@ class TestTorchrun:
         wait_until(lambda: not any(map(lives, started)))
         assert {path.name for path in (tmp_path / "here").iterdir()} == {"cache"}
 
+    @pytest.mark.slow
     def test_a_killed_qgis_leaves_no_orphan(self, training, tmp_path):
         process, started = training
         process.kill()
@@ -131,48 +134,59 @@ class TestExportAndImport:
         assert not (tmp_path / "map.tif").exists()
         return target
 
-    def test_what_qgis_wrote_runs_elsewhere_and_comes_back(self, profile, exported, torchrun, compute_python, tmp_path):
+    @pytest.fixture
+    def run_elsewhere(self, preloaded) -> Callable[..., None]:
+        """Return a function that runs an exported job in processes of its own, of which it says how many."""
+        python = f"{preloaded}/python"
+
+        def run(job: Path, processes: int = 1) -> None:
+            torchrun = [
+                "-m",
+                "torch.distributed.run",
+                "--standalone",
+                f"--nproc-per-node={processes}",
+                "--no-python",
+                python,
+            ]
+            done = subprocess.run(
+                [python, *(torchrun if processes > 1 else []), "-m", "false_core", "run", str(job)], cwd="/", check=False,
+                env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=LIMIT_S,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            assert ": done" in done.stdout
+
+        return run
+
+    def test_what_qgis_wrote_runs_elsewhere_and_comes_back_but_not_before(self, profile, exported, run_elsewhere, tmp_path):
+        outcome = profile.run("false:importresults", JOB=exported)
+        assert outcome.code == 1
+        assert "(OUTPUT) is not there" in outcome.said and "not finished" in outcome.said
         before = exported.read_bytes()
-        command = [*shlex.split(torchrun.replace("{devices}", "1")), "-m", "false_core", "run", str(exported)]
-        done = subprocess.run(
-            command, cwd="/", env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
-            timeout=LIMIT_S,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert "Classify: done" in done.stdout
+        run_elsewhere(exported)
         assert exported.read_bytes() == before
         results = profile.run("false:importresults", JOB=exported).results
         assert results == {"KIND": "classify", "OUTPUT": str(tmp_path / "map.tif")}
         assert json.loads(gdal.Open(results["OUTPUT"]).GetMetadataItem("FALSE_CLASSES"))
 
-    def test_labels_and_temporary_outputs_lie_beside_it_and_it_runs(self, profile, scene, compute_python, tmp_path):
+    def test_labels_and_temporary_outputs_lie_beside_it_and_it_runs(self, profile, scene, run_elsewhere, tmp_path):
         target = tmp_path / "finetune.json"
         exported = profile.run(
             "false:finetune", RASTER=scene.image, LABELS=f"{scene.labels}|layername=labels", FIELD="land_cover",
-            MODEL="TEMPORARY_OUTPUT", PRESET="quick", STEPS=2, DEVICE="cpu", EXPORT=target,
+            MODEL="TEMPORARY_OUTPUT", PRESET="quick", HEAD="texture", DEVICE="cpu", EXPORT=target,
         ).results  # fmt: skip
         folder = tmp_path / "finetune_files"
         assert exported == {"EXPORT": str(target), "MODEL": str(folder / "model.safetensors")}
-        done = subprocess.run(
-            [compute_python, "-m", "false_core", "run", str(target)], cwd="/", check=False, timeout=LIMIT_S,
-            env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
+        run_elsewhere(target)
         assert profile.run("false:importresults", JOB=target).results["MODEL"] == exported["MODEL"]
 
-    def test_a_map_in_tiles_comes_back_too(self, profile, scene, model, torchrun, elsewhere, tmp_path):
+    def test_a_map_in_tiles_comes_back_too(self, profile, scene, model, run_elsewhere, elsewhere, tmp_path):
         here, target = tmp_path / "here", tmp_path / "here" / "job.json"
         profile.run(
             "false:classify", elsewhere, RASTER=scene.image, MODEL=model, OUTPUT=here / "map.vrt", DEVICE="cpu",
             EXPORT=target,
         )  # fmt: skip
         assert f'"{tmp_path / "there" / "map.vrt"}"' in target.read_text("utf-8")
-        command = [*shlex.split(torchrun.replace("{devices}", "2")), "-m", "false_core", "run", str(target)]
-        done = subprocess.run(
-            command, cwd="/", env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
-            timeout=LIMIT_S,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
+        run_elsewhere(target, processes=2)
         results = profile.run("false:importresults", elsewhere, JOB=target).results
         assert results == {"KIND": "classify", "OUTPUT": str(here / "map.vrt")}
         brought, image = gdal.Open(results["OUTPUT"]), gdal.Open(str(scene.image))
@@ -180,8 +194,3 @@ class TestExportAndImport:
         assert (brought.RasterXSize, brought.RasterYSize) == (image.RasterXSize, image.RasterYSize)
         assert brought.ReadAsArray().any()
         assert json.loads((here / "map.stac.json").read_text("utf-8"))["assets"]["map"]["href"] == "./map.vrt"
-
-    def test_before_it_was_run_there_is_nothing_to_import(self, profile, exported):
-        outcome = profile.run("false:importresults", JOB=exported)
-        assert outcome.code == 1
-        assert "(OUTPUT) is not there" in outcome.said and "not finished" in outcome.said

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from osgeo import gdal, ogr
-from qgis_profile import ROOT, SHORT_PRETRAINING
+from qgis_profile import SHORT_PRETRAINING
 
 
 @pytest.fixture(scope="module")
@@ -131,19 +131,3 @@ def test_what_the_encoder_sees_is_a_picture(profile, scene, pretrained, tmp_path
     assert made.RasterXSize == -(-raster.RasterXSize // 4)
     assert 0 < results["EXPLAINED"] <= 1
     assert results["PIXEL_SIZE"] == 4 * raster.GetGeoTransform()[1]
-
-
-def test_the_script_maps_every_raster_of_a_folder(profile, scene, tmp_path):
-    profile.scripts.mkdir(parents=True, exist_ok=True)
-    script = ROOT / "processing_scripts" / "map_folder_of_rasters.py"
-    (profile.scripts / script.name).write_text(script.read_text("utf-8"), "utf-8")
-    rasters = tmp_path / "rasters"
-    rasters.mkdir()
-    for name in ("north.tif", "south.tif"):
-        (rasters / name).write_bytes(Path(scene.image).read_bytes())
-    results = profile.run(
-        "script:map_folder_of_rasters", FOLDER=rasters, LABELLED=rasters / "north.tif", LABELS=scene.labels,
-        FIELD="land_cover", PRESET="quick", STEPS=2, OUTPUT=tmp_path / "maps",
-    ).results  # fmt: skip
-    assert results["MAPS"] == 2
-    assert {path.name for path in (tmp_path / "maps").glob("*.tif")} == {"north_classified.tif", "south_classified.tif"}

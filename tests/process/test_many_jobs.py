@@ -11,10 +11,10 @@ from qgis_profile import LIMIT_S, ROOT
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="reads /proc")
-def test_memory_files_threads_and_processes_stay_as_they_are(compute_python, tmp_path):
+def test_memory_files_threads_and_processes_stay_as_they_are(profile, tmp_path):
     done = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / "many_jobs.py"), "--jobs", "16"], capture_output=True, text=True,
-        env={**os.environ, "FALSE_CORE_PYTHON": compute_python, "QT_QPA_PLATFORM": "offscreen",
+        env={**os.environ, "FALSE_CORE_PYTHON": profile.variables["FALSE_CORE_PYTHON"], "QT_QPA_PLATFORM": "offscreen",
              "QGIS_CUSTOM_CONFIG_PATH": str(tmp_path)},
         timeout=LIMIT_S, check=False,
     )  # fmt: skip

@@ -21,9 +21,9 @@ def run_model(profile, tmp_path):
     """Return a function that runs a model by its title, with as little training as can be: its own parameters do not reach
     down to all of it. It returns what became of it."""
 
-    def run(title: str, **values):
+    def run(title: str, head: str = "linear", **values):
         short, model = tmp_path / "short.model3", (MODELS / f"{title}.model3").read_text("utf-8")
-        short.write_text(shortened(model), "utf-8")
+        short.write_text(shortened(model, head), "utf-8")
         asked = {"steps": 2} if 'value="steps"' in model else {}
         outcome = profile.run(str(short), **asked, **values)
         assert outcome.code == 0, outcome.said
@@ -32,16 +32,16 @@ def run_model(profile, tmp_path):
     return run
 
 
-def shortened(model: str) -> str:
-    """Return the text of a model that trains for 2 steps of 8 patches, where the model itself leaves that to the preset."""
-    short = {"STEPS": 2, "BATCH_SIZE": 8}
+def shortened(model: str, head: str) -> str:
+    """Return the text of a model that trains a head for 2 steps of 8 patches, where the model leaves that to the preset."""
+    short = {"STEPS": ("int", 2), "BATCH_SIZE": ("int", 8), "HEAD": ("QString", head)}
     lines, value = [], None
     for line in model.splitlines():
-        value = next((number for name, number in short.items() if f'name="{name}"' in line), value)
+        value = next((one for name, one in short.items() if f'name="{name}"' in line), value)
         if 'name="parameter_name"' in line:
             value = None  # It is asked for in the dialog of the model.
         if value is not None and 'name="static_value"' in line:
-            line, value = f'<Option name="static_value" type="int" value="{value}"/>', None
+            line, value = f'<Option name="static_value" type="{value[0]}" value="{value[1]}"/>', None
         lines.append(line)
     return "\n".join(lines)
 
@@ -54,7 +54,7 @@ def test_map_from_a_few_labels_goes_all_the_way(run_model, labelled, tmp_path):
     made = tmp_path / "made"
     made.mkdir()
     run_model(
-        "Map from a few labels", **labelled,
+        "Map from a few labels", head="auto", **labelled,
         **{"pretrain:encoder": made / "e.safetensors", "finetune:model": made / "m.safetensors",
            "finetune:report": made / "report.html", "classify:map": made / "map.tif",
            "pretrain:encoder_report": made / "encoder.html", "classify:map_report": made / "map.html"},

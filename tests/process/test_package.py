@@ -138,12 +138,11 @@ def test_installed_in_a_fresh_profile_it_lists_its_algorithms(installed):
 
 
 def test_installed_in_a_fresh_profile_it_computes_with_its_own_library(installed, tmp_path):
-    results = installed.run("false:checkenvironment", DEVICE="cpu").results
-    assert results["VERSION"] == false_core.__version__
-    assert results["GFLOPS"] > 0
     library = next(installed.folder.rglob("library/false_core/__init__.py"))
     library.write_text(library.read_text("utf-8").replace(f'"{false_core.__version__}"', '"0.0.marked"'), "utf-8")
-    assert installed.run("false:checkenvironment", DEVICE="cpu").results["VERSION"] == "0.0.marked"
+    results = installed.run("false:checkenvironment", DEVICE="cpu").results
+    assert results["VERSION"] == "0.0.marked"
+    assert results["GFLOPS"] > 0
 
 
 def test_a_version_that_disagrees_is_not_packaged(compute_python, tmp_path):

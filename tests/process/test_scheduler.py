@@ -13,22 +13,18 @@ from test_nothing_left import SOON_S, seconds_until_gone, tree
 LOCAL = {"FALSE_SCHEDULER": "local:2", "OMP_NUM_THREADS": "1"}
 
 
-@pytest.fixture(scope="session")
-def profile(plain_profile):
-    """The processes themselves are looked at here."""
-    return plain_profile
-
-
 def called(profile: Profile, variables: dict[str, str]) -> Profile:
     return Profile(profile.program, profile.folder, {**profile.variables, **variables})
 
 
-def test_the_map_is_the_one_of_one_process(profile, scene, model, tmp_path):
+# The tests of classifying on Dask show it of the library, and the next one that QGIS has Dask compute.
+@pytest.mark.slow
+def test_the_map_is_the_one_of_one_process(profile, plain_profile, scene, model, tmp_path):
     maps = {}
-    for name, variables in {"dask": LOCAL, "alone": {"OMP_NUM_THREADS": "1"}}.items():
+    for name, where, variables in (("dask", plain_profile, LOCAL), ("alone", profile, {"OMP_NUM_THREADS": "1"})):
         (tmp_path / name).mkdir()
         output = tmp_path / name / "map.tif"
-        outcome = profile.run("false:classify", variables, RASTER=scene.image, MODEL=model, OUTPUT=output, DEVICE="cpu")
+        outcome = where.run("false:classify", variables, RASTER=scene.image, MODEL=model, OUTPUT=output, DEVICE="cpu")
         assert outcome.code == 0, outcome.said
         assert ("Dask computes, with 2 workers" in outcome.said) is (name == "dask")
         maps[name] = output.read_bytes()
@@ -36,8 +32,10 @@ def test_the_map_is_the_one_of_one_process(profile, scene, model, tmp_path):
 
 
 @pytest.mark.parametrize("end", [interrupt, subprocess.Popen.kill], ids=["Ctrl-C", "killed"])
-def test_no_worker_is_left(profile: Profile, scene, model: str, tmp_path: Path, end: Callable[[subprocess.Popen], object]):
-    process, said = called(profile, LOCAL).start(
+def test_no_worker_is_left(
+    plain_profile: Profile, scene, model: str, tmp_path: Path, end: Callable[[subprocess.Popen], object]
+):
+    process, said = called(plain_profile, LOCAL).start(
         "false:classify", RASTER=scene.image, MODEL=model, OUTPUT=tmp_path / "map.tif", DEVICE="cpu"
     )
     try:

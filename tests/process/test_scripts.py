@@ -18,16 +18,25 @@ from false_core import jobs
 
 SCRIPTS = sorted((ROOT / "processing_scripts").glob("*.py"))
 SHORT = {"PRESET": "quick", "STEPS": 2}
+LIGHT = {"false:pretrain": "BATCH_SIZE=8", "false:finetune": 'HEAD="linear"'}
+"""What makes a job light, by its algorithm. The scripts do not ask for it."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def scripts(profile):
+    """The scripts as they are shipped, but that each training is a light one."""
     profile.scripts.mkdir(parents=True, exist_ok=True)
     for script in SCRIPTS:
-        (profile.scripts / script.name).write_text(script.read_text("utf-8"), "utf-8")
+        (profile.scripts / script.name).write_text(lightened(script.read_text("utf-8")), "utf-8")
 
 
-@pytest.fixture
+def lightened(script: str) -> str:
+    for algorithm, light in LIGHT.items():
+        script = re.sub(rf'("{algorithm}",(?: context, bar,)?) (?=\w+=)', rf"\1 {light}, ", script)
+    return script
+
+
+@pytest.fixture(scope="module")
 def labelled(scene) -> dict[str, str]:
     return {"RASTER": scene.image, "LABELS": scene.labels, "FIELD": "land_cover"}
 
@@ -49,6 +58,19 @@ def test_map_from_a_few_labels_makes_everything_and_uses_the_encoder_again(profi
     again = profile.run("script:map_from_a_few_labels", **labelled, **SHORT, OUTPUT=folder)
     assert again.code == 0
     assert (folder / "encoder.safetensors").stat().st_mtime_ns == encoder
+
+
+def test_map_folder_of_rasters_makes_a_map_of_each(profile, scene, tmp_path):
+    rasters = tmp_path / "rasters"
+    rasters.mkdir()
+    for name in ("north.tif", "south.tif"):
+        (rasters / name).write_bytes(Path(scene.image).read_bytes())
+    results = profile.run(
+        "script:map_folder_of_rasters", FOLDER=rasters, LABELLED=rasters / "north.tif", LABELS=scene.labels,
+        FIELD="land_cover", **SHORT, OUTPUT=tmp_path / "maps",
+    ).results  # fmt: skip
+    assert results["MAPS"] == 2
+    assert {path.name for path in (tmp_path / "maps").glob("*.tif")} == {"north_classified.tif", "south_classified.tif"}
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +126,11 @@ SCRIPT = "land_cover.slurm"
 
 
 class TestRunOnCluster:
-    @pytest.fixture
-    def prepared(self, profile, compute_python, labelled, tmp_path) -> Path:
-        folder = tmp_path / "a job"
+    @pytest.fixture(scope="class")
+    def prepared(self, profile, preloaded, labelled, tmp_path_factory) -> Path:
+        folder = tmp_path_factory.mktemp("prepared") / "a job"
         # In a Slurm script this would be: module load python, source .../activate
-        activate = f'PATH="{Path(compute_python).parent}:$PATH"; export PYTHONPATH="{ROOT}"'
+        activate = f'PATH="{preloaded}:$PATH"; export PYTHONPATH="{ROOT}"'
         outcome = profile.run(
             "script:run_on_cluster", **labelled, **SHORT, ACTIVATE=activate, OPTIONS="--partition=gpu --account=me",
             HOURS=3, OUTPUT=folder,
@@ -144,16 +166,6 @@ class TestRunOnCluster:
         done = subprocess.run(["bash", str(tmp_path / "job" / SCRIPT)], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout) == (0, "ready\n"), done.stderr
 
-    def test_what_it_wrote_makes_a_map(self, prepared):
-        """To a plain shell the lines for Slurm are comments."""
-        done = subprocess.run(
-            ["bash", str(prepared / "land_cover.slurm")], capture_output=True, text=True, check=False, timeout=LIMIT_S,
-            env={**os.environ, "CUDA_VISIBLE_DEVICES": ""}, cwd="/",
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert gdal.Open(str(prepared / "map.tif")).GetMetadataItem("FALSE_CLASSES")
-        assert (prepared / "finetune.html").exists()
-
     def test_paths_on_the_cluster_are_its_own(self, profile, labelled, tmp_path):
         profile.run(
             "script:run_on_cluster", **labelled, REMOTE_RASTER="/data/scene.tif", REMOTE_FOLDER="/scratch/me/a job",
@@ -178,3 +190,16 @@ class TestRunOnCluster:
         assert outcome.code == 1
         assert "is no option for sbatch" in outcome.said
         assert not (tmp_path / "job").exists()
+
+    def test_what_it_wrote_makes_a_map(self, prepared):
+        """To a plain shell the lines for Slurm are comments."""
+        for name, light in (("1_pretrain.json", {"batch_size": 8}), ("2_finetune.json", {"head": "linear"})):
+            job = json.loads((prepared / name).read_text("utf-8"))
+            (prepared / name).write_text(json.dumps({**job, **light}), "utf-8")
+        done = subprocess.run(
+            ["bash", str(prepared / "land_cover.slurm")], capture_output=True, text=True, check=False, timeout=LIMIT_S,
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": ""}, cwd="/",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert gdal.Open(str(prepared / "map.tif")).GetMetadataItem("FALSE_CLASSES")
+        assert (prepared / "finetune.html").exists()

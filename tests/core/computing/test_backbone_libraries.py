@@ -21,39 +21,47 @@ def run(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("module", ["session.session", "mapping.classify.classify", "mapping.embed", "areas.find_similar"])
-def test_what_only_computes_features_does_not_load_the_compiler_of_pytorch(module: str) -> None:
-    assert (
-        run(f"import sys, false_core.{module}; print('timm' in sys.modules, 'torch._dynamo' in sys.modules)") == "True False"
-    )
+COMPUTING = ("session.session", "mapping.classify.classify", "mapping.embed", "areas.find_similar")
+"""Modules that only compute features."""
+BUILT = "a network"
+WITHOUT_THE_COMPILER = """
+import importlib, sys
 
+def tell(what):
+    print(what, "torch._dynamo" in sys.modules, sep=":")
 
-@pytest.mark.thorough
-def test_networks_are_built_and_used_without_the_compiler_of_pytorch() -> None:
-    code = """
-import sys, torch
+for name in {modules!r}:
+    importlib.import_module("false_core." + name)
+    tell(name)
+assert "timm" in sys.modules
+import torch
 from false_core.models.encoder import build_encoder
 from false_core.models.general import general_weights
 levels = build_encoder("tf_efficientnet_lite0", 4).eval()(torch.rand(1, 4, 64, 64))
-print(len(levels), "classifier.weight" in general_weights(), "torch._dynamo" in sys.modules)
+assert len(levels) == 6 and "classifier.weight" in general_weights()
+tell({built!r})
+from false_core.dispatch import run
+from false_core.jobs import Classify
+for kind, model in {models!r}.items():
+    run(Classify({land!r}, model, {output!r} + kind + ".tif", device="cpu"))
+    tell(kind)
 """
-    assert run(code) == "6 True False"
+
+
+@pytest.fixture(scope="module")
+def compiler_is_loaded(land: str, model: str, frozen_model: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Whether one program that does more and more has loaded the compiler of PyTorch by then: "True" or "False", by what."""
+    output, models = f"{tmp_path_factory.mktemp('maps')}/", {"model": model, "frozen_model": frozen_model}
+    code = WITHOUT_THE_COMPILER.format(modules=COMPUTING, built=BUILT, models=models, land=land, output=output)
+    return dict(line.split(":") for line in run(code).splitlines() if line.endswith((":True", ":False")))
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("kind", ["model", "frozen_model"])
-def test_a_map_is_made_without_the_compiler_of_pytorch(
-    kind: str, land: str, request: pytest.FixtureRequest, tmp_path: Path
+@pytest.mark.parametrize("what", [*COMPUTING, BUILT, "model", "frozen_model"])
+def test_features_and_maps_are_computed_without_the_compiler_of_pytorch(
+    what: str, compiler_is_loaded: dict[str, str]
 ) -> None:
-    code = f"""
-import sys
-from false_core.dispatch import run
-from false_core.jobs import Classify
-run(Classify({land!r}, {request.getfixturevalue(kind)!r}, {str(tmp_path / "map.tif")!r}, device="cpu"))
-print("torch._dynamo" in sys.modules)
-"""
-    assert run(code) == "False"
+    assert compiler_is_loaded[what] == "False"
 
 
 def test_nothing_is_drawn_for_tensors_without_values_and_all_is_for_others() -> None:

@@ -63,7 +63,7 @@ class TestTheDeviceOfAJob:
                 **settings,
             ),
             "finetune": Finetune(
-                land, labels, "cover", str(tmp_path / "m.safetensors"), encoder=encoder, steps=2, **settings
+                land, labels, "cover", str(tmp_path / "m.safetensors"), encoder=encoder, head="linear", **settings
             ),
             "classify": Classify(land, model, str(tmp_path / "map.tif"), device="cuda:1"),
             "embed": Embed(land, encoder, str(tmp_path / "embedded.tif"), device="cuda:1"),

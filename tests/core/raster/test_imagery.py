@@ -274,7 +274,7 @@ class TestAJob:
         assert read_card(encoder).provenance["rasters"] == ["1.tif", "2.tif"]
         run(
             Finetune(raster=f"{tmp_path}/tiles/1*", labels=labels, field="cover", encoder=encoder, model=model,
-                     **short)  # type: ignore[arg-type]
+                     head="linear", **short)  # type: ignore[arg-type]
         )  # fmt: skip
         assert read_card(model).provenance["raster"] == "1.tif"
 

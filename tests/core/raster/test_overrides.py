@@ -105,7 +105,7 @@ def test_jobs_go_by_it(tmp_path: Path, listener: Listener) -> None:
     labels = write_labels(tmp_path / "l.gpkg", names, [on_map(box) for box in boxes])
     said = f"{path}|crs={CRS}|nodata=0.0"
     model, maps = str(tmp_path / "m.safetensors"), tmp_path / "maps"
-    run(Finetune(said, labels, "cover", model, preset="quick", device="cpu"), listener)
+    run(Finetune(said, labels, "cover", model, head="linear", device="cpu"), listener)
     run(ClassifyMany((said,), model, str(maps), device="cpu"), listener)
     made = maps / "land_classified.tif"
     with rasterio.open(made) as file:

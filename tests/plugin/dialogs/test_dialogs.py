@@ -303,7 +303,7 @@ def test_a_click_says_what_a_job_costs_and_does_nothing_of_it(dialog, raster, tm
     monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
     opened = dialog("pretrain")
     encoder = tmp_path / "encoder.safetensors"
-    opened.setParameters({"RASTERS": [raster.source()], "ENCODER": str(encoder), "PRESET": "quick"})
+    opened.setParameters({"RASTERS": [raster.source()], "ENCODER": str(encoder), "PRESET": "quick", "BATCH_SIZE": 8})
     (button,) = [one for one in opened.findChildren(QPushButton) if one.text() == "Estimate"]
     button.click()
     assert not button.isEnabled() and not opened.algorithm().only_estimates

@@ -2485,8 +2485,9 @@ class TestSamplePoints:
         desk.canvas.setLayers([])
         desk.canvas.setCanvasColor(QColor(ground))
         dock.samples.fill_in(points)
-        until(lambda: not desk.canvas.isDrawing(), "the canvas is drawn")
         middle = desk.canvas.rect().center()
+        corner = QRect(middle.x() - 20, middle.y() - 20, 1, 1)
+        until(lambda: desk.canvas.grab(corner).toImage().pixelColor(0, 0).name() == ground, "the canvas is drawn")
         seen = desk.canvas.grab(QRect(middle.x() - 20, middle.y() - 20, 41, 41)).toImage()
         colours = {seen.pixelColor(x, y).name() for x in range(seen.width()) for y in range(seen.height())}
         assert {"#ffff00", "#000000"} <= colours
