@@ -1928,6 +1928,58 @@
         <translation>{name} ist nicht da: {path}.</translation>
     </message>
     <message>
+        <source>Cancelled.</source>
+        <translation>Abgebrochen.</translation>
+    </message>
+    <message>
+        <source>It left no message.</source>
+        <translation>Er hat keine Meldung hinterlassen.</translation>
+    </message>
+    <message>
+        <source>{time} left</source>
+        <translation>noch {time}</translation>
+    </message>
+    <message>
+        <source>The compute process failed after its result: {how}.</source>
+        <translation>Der Rechenprozess scheiterte nach seinem Ergebnis: {how}.</translation>
+    </message>
+    <message>
+        <source>The compute process was told to stop, but not by QGIS.</source>
+        <translation>Der Rechenprozess wurde angehalten, aber nicht von QGIS.</translation>
+    </message>
+    <message>
+        <source>Its last lines:</source>
+        <translation>Seine letzten Zeilen:</translation>
+    </message>
+    <message>
+        <source>The compute process said something that is not an event: {error}.</source>
+        <translation>Der Rechenprozess hat etwas gesagt, das kein Ereignis ist: {error}.</translation>
+    </message>
+    <message>
+        <source>The compute process says it has finished, but {name} is not there: {path}.</source>
+        <translation>Der Rechenprozess sagt, er sei fertig, aber {name} ist nicht da: {path}.</translation>
+    </message>
+    <message>
+        <source>it crashed ({reason})</source>
+        <translation>er ist abgestürzt ({reason})</translation>
+    </message>
+    <message>
+        <source>it stopped talking, and did not go</source>
+        <translation>er hat aufgehört zu reden und sich nicht beendet</translation>
+    </message>
+    <message>
+        <source>it exited as if all were well (code 0)</source>
+        <translation>er hat sich beendet, als sei alles in Ordnung (Code 0)</translation>
+    </message>
+    <message>
+        <source>exit code {code}</source>
+        <translation>Exit-Code {code}</translation>
+    </message>
+    <message>
+        <source>it was killed (SIGKILL), most often because the computer ran out of memory. Try a smaller batch size</source>
+        <translation>er wurde abgebrochen (SIGKILL), meist weil dem Rechner der Speicher ausging. Versuchen Sie eine kleinere Batchgröße</translation>
+    </message>
+    <message>
         <source>The cache folder {folder} cannot be written to: {reason}.</source>
         <translation>In den Cache-Ordner {folder} kann nicht geschrieben werden: {reason}.</translation>
     </message>
@@ -1944,6 +1996,34 @@
         <translation>Die Zuordnung der Pfade {part} ist nicht lesbar. Schreiben Sie ORDNER HIER=ORDNER DORT, beide von der Wurzel an, mehrere mit Semikolons dazwischen.</translation>
     </message>
     <message>
+        <source>The launcher started version {library} of the library, and the plugin is of {plugin}. Install the same one there: {command}</source>
+        <translation>Der Startbefehl hat Version {library} der Bibliothek gestartet, und das Plugin hat {plugin}. Installieren Sie dort die gleiche: {command}</translation>
+    </message>
+    <message>
+        <source>{program}, the launcher, ended before anything was heard of the job: {how}.</source>
+        <translation>{program}, der Startbefehl, endete, bevor vom Auftrag etwas zu hören war: {how}.</translation>
+    </message>
+    <message>
+        <source>Starting with the launcher: {command}</source>
+        <translation>Start mit dem Startbefehl: {command}</translation>
+    </message>
+    <message>
+        <source>{program}, the launcher, passed on nothing, and this job writes no file to judge by.</source>
+        <translation>{program}, der Startbefehl, gab nichts weiter, und dieser Auftrag schreibt keine Datei, nach der man urteilen könnte.</translation>
+    </message>
+    <message>
+        <source>The path mapping says nothing about {paths}. The launcher is to find them under the same path.</source>
+        <translation>Die Zuordnung der Pfade sagt nichts über {paths}. Der Startbefehl muss sie unter demselben Pfad finden.</translation>
+    </message>
+    <message>
+        <source>The launcher passed on no events, but the outputs are there.</source>
+        <translation>Der Startbefehl hat keine Ereignisse weitergegeben, aber die Ausgaben sind da.</translation>
+    </message>
+    <message>
+        <source>The compute process ended without a result: {how}.</source>
+        <translation>Der Rechenprozess endete ohne Ergebnis: {how}.</translation>
+    </message>
+    <message>
         <source>The compute environment {python} has no {packages}.</source>
         <translation>Der Rechenumgebung {python} fehlt: {packages}.</translation>
     </message>
@@ -1952,88 +2032,8 @@
         <translation>Die Rechenumgebung {python} ist älter als Python 3.10.</translation>
     </message>
     <message>
-        <source>it crashed ({reason})</source>
-        <translation>er ist abgestürzt ({reason})</translation>
-    </message>
-    <message>
         <source>Computing with {path} (from {origin})</source>
         <translation>Gerechnet wird mit {path} (Quelle: {origin})</translation>
-    </message>
-    <message>
-        <source>The launcher started version {library} of the library, and the plugin is of {plugin}. Install the same one there: {command}</source>
-        <translation>Der Startbefehl hat Version {library} der Bibliothek gestartet, und das Plugin hat {plugin}. Installieren Sie dort die gleiche: {command}</translation>
-    </message>
-    <message>
-        <source>it stopped talking, and did not go</source>
-        <translation>er hat aufgehört zu reden und sich nicht beendet</translation>
-    </message>
-    <message>
-        <source>it exited as if all were well (code 0)</source>
-        <translation>er hat sich beendet, als sei alles in Ordnung (Code 0)</translation>
-    </message>
-    <message>
-        <source>exit code {code}</source>
-        <translation>Exit-Code {code}</translation>
-    </message>
-    <message>
-        <source>Cancelled.</source>
-        <translation>Abgebrochen.</translation>
-    </message>
-    <message>
-        <source>The compute process ended without a result: {how}.</source>
-        <translation>Der Rechenprozess endete ohne Ergebnis: {how}.</translation>
-    </message>
-    <message>
-        <source>It left no message.</source>
-        <translation>Er hat keine Meldung hinterlassen.</translation>
-    </message>
-    <message>
-        <source>Starting with the launcher: {command}</source>
-        <translation>Start mit dem Startbefehl: {command}</translation>
-    </message>
-    <message>
-        <source>{program}, the launcher, ended before anything was heard of the job: {how}.</source>
-        <translation>{program}, der Startbefehl, endete, bevor vom Auftrag etwas zu hören war: {how}.</translation>
-    </message>
-    <message>
-        <source>{time} left</source>
-        <translation>noch {time}</translation>
-    </message>
-    <message>
-        <source>it was killed (SIGKILL), most often because the computer ran out of memory. Try a smaller batch size</source>
-        <translation>er wurde abgebrochen (SIGKILL), meist weil dem Rechner der Speicher ausging. Versuchen Sie eine kleinere Batchgröße</translation>
-    </message>
-    <message>
-        <source>The compute process failed after its result: {how}.</source>
-        <translation>Der Rechenprozess scheiterte nach seinem Ergebnis: {how}.</translation>
-    </message>
-    <message>
-        <source>The compute process was told to stop, but not by QGIS.</source>
-        <translation>Der Rechenprozess wurde angehalten, aber nicht von QGIS.</translation>
-    </message>
-    <message>
-        <source>Its last lines:</source>
-        <translation>Seine letzten Zeilen:</translation>
-    </message>
-    <message>
-        <source>The path mapping says nothing about {paths}. The launcher is to find them under the same path.</source>
-        <translation>Die Zuordnung der Pfade sagt nichts über {paths}. Der Startbefehl muss sie unter demselben Pfad finden.</translation>
-    </message>
-    <message>
-        <source>{program}, the launcher, passed on nothing, and this job writes no file to judge by.</source>
-        <translation>{program}, der Startbefehl, gab nichts weiter, und dieser Auftrag schreibt keine Datei, nach der man urteilen könnte.</translation>
-    </message>
-    <message>
-        <source>The launcher passed on no events, but the outputs are there.</source>
-        <translation>Der Startbefehl hat keine Ereignisse weitergegeben, aber die Ausgaben sind da.</translation>
-    </message>
-    <message>
-        <source>The compute process said something that is not an event: {error}.</source>
-        <translation>Der Rechenprozess hat etwas gesagt, das kein Ereignis ist: {error}.</translation>
-    </message>
-    <message>
-        <source>The compute process says it has finished, but {name} is not there: {path}.</source>
-        <translation>Der Rechenprozess sagt, er sei fertig, aber {name} ist nicht da: {path}.</translation>
     </message>
     <message>
         <source>Cancelled. Nothing that was there before has changed.</source>
