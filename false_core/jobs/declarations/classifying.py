@@ -16,6 +16,9 @@ class Classify(Job, done_by="false_core.mapping.classify.classify:classify", sha
 
     The raster is classified tile by tile with overlap, and the overlaps are blended, so there are no seams. Nodata stays
     nodata. The map carries class names and colours. The raster needs the bands the model was made for.
+
+    Small regions stay in the map. Map to polygons and Hand in a map have a minimum area (minimum mapping unit), below which
+    a region becomes part of its neighbour; Sieve of QGIS does so with the pixels of the map.
     """
 
     raster: str = parameter(RASTER, "Raster", "The raster to classify." + usual.STANDS_FOR_ONE)
