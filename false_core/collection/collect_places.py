@@ -96,7 +96,7 @@ def collect_places(job: CollectPlaces, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Writing", 0.02):
         collected = _appended(existing, candidates.of(picked))
         _report(job, collected, [names[group] for group in halved if names[group]], feedback)
-        _write(job, searched, collected)
+        _write(job, searched, collected, feedback)
         if job.report:
             asked = CollectionAsked(job, how, distance)
             write_report(job.report, collection_report(asked, searched, collected, quota, feedback.warnings))
@@ -279,7 +279,7 @@ def _report(job: CollectPlaces, collected: PlaceCandidates, halved: list[str], f
         )
 
 
-def _write(job: CollectPlaces, searched: SearchedRasters, collected: PlaceCandidates) -> None:
+def _write(job: CollectPlaces, searched: SearchedRasters, collected: PlaceCandidates, feedback: Feedback) -> None:
     paths = [without_secrets(source.path) for source in searched.sources]
     table = geopandas.GeoDataFrame(
         {
@@ -287,7 +287,7 @@ def _write(job: CollectPlaces, searched: SearchedRasters, collected: PlaceCandid
             CLASS_OF_PLACE: [collected.names[number] or None for number in collected.classes],
             "raster": [paths[number] for number in collected.rasters],
         },
-        geometry=squares(searched, collected),
+        geometry=squares(searched, collected, feedback),
     )
     style = style_of_places("place", CLASS_OF_PLACE)
     write_vector(job.output, table, PLACES_LAYER, lambda scratch: keep_style(style, scratch, job.output, job.rasters[0]))
