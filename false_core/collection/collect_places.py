@@ -87,7 +87,8 @@ def collect_places(job: CollectPlaces, feedback: Feedback) -> dict[str, Any]:
         distance = searched.side_m if job.distance is None else job.distance
         positions = ground.at(candidates.rasters, candidates.middles)
         spread = ChosenPlaces(distance)
-        names, groups = _groups(job, how, candidates, features, found, positions, distance, existing, generator)
+        ordering = _Ordering(how, features, positions, distance, job.count, generator)
+        names, groups = _groups(job, ordering, candidates, found, existing)
         for place in ground.at(existing.rasters, existing.middles):
             spread.add(place)
         picked, halved = chosen(groups, positions, spread, distance, job.count, job.balance)
@@ -220,20 +221,15 @@ class _Ordering:
 
 def _groups(
     job: CollectPlaces,
-    how: str,
+    ordering: _Ordering,
     candidates: PlaceCandidates,
-    features: CandidateFeatures,
     found: npt.NDArray[np.int64],
-    positions: npt.NDArray[np.float64],
-    distance: float,
     existing: PlaceCandidates,
-    generator: np.random.Generator,
 ) -> tuple[tuple[str, ...], list[PlaceGroup]]:
     """Return the groups that get quotas, and what they are called: classes of the guide, or what looks alike."""
-    ordering = _Ordering(how, features, positions, distance, job.count, generator)
     names, members = candidates.names, candidates.classes
-    if not job.guide and how == BY_FEATURES:
-        members = clusters(features.one, job.seed)
+    if not job.guide and ordering.how == BY_FEATURES:
+        members = clusters(ordering.features.one, job.seed)
         names = ("",) * (int(members.max()) + 1)
         found = np.bincount(members)
     # Those of no class that gives places count too, towards the number that is wanted: as many for each group.
