@@ -125,8 +125,8 @@ DISK = Setting(
     "FALSE_DISK_GB",
     "10",
     "Disk for remote rasters (GB)",
-    "How much of remote rasters, which are read over the network, is kept on the disk, so that each block is downloaded once. "
-    "The blocks that were not used for longest are removed first. 0: nothing is kept.",
+    "How much of remote rasters, which are read over the network, is kept on the disk, so that each block is downloaded "
+    "once. The blocks that were not used for longest are removed first. 0: nothing is kept.",
 )
 DISK_FOLDER = Setting(
     "false/disk_folder",

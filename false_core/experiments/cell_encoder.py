@@ -66,7 +66,7 @@ def encoder_of_cell(
 
 
 def _takes_a_file(cell: Cell) -> bool:
-    """Return whether a run without pretraining needs an encoder file, as fine-tuning takes such weights from nothing else."""
+    """Return whether a run without pretraining needs an encoder file: fine-tuning takes such weights from nothing else."""
     variant = cell.variant
     if variant.head == jobs.NETWORK_HEAD:
         return variant.weights not in (None, jobs.GENERAL_WEIGHTS, jobs.NO_WEIGHTS)
