@@ -108,18 +108,18 @@ def test_polygons_as_reference_give_no_accuracy_of_the_whole_map(the_map: str, t
 
 
 @pytest.mark.thorough
-def test_the_model_tells_the_method_and_gives_the_jobs(land: str, labels: str, tmp_path: Path, listener: Listener) -> None:
-    model, made = str(tmp_path / "m.safetensors"), str(tmp_path / "map.tif")
-    run(jobs.Finetune(land, labels, "cover", model, preset="quick", device="cpu"))
-    run(jobs.Classify(land, model, made, device="cpu"))
-    folder = tmp_path / "out"
-    run(HandIn(made, str(folder), model=model, raster=land), listener)
+def test_the_model_tells_the_method_and_gives_the_jobs(
+    land: str, frozen_model: str, tmp_path: Path, listener: Listener
+) -> None:
+    made, folder = str(tmp_path / "map.tif"), tmp_path / "out"
+    run(jobs.Classify(land, frozen_model, made, device="cpu"))
+    run(HandIn(made, str(folder), model=frozen_model, raster=land), listener)
     html = (folder / "report.html").read_text("utf-8")
     assert "Linear classifiers on what it sees tell the classes apart. Cross-validation chose them" in html
     assert "a neural network that others had trained on photographs" in html and "labelling session" not in html
     assert "label shapes that were digitised on land.tif" in html
     again = jobs.from_file(str(folder / "job_classify.json"))
-    assert isinstance(again, jobs.Classify) and again.model == model and Path(again.output) == folder / "map.tif"
+    assert isinstance(again, jobs.Classify) and again.model == frozen_model and Path(again.output) == folder / "map.tif"
     assert isinstance(jobs.from_file(str(folder / "job_finetune.json")), jobs.Finetune)
     assert not [message for message in listener.all(Message) if "how it was made" in message.text]
 

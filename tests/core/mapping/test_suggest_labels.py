@@ -332,7 +332,7 @@ class TestOnASceneWithAClassTheModelNeverSaw:
                 weights="none",
                 device="cpu",
                 head="network",
-                steps=40,
+                steps=25,
                 validation=0,
             )
         )
