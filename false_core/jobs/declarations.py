@@ -613,6 +613,9 @@ class Classify(Job, done_by="false_core.mapping.classify.classify:classify", sha
 
     The raster is classified tile by tile with overlap, and the overlaps are blended, so there are no seams. Nodata stays
     nodata. The map carries class names and colours. The raster needs the bands the model was made for.
+
+    Small regions stay in the map. Map to polygons and Hand in a map have a minimum area (minimum mapping unit), below which
+    a region becomes part of its neighbour; Sieve of QGIS does so with the pixels of the map.
     """
 
     raster: str = parameter(RASTER, "Raster", "The raster to classify." + _STANDS_FOR_ONE)
@@ -814,6 +817,46 @@ class FindSimilar(Job, done_by="false_core.areas.find_similar:find_similar"):
         Result("cells", "Cells compared"),
         Result("side", "Side of a cell in metres"),
     )
+
+
+@dataclass(frozen=True)
+class OutlinePoints(Job, done_by="false_core.session.outline_points:outline_points"):
+    """Outline the objects at points: a field, a roof or a pond becomes a polygon from one point in it.
+
+    Around each point grows what looks like it: its colours, and what an encoder sees there. It is what a click outlines
+    in the dock, pixel for pixel. A polygon reaches 192 working pixels from its point at most. The fields of the points
+    go along, so polygons of points with a class are labels to learn from. Look at them first: an outline may stop early,
+    or run into what looks alike.
+    """
+
+    raster: str = parameter(RASTER, "Raster", "The raster that shows the objects." + _STANDS_FOR_ONE)
+    points: str = parameter(VECTOR, "Points", "One point in each object, well inside it.", of="raster")
+    output: str = parameter(
+        NEW_VECTOR, "Outlines", "The polygons to write, with the fields of the points. They may lie on each other."
+    )
+    reach: float = parameter(
+        NUMBER,
+        "Reach",
+        "How unlike the point a pixel may be that is still part of its object. 0: it has to be the same. 1: one and a half "
+        "times as unlike as two random pixels of the raster are on average.",
+        0.3,
+        minimum=0.0,
+        maximum=1.0,
+    )
+    encoder: Optional[str] = _encoder_file()
+    model: Optional[str] = parameter(
+        MODEL,
+        "Model",
+        "A model whose encoders look at the raster, in place of an encoder file. One of the head network will not do.",
+        None,
+        of="segmenter",
+        advanced=True,
+    )
+    weights: str = _general_encoder()
+    bands: Tuple[int, ...] = _bands_of_encoder(of="raster")
+    device: str = _device()
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (Result("outlines", "Outlines"),)
 
 
 @dataclass(frozen=True)

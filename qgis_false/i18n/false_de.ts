@@ -528,6 +528,10 @@
         <translation>Das Raster wird Kachel für Kachel mit Überlappung klassifiziert, und die Überlappungen werden überblendet, so dass keine Nähte bleiben. Nodata bleibt Nodata. Die Karte trägt Namen und Farben der Klassen. Das Raster braucht die Kanäle, für die das Modell gemacht wurde.</translation>
     </message>
     <message>
+        <source>Small regions stay in the map. Map to polygons and Hand in a map have a minimum area (minimum mapping unit), below which a region becomes part of its neighbour; Sieve of QGIS does so with the pixels of the map.</source>
+        <translation>Kleine Gebiete bleiben in der Karte. „Karte zu Polygonen“ und „Eine Karte abgeben“ haben eine Mindestfläche (minimum mapping unit), unter der ein Gebiet Teil seines Nachbarn wird; „Sieben“ von QGIS macht das mit den Pixeln der Karte.</translation>
+    </message>
+    <message>
         <source>The raster to classify. It may be a file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
         <translation>Das Raster, das klassifiziert wird. Es kann eine Datei, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster sein.</translation>
     </message>
@@ -742,6 +746,46 @@
     <message>
         <source>Side of a cell in metres</source>
         <translation>Seite einer Zelle in Metern</translation>
+    </message>
+    <message>
+        <source>Outline the objects at points: a field, a roof or a pond becomes a polygon from one point in it.</source>
+        <translation>Objekte an Punkten umreißen: Aus einem Punkt in einem Feld, einem Dach oder einem Teich wird ein Polygon.</translation>
+    </message>
+    <message>
+        <source>Around each point grows what looks like it: its colours, and what an encoder sees there. It is what a click outlines in the dock, pixel for pixel. A polygon reaches 192 working pixels from its point at most. The fields of the points go along, so polygons of points with a class are labels to learn from. Look at them first: an outline may stop early, or run into what looks alike.</source>
+        <translation>Um jeden Punkt wächst, was so aussieht wie er: nach seinen Farben und nach dem, was ein Encoder dort sieht. Es ist Pixel für Pixel das, was ein Klick im Dock umreißt. Ein Polygon reicht höchstens 192 Arbeitspixel weit von seinem Punkt. Die Felder der Punkte gehen mit, sodass Polygone von Punkten mit einer Klasse Trainingsflächen sind. Sehen Sie sie erst an: Ein Umriss kann zu früh enden oder in das hineinlaufen, was ähnlich aussieht.</translation>
+    </message>
+    <message>
+        <source>The raster that shows the objects. It may be a file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
+        <translation>Das Raster, das die Objekte zeigt. Es kann eine Datei sein, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster.</translation>
+    </message>
+    <message>
+        <source>Points</source>
+        <translation>Punkte</translation>
+    </message>
+    <message>
+        <source>One point in each object, well inside it.</source>
+        <translation>Ein Punkt in jedem Objekt, deutlich in seinem Inneren.</translation>
+    </message>
+    <message>
+        <source>Outlines</source>
+        <translation>Umrisse</translation>
+    </message>
+    <message>
+        <source>The polygons to write, with the fields of the points. They may lie on each other.</source>
+        <translation>Die Polygone, die geschrieben werden, mit den Feldern der Punkte. Sie können aufeinander liegen.</translation>
+    </message>
+    <message>
+        <source>Reach</source>
+        <translation>Reichweite</translation>
+    </message>
+    <message>
+        <source>How unlike the point a pixel may be that is still part of its object. 0: it has to be the same. 1: one and a half times as unlike as two random pixels of the raster are on average.</source>
+        <translation>Wie unähnlich ein Pixel dem Punkt sein darf, das noch zu seinem Objekt gehört. 0: Es muss gleich sein. 1: anderthalbmal so unähnlich, wie es zwei zufällige Pixel des Rasters im Mittel sind.</translation>
+    </message>
+    <message>
+        <source>A model whose encoders look at the raster, in place of an encoder file. One of the head network will not do.</source>
+        <translation>Ein Modell, dessen Encoder das Raster ansehen, anstelle einer Encoder-Datei. Eines mit dem Kopf network geht nicht.</translation>
     </message>
     <message>
         <source>Turn a map into polygons, one for each region.</source>
@@ -1512,6 +1556,10 @@
         <translation>{algorithm} hat keinen Parameter {name}. Es hat {names}.</translation>
     </message>
     <message>
+        <source>Estimate</source>
+        <translation>Schätzen</translation>
+    </message>
+    <message>
         <source>The classes are taken from the field {field}.</source>
         <translation>Die Klassen kommen aus dem Feld {field}.</translation>
     </message>
@@ -1654,6 +1702,10 @@
     <message>
         <source>About a model file</source>
         <translation>Über eine Modelldatei</translation>
+    </message>
+    <message>
+        <source>Outline objects from points</source>
+        <translation>Objekte von Punkten aus umreißen</translation>
     </message>
     <message>
         <source>Map to polygons</source>
@@ -2084,10 +2136,6 @@
         <translation>Trotzdem weitermachen?</translation>
     </message>
     <message>
-        <source>Estimate</source>
-        <translation>Schätzen</translation>
-    </message>
-    <message>
         <source>Try it small</source>
         <translation>Klein ausprobieren</translation>
     </message>
@@ -2166,6 +2214,14 @@
     <message>
         <source>A map holds {number} classes at most, and these are more.</source>
         <translation>Eine Karte hat höchstens {number} Klassen, und dies sind mehr.</translation>
+    </message>
+    <message>
+        <source>The library of the compute environment speaks another version. Set the environment up again.</source>
+        <translation>Die Bibliothek der Rechenumgebung spricht eine andere Version. Richten Sie die Rechenumgebung neu ein.</translation>
+    </message>
+    <message>
+        <source>The computing process said something that is no answer: {error}.</source>
+        <translation>Der Rechenprozess hat etwas gesagt, das keine Antwort ist: {error}.</translation>
     </message>
     <message>
         <source>{number} labels wait in {path} for a QGIS on the computer {host}. Where that QGIS was killed, take them up here. Where it still runs, it writes them itself.</source>
@@ -2372,8 +2428,8 @@
         <translation>Karte erstellen und verbessern</translation>
     </message>
     <message>
-        <source>Make the map saves the model beside the raster and runs Classify a raster, which you can cancel. The live map gives way to the new one, until you draw the next label. Improve it pretrains an encoder on this raster while you go on, and goes on with it when it is done. You may close the dock meanwhile.</source>
-        <translation>Karte erstellen speichert das Modell neben dem Raster und klassifiziert das ganze Raster; Sie können es abbrechen. Die laufende Karte macht der neuen Platz, bis Sie die nächste Trainingsfläche zeichnen. Verbessern trainiert einen Encoder auf diesem Raster vor, während Sie weiterzeichnen, und macht mit ihm weiter, wenn er fertig ist. Das Dock darf dabei geschlossen sein.</translation>
+        <source>Make the map saves the model beside the raster and runs Classify a raster, which you can cancel. First it says how long that takes, and how much memory and disk; what takes a minute or more waits for Start, and so does Improve it. The live map gives way to the new one, until you draw the next label. Improve it pretrains an encoder on this raster while you go on, and goes on with it when it is done. You may close the dock meanwhile.</source>
+        <translation>Karte erstellen speichert das Modell neben dem Raster und klassifiziert das ganze Raster; Sie können es abbrechen. Vorher sagt es, wie lange das dauert und wie viel Arbeitsspeicher und Platz auf der Platte es braucht; was eine Minute oder länger dauert, wartet auf Starten, ebenso Verbessern. Die laufende Karte macht der neuen Platz, bis Sie die nächste Trainingsfläche zeichnen. Verbessern trainiert einen Encoder auf diesem Raster vor, während Sie weiterzeichnen, und macht mit ihm weiter, wenn er fertig ist. Das Dock darf dabei geschlossen sein.</translation>
     </message>
     <message>
         <source>A finished map</source>
@@ -2412,10 +2468,6 @@
         <translation>Was gezeichnet wurde, liegt außerhalb dessen, was das KBS des Layers der Trainingsflächen zeigen kann.</translation>
     </message>
     <message>
-        <source>{number} labels are not in {file}, but in {path}. They are taken up when this raster is labelled again. {reason}</source>
-        <translation>{number} Trainingsflächen sind nicht in {file}, sondern in {path}. Sie werden übernommen, wenn dieses Raster wieder bearbeitet wird. {reason}</translation>
-    </message>
-    <message>
         <source>The classes cannot be written to {path}: {reason}. It is tried again.</source>
         <translation>Die Klassen lassen sich nicht nach {path} schreiben: {reason}. Es wird erneut versucht.</translation>
     </message>
@@ -2432,20 +2484,12 @@
         <translation>die Datei nimmt es nicht an</translation>
     </message>
     <message>
-        <source>The library of the compute environment speaks another version. Set the environment up again.</source>
-        <translation>Die Bibliothek der Rechenumgebung spricht eine andere Version. Richten Sie die Rechenumgebung neu ein.</translation>
-    </message>
-    <message>
         <source>{number} labels of the last time still wait in {path}. They are taken up when this raster is labelled again. {reason}</source>
         <translation>{number} Trainingsflächen vom letzten Mal warten noch in {path}. Sie werden übernommen, wenn dieses Raster wieder bearbeitet wird. {reason}</translation>
     </message>
     <message>
         <source>{number} labels that still waited for {file} when the work ended are in it now.</source>
         <translation>{number} Trainingsflächen, die beim Ende der Arbeit noch auf {file} warteten, sind jetzt darin.</translation>
-    </message>
-    <message>
-        <source>The computing process said something that is no answer: {error}.</source>
-        <translation>Der Rechenprozess hat etwas gesagt, das keine Antwort ist: {error}.</translation>
     </message>
     <message>
         <source>The session starts...</source>
@@ -2756,6 +2800,10 @@
         <translation>Abbrechen</translation>
     </message>
     <message>
+        <source>Start</source>
+        <translation>Starten</translation>
+    </message>
+    <message>
         <source>Overwrite a map by the labels</source>
         <translation>Eine Karte mit den Trainingsflächen überschreiben</translation>
     </message>
@@ -2766,6 +2814,10 @@
     <message>
         <source>With which map is it compared?</source>
         <translation>Mit welcher Karte wird sie verglichen?</translation>
+    </message>
+    <message>
+        <source>It is estimated how long this takes.</source>
+        <translation>Es wird geschätzt, wie lange das dauert.</translation>
     </message>
     <message>
         <source>The encoder is in {path}.</source>
@@ -2806,6 +2858,10 @@
     <message>
         <source>The computing process of the session is gone: {how}.</source>
         <translation>Der Rechenprozess der Sitzung ist weg: {how}.</translation>
+    </message>
+    <message>
+        <source>{number} labels are not in {file}, but in {path}. They are taken up when this raster is labelled again. {reason}</source>
+        <translation>{number} Trainingsflächen sind nicht in {file}, sondern in {path}. Sie werden übernommen, wenn dieses Raster wieder bearbeitet wird. {reason}</translation>
     </message>
     <message>
         <source>Until then they are in {path}.</source>
@@ -3882,6 +3938,10 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
     <message>
         <source>Make cells in this part only, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everywhere.</source>
         <translation type="vanished">Zellen nur in diesem Teil machen, als xmin,xmax,ymin,ymax, mit [EPSG:code], wo es nicht das KBS des Rasters ist. Leer: überall.</translation>
+    </message>
+    <message>
+        <source>Make the map saves the model beside the raster and runs Classify a raster, which you can cancel. The live map gives way to the new one, until you draw the next label. Improve it pretrains an encoder on this raster while you go on, and goes on with it when it is done. You may close the dock meanwhile.</source>
+        <translation type="vanished">Karte erstellen speichert das Modell neben dem Raster und klassifiziert das ganze Raster; Sie können es abbrechen. Die laufende Karte macht der neuen Platz, bis Sie die nächste Trainingsfläche zeichnen. Verbessern trainiert einen Encoder auf diesem Raster vor, während Sie weiterzeichnen, und macht mit ihm weiter, wenn er fertig ist. Das Dock darf dabei geschlossen sein.</translation>
     </message>
     <message>
         <source>Makes the labels of this class labels of another one.</source>

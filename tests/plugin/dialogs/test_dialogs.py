@@ -64,6 +64,7 @@ def dialog(algorithm, monkeypatch, qgis_parent, raster, compute_python):
         "checkenvironment",
         "classifyareas",
         "findsimilar",
+        "outlinepoints",
         "change",
         "collectplaces",
         "classifymany",
