@@ -34,7 +34,7 @@ class Way:
     """The jobs on the way to a map.
 
     Attributes:
-        title: What the map is called in the table.
+        title: Name of the map in the table.
         limit_s: Seconds that the jobs may take together.
         jobs: Name of each job, its seconds and the peak memory of its process in GB.
         score: Overall accuracy and mIoU of the map, in words; empty without a truth.
