@@ -112,7 +112,7 @@ def accuracy_of_held_out(
     if not total or not pixels_of_shapes.any():
         return None
     held = missing_shapes(np.bincount(targets, minlength=len(confusion)))
-    missing = tuple(math.ceil(number / share) for number in held)
+    missing = tuple(math.ceil(round(number / share, 6)) for number in held)
     if any(missing):
         return AccuracyEstimate(None, None, None, len(targets), missing)
     accuracy = float(np.trace(confusion)) / total

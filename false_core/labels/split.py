@@ -18,8 +18,9 @@ FEWEST_SHAPES = 2
 def split(annotation: Annotation, share: float, width: int, height: int, seed: int) -> tuple[Annotation, Annotation | None]:
     """Part the labels into those that train the model and those that score it. No shape is cut: its parts look alike.
 
-    Shapes whose centres fall into the same block of a regular grid stay together, and so do those drawn inside one another.
-    Blocks are taken in random order until each class has given about ``share`` of its pixels; no class gives its last shape.
+    Shapes whose centres fall into the same block of a regular grid stay together. What is drawn inside another shape goes
+    with that. Blocks are taken in random order until each class has given about ``share`` of its pixels; no class gives its
+    last shape.
 
     Args:
         share: Part of each class's labelled pixels to hold out, 0 to 0.5.
@@ -36,8 +37,10 @@ def split(annotation: Annotation, share: float, width: int, height: int, seed: i
 
 def _choose(annotation: Annotation, share: float, side: float, seed: int) -> npt.NDArray[np.bool_]:
     held = np.zeros(len(annotation.shapes), bool)
-    nest_of = _joined(*_nested(annotation), len(held))
-    block_of = _blocks(annotation, nest_of, side)
+    nest_of = _nests(annotation)
+    largest = np.unique(nest_of, return_index=True)[1][nest_of]
+    places = shapely.get_coordinates(shapely.centroid(annotation.shapes))[largest] // side
+    block_of = np.unique(places, axis=0, return_inverse=True)[1].reshape(-1)
     pixels, targets = annotation.pixels, annotation.targets
     total = np.bincount(targets, pixels, len(annotation.classes))
     taken = np.zeros(len(annotation.classes))
@@ -66,25 +69,10 @@ def _choose(annotation: Annotation, share: float, side: float, seed: int) -> npt
     return held
 
 
-def _nested(annotation: Annotation) -> npt.NDArray[np.int64]:
-    """Return pairs of shapes of which the first is drawn inside the second, of shape (2, pairs)."""
-    pairs: npt.NDArray[np.int64] = annotation.tree.query(shapely.point_on_surface(annotation.shapes), predicate="within")
-    return pairs
-
-
-def _blocks(annotation: Annotation, nest_of: npt.NDArray[np.integer], side: float) -> npt.NDArray[np.integer]:
-    """Return the block of each shape; blocks are one that share shapes drawn inside one another."""
-    places = shapely.get_coordinates(shapely.centroid(annotation.shapes)) // side
-    first_in_block, first_in_nest = (
-        first[found.reshape(-1)]
-        for _, first, found in (np.unique(of, axis=0, return_index=True, return_inverse=True) for of in (places, nest_of))
-    )
-    every = np.arange(len(nest_of))
-    return _joined(np.concatenate([every, every]), np.concatenate([first_in_block, first_in_nest]), len(every))
-
-
-def _joined(one: npt.NDArray[np.integer], other: npt.NDArray[np.integer], number: int) -> npt.NDArray[np.integer]:
-    """Return the group of each of so many shapes where these pairs of them belong together."""
-    pairs = coo_matrix((np.ones(len(one), bool), (one, other)), shape=(number, number))
+def _nests(annotation: Annotation) -> npt.NDArray[np.integer]:
+    """Return the group of each shape: in one are those that are drawn inside one another."""
+    number = len(annotation.shapes)
+    inside, around = annotation.tree.query(shapely.point_on_surface(annotation.shapes), predicate="within")
+    pairs = coo_matrix((np.ones(len(inside), bool), (inside, around)), shape=(number, number))
     groups: npt.NDArray[np.integer] = connected_components(pairs, directed=False)[1]
     return groups
