@@ -64,7 +64,7 @@ def test_bands_that_are_empty_are_left_out(ground: str, tmp_path: Path, choice: 
     listener, path = Listener(), str(tmp_path / "p.gpkg")
     job = CollectPlaces((raster,), path, size=8.0, count=5, device="cpu", choice=choice)
     assert run(job, listener)["places"] == 5
-    assert ("many.tif: bands 3, 5 and 6 are nodata everywhere and left out." in listener.warnings) == (choice == "features")
+    assert ("many.tif: bands 3, 5, 6 are nodata everywhere and left out." in listener.warnings) == (choice == "features")
 
 
 class TestWithMapData:
