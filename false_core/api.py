@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any, ParamSpec, TypeVar, overload
 
 from false_core import dispatch, jobs
@@ -99,6 +100,19 @@ _RESULTS: dict[type[jobs.Job], type[Results]] = {
 }  # fmt: skip
 
 
+def _warn(event: Event) -> None:
+    """Make a Python warning of one of a job, at the line of the program that called the library."""
+    if isinstance(event, Message) and event.level == "warning":
+        frame: FrameType | None = sys._getframe()
+        caller: FrameType | None = None
+        while frame is not None:
+            if frame.f_globals.get("__name__", "").partition(".")[0] == "false_core":
+                caller = frame.f_back
+            frame = frame.f_back
+        place = (caller.f_code.co_filename, caller.f_lineno) if caller else ("false_core", 0)
+        warnings.warn_explicit(event.text, UserWarning, *place)
+
+
 @overload
 def run(job: jobs.Pretrain, on_event: Callable[[Event], None] = ..., cancel: threading.Event | None = ...) -> Pretrained: ...
 @overload
@@ -109,18 +123,6 @@ def run(job: jobs.Classify, on_event: Callable[[Event], None] = ..., cancel: thr
 def run(job: jobs.Assess, on_event: Callable[[Event], None] = ..., cancel: threading.Event | None = ...) -> Assessed: ...
 @overload
 def run(job: jobs.Job, on_event: Callable[[Event], None] = ..., cancel: threading.Event | None = ...) -> Results: ...
-
-
-def _warn(event: Event) -> None:
-    """Make a Python warning of one of a job, at the line of the program that called the library."""
-    if isinstance(event, Message) and event.level == "warning":
-        frame, caller = sys._getframe(), None
-        while frame is not None:
-            if frame.f_globals.get("__name__", "").partition(".")[0] == "false_core":
-                caller = frame.f_back
-            frame = frame.f_back
-        place = (caller.f_code.co_filename, caller.f_lineno) if caller else ("false_core", 0)
-        warnings.warn_explicit(event.text, UserWarning, *place)
 
 
 def run(job: jobs.Job, on_event: Callable[[Event], None] = _warn, cancel: threading.Event | None = None) -> Any:

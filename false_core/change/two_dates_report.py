@@ -21,7 +21,7 @@ def two_dates_report(summary: ChangeSummary, pair: DatePair, seen: Sequence[Sect
     """Return the report of two dates, as HTML.
 
     Args:
-        seen: What the dates were seen through.
+        seen: Sections on the encoders that the dates were seen through.
     """
     results, unit = summary.results(), unit_of_map(summary.source)
     area = unit.name != PIXELS

@@ -23,7 +23,7 @@ class EncoderOrigin:
 
     Attributes:
         backbone: Its name in timm.
-        weights: What it started from, as ``start_from`` tells it; nothing where its weights were random.
+        weights: Origin of the weights it started from, as ``start_from`` tells it; nothing where its weights were random.
         method: Method of its pretraining and its settings; nothing where it was not pretrained.
         rasters: Names of the rasters that it was pretrained on.
         is_seen: False where a head takes none of its features.
