@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import shlex
 import socket
@@ -188,3 +190,41 @@ def test_workers_of_one_computer_take_a_gpu_each(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(distributed, "get_worker", lambda: SimpleNamespace(name="SLURMCluster-3"))
     take_own_gpu()
     assert os.environ["LOCAL_RANK"] == "2"
+    monkeypatch.setattr(distributed, "get_worker", lambda: SimpleNamespace(name=1))
+    monkeypatch.setitem(sys.modules, "dask_cuda", SimpleNamespace())
+    take_own_gpu()
+    assert os.environ["LOCAL_RANK"] == "2"
+
+
+def test_workers_of_one_computer_are_told_how_many_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, Any] = {}
+    monkeypatch.setattr(distributed, "LocalCluster", lambda **given: made.update(given))
+    cluster._local_cluster(3)
+    assert made["env"]["LOCAL_WORLD_SIZE"] == "3"
+
+
+class AsyncioTimeoutError(Exception):
+    """That of Python 3.10, which is another class than the built-in one."""
+
+
+@pytest.mark.parametrize("late", [TimeoutError, AsyncioTimeoutError])
+def test_what_takes_too_long_for_dask_is_known_in_each_python(
+    late: type[Exception], listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreed: list[int] = []
+
+    def too_late(*_: Any, **__: Any) -> Any:
+        raise late("too late")
+
+    monkeypatch.setattr(asyncio, "TimeoutError", AsyncioTimeoutError)
+    monkeypatch.setattr(distributed, "Lock", lambda name: contextlib.nullcontext())
+    monkeypatch.setattr(distributed, "Variable", lambda name: SimpleNamespace(get=too_late, set=agreed.append))
+    assert put_if_absent("tiles", 4) == 4
+    assert agreed == [4]
+    cluster._close(SimpleNamespace(close=too_late))
+    with pytest.raises(ProcessLostError, match="scheduler of Dask was lost"):
+        cluster._result(SimpleNamespace(status="finished", result=too_late))
+    monkeypatch.setattr(distributed, "Client", too_late)
+    monkeypatch.setenv("FALSE_SCHEDULER", "tcp://127.0.0.1:9")
+    with pytest.raises(ProcessLostError, match="cannot be reached: too late"), tasks_on_cluster(listener.feedback):
+        pass
