@@ -30,7 +30,7 @@ from false_core.computing.distributed import share
 from false_core.errors import FalseError, ProcessLostError, RequestError
 from false_core.feedback import Feedback
 from false_core.models.missing_package import how_to_install
-from false_core.settings import scheduler_name
+from false_core.settings import preferred_device, scheduler_name
 
 LOCAL = "local"
 QUEUES = {"slurm": "dask_jobqueue.SLURMCluster", "pbs": "dask_jobqueue.PBSCluster"}
@@ -174,6 +174,18 @@ def tasks_on_cluster(feedback: Feedback) -> Iterator[Tasks[Any]]:
             )
         stack.callback(tasks.close)
         yield tasks
+
+
+def tell_of_idle_gpus(device: str, feedback: Feedback) -> None:
+    """Say how a map would use all GPUs of this computer, where it uses one of several that nobody has chosen.
+
+    Args:
+        device: The device that the job asks for.
+    """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    named = device if device != "auto" else preferred_device()
+    if count > 1 and named in ("auto", "cuda") and share().world_size == 1:
+        feedback.info(f"One of {count} GPUs computes. With the scheduler {LOCAL} a map uses all of them.")
 
 
 def _cluster(name: str, stack: ExitStack) -> tuple[Any, int]:

@@ -18,8 +18,11 @@ import pytest
 from small_world import Listener
 
 from false_core import cluster
-from false_core.cluster import Tasks, put_if_absent, take_own_gpu, tasks_on_cluster
+from false_core.cluster import Tasks, put_if_absent, take_own_gpu, tasks_on_cluster, tell_of_idle_gpus
 from false_core.errors import FalseError, ProcessLostError, RequestError
+from false_core.feedback import Feedback
+from false_core.jobs import Classify, ClassifyMany
+from false_core.mapping.classify import classify, classify_many
 
 distributed = pytest.importorskip("distributed", reason="dask is missing: pip install -e '.[test]'.")
 
@@ -201,6 +204,46 @@ def test_workers_of_one_computer_are_told_how_many_they_are(monkeypatch: pytest.
     monkeypatch.setattr(distributed, "LocalCluster", lambda **given: made.update(given))
     cluster._local_cluster(3)
     assert made["env"]["LOCAL_WORLD_SIZE"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("device", "preferred", "gpus", "ranks", "told"),
+    [
+        ("auto", "", 2, "1", True),
+        ("cuda", "cpu", 2, "1", True),
+        ("auto", "cuda:1", 2, "1", False),
+        ("cuda:0", "", 2, "1", False),
+        ("cpu", "", 2, "1", False),
+        ("auto", "", 1, "1", False),
+        ("auto", "", 2, "2", False),
+    ],
+)
+def test_a_map_that_leaves_gpus_idle_says_how_to_use_them(
+    device: str, preferred: str, gpus: int, ranks: str, told: bool, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", ranks)
+    monkeypatch.setenv("FALSE_DEVICE", preferred)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    tell_of_idle_gpus(device, listener.feedback)
+    assert ("One of 2 GPUs computes. With the scheduler local a map uses all of them." in listener.infos) == told
+
+
+@pytest.mark.parametrize("job", [Classify("no.tif", "no.st", "map.tif"), ClassifyMany("no*.tif", "no.st", "maps")])
+def test_maps_begin_with_that(job: Classify | ClassifyMany, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def tell(device: str, feedback: Feedback) -> None:
+        asked.append(device)
+        raise RequestError("enough", "is seen")
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "no.tif").touch()
+    for module in (classify, classify_many):
+        monkeypatch.setattr(module, "tell_of_idle_gpus", tell)
+    with pytest.raises(RequestError, match="enough"):
+        (classify.classify if isinstance(job, Classify) else classify_many.classify_many)(job, Feedback())
+    assert asked == ["auto"]
 
 
 class AsyncioTimeoutError(Exception):
