@@ -577,7 +577,7 @@ class TestAModel:
     ) -> None:
         first, second = str(tmp_path / "first.safetensors"), str(tmp_path / "second.safetensors")
         own = request.getfixturevalue("encoder") if is_pretrained else None
-        run(Finetune(land, labels, "cover", first, own, device="cpu"))
+        run(Finetune(land, labels, "cover", first, own, head="linear", device="cpu"))
         with SessionHere() as session:
             session.open(land, CLASSES, model=first)
             session.label(*((n, 1 + n % 2, on_map(pixel_box(20 + 55 * (n % 2), 10 + 25 * n, 12, 12))) for n in range(4)))
