@@ -2224,8 +2224,8 @@
         <translation>Der Rechenprozess hat etwas gesagt, das keine Antwort ist: {error}.</translation>
     </message>
     <message>
-        <source>{number} labels wait in {path} for a QGIS on the computer {host}. Where that QGIS was killed, take them up here. Where it still runs, it writes them itself.</source>
-        <translation>{number} Trainingsflächen warten in {path} auf ein QGIS auf dem Rechner {host}. Wurde dieses QGIS beendet, übernehmen Sie sie hier. Läuft es noch, schreibt es sie selbst.</translation>
+        <source>{number} labels wait in {path} for a QGIS on the computer {host}. Take them up if that QGIS is gone.</source>
+        <translation>{number} Trainingsflächen warten in {path} auf ein QGIS auf dem Rechner {host}. Übernehmen Sie sie, wenn es dieses QGIS nicht mehr gibt.</translation>
     </message>
     <message>
         <source>FALSE: label and map</source>
@@ -4146,6 +4146,10 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
     <message>
         <source>{number} labels are not in {file}, but in {path}. Copy them into the label layer. {reason}</source>
         <translation type="vanished">{number} Trainingsflächen sind nicht in {file}, sondern in {path}. Kopieren Sie sie in den Layer der Trainingsflächen. {reason}</translation>
+    </message>
+    <message>
+        <source>{number} labels wait in {path} for a QGIS on the computer {host}. Where that QGIS was killed, take them up here. Where it still runs, it writes them itself.</source>
+        <translation type="vanished">{number} Trainingsflächen warten in {path} auf ein QGIS auf dem Rechner {host}. Wurde dieses QGIS beendet, übernehmen Sie sie hier. Läuft es noch, schreibt es sie selbst.</translation>
     </message>
 </context>
 </TS>
