@@ -14,7 +14,7 @@ IN_CORE = OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 $(COMPILED)
 
 # More for pytest, for example: make test-core PYTEST_ARGS="-k metrics -x"
 PYTEST_ARGS ?=
-# More for the demo, for example: make demo DEMO_ARGS="--steps 200 60"
+# More for the demo, for example: make demo DEMO_ARGS="--pretrain --steps 200"
 DEMO_ARGS ?=
 FUZZ_ARGS ?=
 # What the plugin's users get. The plugin repository looks at it with flake8 and bandit too. Lengths of lines are ruff's matter.

@@ -18,6 +18,7 @@ from qgis.core import (
     QgsProcessingFeedback,
     QgsProcessingMultiStepFeedback,
     QgsProcessingOutputNumber,
+    QgsProcessingParameterBoolean,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
     QgsProcessingParameterFeatureSource,
@@ -34,7 +35,7 @@ PATTERNS = ("*.tif", "*.tiff", "*.vrt", "*.img", "*.jp2")
 
 
 class MapFolderOfRasters(QgsProcessingAlgorithm):
-    """Pretrains on all rasters of a folder, fine-tunes on the labelled one, classifies them all."""
+    """Pretrains on all rasters of a folder where that is asked for, fine-tunes on the labelled one, classifies them all."""
 
     def name(self) -> str:
         return "map_folder_of_rasters"
@@ -50,8 +51,9 @@ class MapFolderOfRasters(QgsProcessingAlgorithm):
 
     def shortHelpString(self) -> str:
         return tr(
-            "Makes a land-cover map of every raster in a folder. All of them are used for learning without labels; the "
-            "labels lie on one of them. The rasters must come from the same sensor: same bands in the same order."
+            "Makes a land-cover map of every raster in a folder; the labels lie on one of them. Pretrain first where those "
+            "maps are not good enough: all rasters are used for learning without labels then. The rasters must come from "
+            "the same sensor: same bands in the same order."
         )
 
     def createInstance(self) -> QgsProcessingAlgorithm:
@@ -71,7 +73,8 @@ class MapFolderOfRasters(QgsProcessingAlgorithm):
                 "PRESET", tr("Preset"), ["auto", "quick", "standard", "paper"], defaultValue="auto", usesStaticStrings=True
             )
         )
-        steps = QgsProcessingParameterNumber("STEPS", tr("Training steps"), minValue=1, optional=True)
+        self.addParameter(QgsProcessingParameterBoolean("PRETRAIN", tr("Pretrain first"), False))
+        steps = QgsProcessingParameterNumber("STEPS", tr("Steps of pretraining"), minValue=1, optional=True)
         steps.setFlags(steps.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
         self.addParameter(steps)
         self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", tr("Folder for the maps")))
@@ -87,8 +90,6 @@ class MapFolderOfRasters(QgsProcessingAlgorithm):
             raise failure("The maps would mix with the rasters. Choose another folder for the maps.")
         os.makedirs(output, exist_ok=True)
         settings = {"PRESET": self.parameterAsEnumString(parameters, "PRESET", context)}
-        if parameters.get("STEPS") is not None:
-            settings["STEPS"] = self.parameterAsInt(parameters, "STEPS", context)
         bar = QgsProcessingMultiStepFeedback(3, feedback)
 
         def run(step: int, algorithm: str, **values: Any) -> Dict[str, Any]:
@@ -97,12 +98,14 @@ class MapFolderOfRasters(QgsProcessingAlgorithm):
             bar.setCurrentStep(step)
             return processing.run(algorithm, values, context=context, feedback=bar, is_child_algorithm=True)
 
-        encoder = run(
-            0, "false:pretrain", RASTERS=rasters, ENCODER=os.path.join(output, "encoder.safetensors"), **settings
-        )["ENCODER"]  # fmt: skip
+        pretrained: Dict[str, Any] = {}
+        if self.parameterAsBoolean(parameters, "PRETRAIN", context):
+            steps = {} if parameters.get("STEPS") is None else {"STEPS": self.parameterAsInt(parameters, "STEPS", context)}
+            file = os.path.join(output, "encoder.safetensors")
+            pretrained["ENCODER"] = run(0, "false:pretrain", RASTERS=rasters, ENCODER=file, **settings, **steps)["ENCODER"]
         model = run(
             1, "false:finetune", RASTER=parameters["LABELLED"], LABELS=parameters["LABELS"], FIELD=parameters["FIELD"],
-            ENCODER=encoder, MODEL=os.path.join(output, "model.safetensors"), **settings,
+            **pretrained, MODEL=os.path.join(output, "model.safetensors"), **settings,
         )["MODEL"]  # fmt: skip
         maps = run(2, "false:classifymany", RASTERS=rasters, MODEL=model, OUTPUT=output)["MAPS"]
         return {"OUTPUT": output, "MAPS": maps}

@@ -18,6 +18,7 @@ from qgis.core import (
     QgsProcessingMultiStepFeedback,
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
+    QgsProcessingParameterBoolean,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
     QgsProcessingParameterFeatureSource,
@@ -31,7 +32,7 @@ from qgis_false.translation import failure, tr
 
 
 class MapFromAFewLabels(QgsProcessingAlgorithm):
-    """Pretrains, fine-tunes and classifies, and keeps all that was made in one folder."""
+    """Fine-tunes and classifies, after pretraining where that is asked for, and keeps all that was made in one folder."""
 
     def name(self) -> str:
         return "map_from_a_few_labels"
@@ -47,8 +48,8 @@ class MapFromAFewLabels(QgsProcessingAlgorithm):
 
     def shortHelpString(self) -> str:
         return tr(
-            "Makes a land-cover map of a raster from a few labels. Encoder, model, reports and map go to one folder. An "
-            "encoder that is there already is used again, so that only the first run takes long."
+            "Makes a land-cover map of a raster from a few labels. Model, reports and map go to one folder. Pretrain first "
+            "where that map is not good enough: its encoder goes there too, and is used again by further runs."
         )
 
     def createInstance(self) -> QgsProcessingAlgorithm:
@@ -64,7 +65,8 @@ class MapFromAFewLabels(QgsProcessingAlgorithm):
                 "PRESET", tr("Preset"), ["auto", "quick", "standard", "paper"], defaultValue="auto", usesStaticStrings=True
             )
         )
-        steps = QgsProcessingParameterNumber("STEPS", tr("Training steps"), minValue=1, optional=True)
+        self.addParameter(QgsProcessingParameterBoolean("PRETRAIN", tr("Pretrain first"), False))
+        steps = QgsProcessingParameterNumber("STEPS", tr("Steps of pretraining"), minValue=1, optional=True)
         steps.setFlags(steps.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
         self.addParameter(steps)
         self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", tr("Folder for the results")))
@@ -77,8 +79,6 @@ class MapFromAFewLabels(QgsProcessingAlgorithm):
         folder = self.parameterAsFileOutput(parameters, "OUTPUT", context)
         os.makedirs(folder, exist_ok=True)
         settings = {"PRESET": self.parameterAsEnumString(parameters, "PRESET", context)}
-        if parameters.get("STEPS") is not None:
-            settings["STEPS"] = self.parameterAsInt(parameters, "STEPS", context)
         raster = parameters["RASTER"]
         bar = QgsProcessingMultiStepFeedback(3, feedback)
 
@@ -88,16 +88,21 @@ class MapFromAFewLabels(QgsProcessingAlgorithm):
             bar.setCurrentStep(step)
             return processing.run(algorithm, values, context=context, feedback=bar, is_child_algorithm=True)
 
-        encoder = os.path.join(folder, "encoder.safetensors")
-        if os.path.exists(encoder):
-            feedback.pushInfo(tr("Using the encoder that is there: {path}", path=encoder))
-        else:
-            run(
-                0, "false:pretrain", RASTERS=[raster], ENCODER=encoder, REPORT=os.path.join(folder, "pretrain.html"),
-                **settings,
-            )  # fmt: skip
+        pretrained: Dict[str, Any] = {}
+        if self.parameterAsBoolean(parameters, "PRETRAIN", context):
+            pretrained["ENCODER"] = os.path.join(folder, "encoder.safetensors")
+            if os.path.exists(pretrained["ENCODER"]):
+                feedback.pushInfo(tr("Using the encoder that is there: {path}", path=pretrained["ENCODER"]))
+            else:
+                if parameters.get("STEPS") is not None:
+                    pretrained["STEPS"] = self.parameterAsInt(parameters, "STEPS", context)
+                run(
+                    0, "false:pretrain", RASTERS=[raster], REPORT=os.path.join(folder, "pretrain.html"), **settings,
+                    **pretrained,
+                )  # fmt: skip
+                pretrained.pop("STEPS", None)
         tuned = run(
-            1, "false:finetune", RASTER=raster, LABELS=parameters["LABELS"], FIELD=parameters["FIELD"], ENCODER=encoder,
+            1, "false:finetune", RASTER=raster, LABELS=parameters["LABELS"], FIELD=parameters["FIELD"], **pretrained,
             MODEL=os.path.join(folder, "model.safetensors"), REPORT=os.path.join(folder, "finetune.html"), **settings,
         )  # fmt: skip
         run(

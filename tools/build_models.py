@@ -40,15 +40,19 @@ sys.path.insert(0, str(ROOT))
 from false_core import jobs  # noqa: E402
 
 FOLDER = ROOT / "qgis_false" / "models"
+SECOND_PHASE = (
+    "Where the map is not good enough, the second phase is to learn from the image itself: run 'Pretrain an encoder', and "
+    "run this again with the encoder file."
+)
 FROM_A_FEW_LABELS = (
-    "This makes a land-cover map from a raster and a few labels. It learns from the raster without labels, trains a model "
-    "with the labels, and classifies the raster. Style the label layer by categories of the class field, and the map takes "
-    "names and colours from it."
+    "This makes a land-cover map from a raster and a few labels, in minutes. It trains a model with the labels and "
+    "classifies the raster. Style the label layer by categories of the class field, and the map takes names and colours "
+    f"from it. {SECOND_PHASE}"
 )
 FOLDER_OF_RASTERS = (
-    "This makes a land-cover map of each of many rasters, from labels on one of them. It learns from all of them without "
-    "labels, trains a model with the labels, and classifies them all. The rasters must come from the same sensor: same "
-    "bands in the same order. Use Add Directory in the list of rasters to take a whole folder."
+    "This makes a land-cover map of each of many rasters, from labels on one of them. It trains a model with the labels and "
+    "classifies them all. The rasters must come from the same sensor: same bands in the same order. Use Add Directory in "
+    f"the list of rasters to take a whole folder. {SECOND_PHASE}"
 )
 IMPROVE = (
     "This makes a map better, one turn after the other. It trains a model with all labels you have by now, classifies the "
@@ -56,43 +60,33 @@ IMPROVE = (
     "The encoder stays as it is, so a turn takes little time."
 )
 
-STEPS_OF_PRETRAINING = "Number of training steps of pretraining. Empty: as the preset has it. A few show whether all runs."
-
 
 def map_from_a_few_labels() -> QgsProcessingModelAlgorithm:
-    """Return the model that runs pretraining, fine-tuning and classifying, one after the other."""
+    """Return the model that fine-tunes and classifies, one after the other."""
     helps = {
         **helps_of_labels(),
-        "extent": "Learn from this part only and map this part only. Empty: everything.",
-        "steps": STEPS_OF_PRETRAINING,
+        "encoder": jobs.parameters(jobs.Finetune)["encoder"].help,
+        "extent": "Map this part only. Empty: everything.",
     }
-    model = started("Map from a few labels", [*labelled_raster(), preset(), extent(), steps(), device()], helps)
-    pretrain = child(
-        "pretrain", "1. Pretrain", 0,
-        {"RASTERS": given("raster"), "PRESET": given("preset"), "EXTENT": given("extent"), "STEPS": given("steps"),
-         "DEVICE": given("device")},
-    )  # fmt: skip
+    model = started("Map from a few labels", [*labelled_raster(), encoder(), preset(), extent(), device()], helps)
     finetune = child(
-        "finetune", "2. Fine-tune", 1,
+        "finetune", "1. Fine-tune", 0,
         {"RASTER": given("raster"), "LABELS": given("labels"), "FIELD": given("field"), "PRESET": given("preset"),
-         "ENCODER": made_by("pretrain", "ENCODER"), "DEVICE": given("device")},
+         "ENCODER": given("encoder"), "DEVICE": given("device")},
     )  # fmt: skip
     classify = child(
-        "classify", "3. Classify", 2,
+        "classify", "2. Classify", 1,
         {"RASTER": given("raster"), "MODEL": made_by("finetune", "MODEL"), "EXTENT": given("extent"),
          "DEVICE": given("device")},
     )  # fmt: skip
-    publish(pretrain, {"encoder": "ENCODER", "encoder_report": "REPORT"})
     publish(finetune, {"model": "MODEL", "report": "REPORT"})
     publish(classify, {"map": "OUTPUT", "map_report": "REPORT"})
-    for algorithm in (pretrain, finetune, classify):
+    for algorithm in (finetune, classify):
         model.addChildAlgorithm(algorithm)
     descriptions = {
         "ALG_DESC": FROM_A_FEW_LABELS, "ALG_CREATOR": "FALSE for QGIS", **helps, "classify:map": "The map.",
         "finetune:model": "The model, to classify other rasters of the same kind with.",
         "finetune:report": "How well the model does on labels it was not trained with.",
-        "pretrain:encoder": "The encoder, to fine-tune again when there are more labels.",
-        "pretrain:encoder_report": jobs.parameters(jobs.Pretrain)["report"].help,
         "classify:map_report": jobs.parameters(jobs.Classify)["report"].help,
     }  # fmt: skip
     model.setHelpContent(descriptions)
@@ -100,42 +94,36 @@ def map_from_a_few_labels() -> QgsProcessingModelAlgorithm:
 
 
 def map_a_folder_of_rasters() -> QgsProcessingModelAlgorithm:
-    """Return the model that pretrains on many rasters, fine-tunes on the labelled one, and classifies them all."""
+    """Return the model that fine-tunes on the labelled one of many rasters, and classifies them all."""
     rasters = QgsProcessingParameterMultipleLayers("rasters", "Rasters", QgsProcessing.SourceType.TypeRaster)
     helps = {
         **helps_of_labels(),
-        "rasters": "The rasters to learn from and to map. Use Add Directory to take a whole folder.",
+        "rasters": "The rasters to map. Use Add Directory to take a whole folder.",
         "raster": "The raster the labels were digitised on: one of those above, or another of the same kind.",
-        "steps": STEPS_OF_PRETRAINING,
+        "encoder": jobs.parameters(jobs.Finetune)["encoder"].help,
     }
     labelled, labels, field = labelled_raster()
     labelled.setDescription("Raster with labels")
-    inputs = [rasters, labelled, labels, field, preset(), steps(), device()]
+    inputs = [rasters, labelled, labels, field, encoder(), preset(), device()]
     model = started("Map a folder of rasters", inputs, helps)
-    pretrain = child(
-        "pretrain", "1. Pretrain on all", 0,
-        {"RASTERS": given("rasters"), "PRESET": given("preset"), "STEPS": given("steps"), "DEVICE": given("device")},
-    )  # fmt: skip
     finetune = child(
-        "finetune", "2. Fine-tune", 1,
+        "finetune", "1. Fine-tune", 0,
         {"RASTER": given("raster"), "LABELS": given("labels"), "FIELD": given("field"), "PRESET": given("preset"),
-         "ENCODER": made_by("pretrain", "ENCODER"), "DEVICE": given("device")},
+         "ENCODER": given("encoder"), "DEVICE": given("device")},
     )  # fmt: skip
     classify = child(
-        "classifymany", "3. Classify all", 2,
+        "classifymany", "2. Classify all", 1,
         {"RASTERS": given("rasters"), "MODEL": made_by("finetune", "MODEL"), "DEVICE": given("device")},
     )  # fmt: skip
-    publish(pretrain, {"encoder": "ENCODER"})
     publish(finetune, {"model": "MODEL", "report": "REPORT"})
     publish(classify, {"maps": "OUTPUT"})
-    for algorithm in (pretrain, finetune, classify):
+    for algorithm in (finetune, classify):
         model.addChildAlgorithm(algorithm)
     descriptions = {
         "ALG_DESC": FOLDER_OF_RASTERS, "ALG_CREATOR": "FALSE for QGIS", **helps,
         "classifymany:maps": "The folder with the maps, one for each raster.",
         "finetune:model": "The model, to classify other rasters of the same kind with.",
         "finetune:report": "How well the model does on labels it was not trained with.",
-        "pretrain:encoder": "The encoder, to fine-tune again when there are more labels.",
     }  # fmt: skip
     model.setHelpContent(descriptions)
     return model
@@ -143,9 +131,6 @@ def map_a_folder_of_rasters() -> QgsProcessingModelAlgorithm:
 
 def improve_a_map() -> QgsProcessingModelAlgorithm:
     """Return the model of one turn: fine-tuning with all labels so far, classifying, and suggesting the next ones."""
-    encoder = QgsProcessingParameterFile(
-        "encoder", "Encoder", optional=True, fileFilter=f"FALSE encoder (*.{jobs.MODEL_FILES})"
-    )
     count = QgsProcessingParameterNumber("count", "Number of places", defaultValue=10, minValue=1, maxValue=1000)
     helps = {
         **helps_of_labels(),
@@ -153,7 +138,7 @@ def improve_a_map() -> QgsProcessingModelAlgorithm:
         "count": "How many places to suggest for digitising next.",
         "extent": "Map this part only, and suggest places there only. Empty: everything.",
     }
-    model = started("Improve a map", [*labelled_raster(), encoder, preset(), count, extent(), device()], helps)
+    model = started("Improve a map", [*labelled_raster(), encoder(), preset(), count, extent(), device()], helps)
     finetune = child(
         "finetune", "1. Fine-tune again", 0,
         {"RASTER": given("raster"), "LABELS": given("labels"), "FIELD": given("field"), "PRESET": given("preset"),
@@ -197,17 +182,18 @@ def labelled_raster() -> list[QgsProcessingParameterDefinition]:
     ]
 
 
+def encoder() -> QgsProcessingParameterDefinition:
+    return QgsProcessingParameterFile(
+        "encoder", "Encoder", optional=True, fileFilter=f"FALSE encoder (*.{jobs.MODEL_FILES})"
+    )
+
+
 def preset() -> QgsProcessingParameterDefinition:
     return QgsProcessingParameterEnum("preset", "Preset", list(jobs.PRESETS), defaultValue="auto", usesStaticStrings=True)
 
 
 def extent() -> QgsProcessingParameterDefinition:
     return QgsProcessingParameterExtent("extent", "Extent", optional=True)
-
-
-def steps() -> QgsProcessingParameterDefinition:
-    kind = QgsProcessingParameterNumber.Type.Integer
-    return advanced(QgsProcessingParameterNumber("steps", "Steps of pretraining", kind, optional=True, minValue=1))
 
 
 def device() -> QgsProcessingParameterDefinition:

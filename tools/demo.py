@@ -1,7 +1,8 @@
-"""The main job from end to end on a generated scene: pretrain, fine-tune, classify, and compare the map with the truth.
+"""The main job from end to end on a generated scene: fine-tune, classify, and compare the map with the truth.
 
-Runs the three algorithms through qgis_process, as a user's script would, in a QGIS profile of its own that is thrown away
-afterwards. Where QGIS is missing it runs the same jobs through the command line. Behind `make demo`.
+Runs the algorithms through qgis_process, as a user's script would, in a QGIS profile of its own that is thrown away
+afterwards. With ``--pretrain`` the second phase comes first. Where QGIS is missing it runs the same jobs through the command
+line. Behind `make demo`.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ FIELD = "land_cover"
 
 @dataclass(frozen=True)
 class Job:
-    """One of the three steps: its name, what a reader should know, its parameters as the library names them."""
+    """One of the steps: its name, what a reader should know, its parameters as the library names them."""
 
     name: str
     title: str
@@ -62,7 +63,7 @@ def main() -> None:
     if qgis:
         _run_in_qgis(qgis, jobs)
     else:
-        print("\nQGIS is not used here: the same three jobs run through the command line false-core.")
+        print("\nQGIS is not used here: the same jobs run through the command line false-core.")
         for number, job in enumerate(jobs, start=1):
             _announce(number, job)
             _run([sys.executable, "-m", "false_core", job.name, *_as_flags(job)])
@@ -80,27 +81,27 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=1024, help="side of the scene in pixels")
     parser.add_argument("--seed", type=int, default=0, help="another seed makes another scene")
     parser.add_argument("--preset", default="quick", help="settings of the training")
-    parser.add_argument(
-        "--steps", type=int, nargs=2, default=(150, 150), metavar=("PRETRAIN", "FINETUNE"), help="training steps"
-    )
+    parser.add_argument("--pretrain", action="store_true", help="learn from the image without labels first")
+    parser.add_argument("--steps", type=int, default=150, help="training steps of --pretrain")
     parser.add_argument("--without-qgis", action="store_true", help="use the command line even where QGIS is there")
     return parser.parse_args()
 
 
 def _jobs(scene: SceneFiles, results: Path, arguments: argparse.Namespace) -> list[Job]:
     encoder, model = str(results / "encoder.safetensors"), str(results / "model.safetensors")
-    pretrain_steps, finetune_steps = ({"steps": str(steps)} for steps in arguments.steps)
     training = {"preset": arguments.preset, "seed": str(arguments.seed)}
+    pretraining = Job(
+        "pretrain", "learn from the image without labels",
+        {"rasters": str(scene.image), "encoder": encoder, "report": str(results / "pretrain.html"),
+         "truth": str(scene.truth), **training, "steps": str(arguments.steps)},
+    )  # fmt: skip
     return [
-        Job(
-            "pretrain", "learn from the image without labels",
-            {"rasters": str(scene.image), "encoder": encoder, "report": str(results / "pretrain.html"),
-             "truth": str(scene.truth), **training, **pretrain_steps},
-        ),
+        *([pretraining] if arguments.pretrain else []),
         Job(
             "finetune", "learn the classes from the labels, 1 % of the area",
-            {"raster": str(scene.image), "labels": f"{scene.labels}|layername=labels", "field": FIELD, "encoder": encoder,
-             "model": model, "report": str(results / "report.html"), **training, **finetune_steps},
+            {"raster": str(scene.image), "labels": f"{scene.labels}|layername=labels", "field": FIELD,
+             **({"encoder": encoder} if arguments.pretrain else {}),
+             "model": model, "report": str(results / "report.html"), **training},
         ),
         Job(
             "classify", "map the whole image",
@@ -245,10 +246,10 @@ def _draw(scene: SceneFiles, classified: Path, scores: Scores, target: Path) -> 
 
 def _summarise(jobs: list[Job], picture: Path, scores: Scores, seconds: float) -> None:
     each = ", ".join(f"{c.name} {iou:.2f}" for c, iou in zip(CLASSES, scores.iou))
+    titles = {"classify": "Map", "finetune": "Report", "pretrain": "Pretraining"}
+    made = {"classify": "output"}
     rows = (
-        ("Map", jobs[2].parameters["output"]),
-        ("Report", jobs[1].parameters["report"]),
-        ("Pretraining", jobs[0].parameters["report"]),
+        *((titles[job.name], job.parameters[made.get(job.name, "report")]) for job in reversed(jobs)),
         ("Picture", str(picture)),
         ("OA / mIoU", f"{scores.oa:.3f} / {scores.miou:.3f}   (outside the label polygons)"),
         ("IoU", each),

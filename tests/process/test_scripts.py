@@ -49,13 +49,17 @@ def test_every_script_is_in_the_toolbox_under_the_name_of_its_file(profile):
 
 def test_map_from_a_few_labels_makes_everything_and_uses_the_encoder_again(profile, labelled, tmp_path):
     folder = tmp_path / "results"
-    first = profile.run("script:map_from_a_few_labels", **labelled, **SHORT, OUTPUT=folder)
+    first = profile.run("script:map_from_a_few_labels", **labelled, **SHORT, PRETRAIN=True, OUTPUT=folder)
     assert 0 <= first.results["MIOU"] <= 1
     made = {"encoder.safetensors", "model.safetensors", "pretrain.html", "finetune.html", "map.tif", "map.qml",
             "confidence.tif"}  # fmt: skip
     assert {path.name for path in folder.iterdir() if not path.name.endswith(".aux.xml")} == made
+    plain = profile.run("script:map_from_a_few_labels", **labelled, **SHORT, OUTPUT=tmp_path / "plain")
+    assert plain.code == 0
+    names = {path.name for path in (tmp_path / "plain").iterdir() if not path.name.endswith(".aux.xml")}
+    assert names == made - {"encoder.safetensors", "pretrain.html"}, "the first map needs no pretraining"
     encoder = (folder / "encoder.safetensors").stat().st_mtime_ns
-    again = profile.run("script:map_from_a_few_labels", **labelled, **SHORT, OUTPUT=folder)
+    again = profile.run("script:map_from_a_few_labels", **labelled, **SHORT, PRETRAIN=True, OUTPUT=folder)
     assert again.code == 0
     assert (folder / "encoder.safetensors").stat().st_mtime_ns == encoder
 
@@ -67,7 +71,7 @@ def test_map_folder_of_rasters_makes_a_map_of_each(profile, scene, tmp_path):
         (rasters / name).write_bytes(Path(scene.image).read_bytes())
     results = profile.run(
         "script:map_folder_of_rasters", FOLDER=rasters, LABELLED=rasters / "north.tif", LABELS=scene.labels,
-        FIELD="land_cover", **SHORT, OUTPUT=tmp_path / "maps",
+        FIELD="land_cover", **SHORT, PRETRAIN=True, OUTPUT=tmp_path / "maps",
     ).results  # fmt: skip
     assert results["MAPS"] == 2
     assert {path.name for path in (tmp_path / "maps").glob("*.tif")} == {"north_classified.tif", "south_classified.tif"}

@@ -102,10 +102,11 @@ class Pretrain(Job, done_by="false_core.training.stages:pretrain", shared=True):
         FILE_OR_NAME,
         "Weights to start from",
         "general: an encoder that others trained on photographs. For the preset quick it comes with the library; for the "
-        "others it is downloaded. none: random weights. An encoder file of the same backbone and number of bands; a file "
-        "with timm weights of the backbone (.safetensors, .pth, .pt, .bin), of any number of bands; or a name of timm "
-        "weights, such as imagenet or resnet50.a1_in1k, which are downloaded. With the method random they become an encoder "
-        "as they are. Empty: general, but none with the preset paper.",
+        "others it is downloaded, and where that fails that of quick is trained, unless a backbone is named. none: random "
+        "weights. An encoder file of the same backbone and number of bands; a file with timm weights of the backbone "
+        "(.safetensors, .pth, .pt, .bin), of any number of bands; or a name of timm weights, such as imagenet or "
+        "resnet50.a1_in1k, which are downloaded. With the method random they become an encoder as they are. Empty: general, "
+        "but none with the preset paper.",
         None,
         advanced=True,
     )
