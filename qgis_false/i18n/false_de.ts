@@ -76,8 +76,8 @@
         <translation>Anfangsgewichte</translation>
     </message>
     <message>
-        <source>general: an encoder that others trained on photographs. For the preset quick it comes with the library; for the others it is downloaded. none: random weights. An encoder file of the same backbone and number of bands; a file with timm weights of the backbone (.safetensors, .pth, .pt, .bin), of any number of bands; or a name of timm weights, such as imagenet or resnet50.a1_in1k, which are downloaded. With the method random they become an encoder as they are. Empty: general, but none with the preset paper.</source>
-        <translation>general: ein Encoder, den andere mit Fotos trainiert haben. Für die Voreinstellung Schnell (quick) liegt er der Bibliothek bei, für die anderen wird er heruntergeladen. none: zufällige Gewichte. Eine Encoder-Datei mit demselben Backbone und ebenso vielen Kanälen; eine Datei mit timm-Gewichten des Backbones (.safetensors, .pth, .pt, .bin) mit beliebig vielen Kanälen; oder ein Name von timm-Gewichten wie imagenet oder resnet50.a1_in1k, die heruntergeladen werden. Mit der Methode random werden sie unverändert zum Encoder. Leer: general, bei der Voreinstellung paper none.</translation>
+        <source>general: an encoder that others trained on photographs. For the preset quick it comes with the library; for the others it is downloaded, and where that fails that of quick is trained, unless a backbone is named. none: random weights. An encoder file of the same backbone and number of bands; a file with timm weights of the backbone (.safetensors, .pth, .pt, .bin), of any number of bands; or a name of timm weights, such as imagenet or resnet50.a1_in1k, which are downloaded. With the method random they become an encoder as they are. Empty: general, but none with the preset paper.</source>
+        <translation>general: ein Encoder, den andere mit Fotos trainiert haben. Für die Voreinstellung Schnell (quick) liegt er der Bibliothek bei, für die anderen wird er heruntergeladen; gelingt das nicht, wird der von Schnell trainiert, sofern kein Backbone genannt ist. none: zufällige Gewichte. Eine Encoder-Datei mit demselben Backbone und ebenso vielen Kanälen; eine Datei mit timm-Gewichten des Backbones (.safetensors, .pth, .pt, .bin) mit beliebig vielen Kanälen; oder ein Name von timm-Gewichten wie imagenet oder resnet50.a1_in1k, die heruntergeladen werden. Mit der Methode random werden sie unverändert zum Encoder. Leer: general, bei der Voreinstellung paper none.</translation>
     </message>
     <message>
         <source>Keep</source>
@@ -3616,12 +3616,16 @@ Es sind so viele Feintrainings wie Anteile mal Wiederholungen. Die Tabelle hat e
         <translation>Einen Ordner mit Rastern kartieren</translation>
     </message>
     <message>
-        <source>Makes a land-cover map of every raster in a folder. All of them are used for learning without labels; the labels lie on one of them. The rasters must come from the same sensor: same bands in the same order.</source>
-        <translation>Macht von jedem Raster in einem Ordner eine Landbedeckungskarte. Von allen wird ohne Trainingsflächen gelernt; die Trainingsflächen liegen auf einem von ihnen. Die Raster müssen vom selben Sensor stammen: gleiche Kanäle in gleicher Reihenfolge.</translation>
+        <source>Makes a land-cover map of every raster in a folder; the labels lie on one of them. Pretrain first where those maps are not good enough: all rasters are used for learning without labels then. The rasters must come from the same sensor: same bands in the same order.</source>
+        <translation>Macht von jedem Raster in einem Ordner eine Landbedeckungskarte; die Trainingsflächen liegen auf einem von ihnen. Lassen Sie zuerst vortrainieren, wenn diese Karten nicht gut genug sind: Dann wird von allen Rastern ohne Trainingsflächen gelernt. Die Raster müssen vom selben Sensor stammen: gleiche Kanäle in gleicher Reihenfolge.</translation>
     </message>
     <message>
         <source>There is no raster in {folder}. Looked for {patterns}.</source>
         <translation>In {folder} ist kein Raster. Gesucht wurde nach {patterns}.</translation>
+    </message>
+    <message>
+        <source>Steps of pretraining</source>
+        <translation>Schritte des Vortrainings</translation>
     </message>
     <message>
         <source>The maps would mix with the rasters. Choose another folder for the maps.</source>
@@ -3636,6 +3640,10 @@ Es sind so viele Feintrainings wie Anteile mal Wiederholungen. Die Tabelle hat e
         <translation>Raster mit Trainingsflächen</translation>
     </message>
     <message>
+        <source>Pretrain first</source>
+        <translation>Zuerst vortrainieren</translation>
+    </message>
+    <message>
         <source>Number of maps</source>
         <translation>Zahl der Karten</translation>
     </message>
@@ -3644,8 +3652,8 @@ Es sind so viele Feintrainings wie Anteile mal Wiederholungen. Die Tabelle hat e
         <translation>Karte aus wenigen Trainingsflächen (Skript)</translation>
     </message>
     <message>
-        <source>Makes a land-cover map of a raster from a few labels. Encoder, model, reports and map go to one folder. An encoder that is there already is used again, so that only the first run takes long.</source>
-        <translation>Macht aus wenigen Trainingsflächen eine Landbedeckungskarte eines Rasters. Encoder, Modell, Berichte und Karte kommen in einen Ordner. Ein Encoder, der schon da ist, wird wieder verwendet, sodass nur der erste Lauf lange dauert.</translation>
+        <source>Makes a land-cover map of a raster from a few labels. Model, reports and map go to one folder. Pretrain first where that map is not good enough: its encoder goes there too, and is used again by further runs.</source>
+        <translation>Macht aus wenigen Trainingsflächen eine Landbedeckungskarte eines Rasters. Modell, Berichte und Karte kommen in einen Ordner. Lassen Sie zuerst vortrainieren, wenn diese Karte nicht gut genug ist: Der Encoder kommt auch dorthin, und weitere Läufe verwenden ihn wieder.</translation>
     </message>
     <message>
         <source>Folder for the results</source>
@@ -3764,28 +3772,20 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
         <translation>Eine Karte verbessern</translation>
     </message>
     <message>
-        <source>The model file to write.</source>
-        <translation>Die Modelldatei, die geschrieben wird.</translation>
-    </message>
-    <message>
-        <source>3. Classify all</source>
-        <translation>3. Alle klassifizieren</translation>
+        <source>2. Classify all</source>
+        <translation>2. Alle klassifizieren</translation>
     </message>
     <message>
         <source>Maps</source>
         <translation>Karten</translation>
     </message>
     <message>
-        <source>2. Fine-tune</source>
-        <translation>2. Feintraining</translation>
+        <source>1. Fine-tune</source>
+        <translation>1. Feinabstimmen</translation>
     </message>
     <message>
-        <source>1. Pretrain on all</source>
-        <translation>1. Vortraining mit allen</translation>
-    </message>
-    <message>
-        <source>This makes a land-cover map of each of many rasters, from labels on one of them. It learns from all of them without labels, trains a model with the labels, and classifies them all. The rasters must come from the same sensor: same bands in the same order. Use Add Directory in the list of rasters to take a whole folder.</source>
-        <translation>Dies macht von jedem vieler Raster eine Landbedeckungskarte, aus Trainingsflächen auf einem von ihnen. Es lernt von allen ohne Trainingsflächen, trainiert mit den Trainingsflächen ein Modell und klassifiziert sie alle. Die Raster müssen vom selben Sensor stammen: gleiche Kanäle in gleicher Reihenfolge. Mit „Verzeichnis hinzufügen“ in der Liste der Raster nehmen Sie einen ganzen Ordner.</translation>
+        <source>This makes a land-cover map of each of many rasters, from labels on one of them. It trains a model with the labels and classifies them all. The rasters must come from the same sensor: same bands in the same order. Use Add Directory in the list of rasters to take a whole folder. Where the map is not good enough, the second phase is to learn from the image itself: run 'Pretrain an encoder', and run this again with the encoder file.</source>
+        <translation>Dies macht von jedem von vielen Rastern eine Landbedeckungskarte, aus Trainingsflächen auf einem von ihnen. Es trainiert mit den Trainingsflächen ein Modell und klassifiziert alle. Die Raster müssen vom selben Sensor stammen: gleiche Kanäle in gleicher Reihenfolge. Mit „Verzeichnis hinzufügen“ in der Liste der Raster nehmen Sie einen ganzen Ordner. Ist die Karte nicht gut genug, ist die zweite Phase, aus dem Bild selbst zu lernen: Führen Sie „Einen Encoder vortrainieren“ aus und dies noch einmal mit der Encoder-Datei.</translation>
     </message>
     <message>
         <source>The folder with the maps, one for each raster.</source>
@@ -3796,48 +3796,24 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
         <translation>Wie gut das Modell bei Trainingsflächen ist, aus denen es nicht gelernt hat.</translation>
     </message>
     <message>
-        <source>The encoder, to fine-tune again when there are more labels.</source>
-        <translation>Der Encoder, um mit mehr Trainingsflächen erneut feinzutrainieren.</translation>
-    </message>
-    <message>
         <source>The raster the labels were digitised on: one of those above, or another of the same kind.</source>
         <translation>Das Raster, auf dem die Trainingsflächen digitalisiert wurden: eines von oben oder ein anderes der gleichen Art.</translation>
     </message>
     <message>
-        <source>The rasters to learn from and to map. Use Add Directory to take a whole folder.</source>
-        <translation>Die Raster, von denen gelernt wird und die kartiert werden. Mit „Verzeichnis hinzufügen“ nehmen Sie einen ganzen Ordner.</translation>
+        <source>The rasters to map. Use Add Directory to take a whole folder.</source>
+        <translation>Die Raster, die kartiert werden. Mit „Verzeichnis hinzufügen“ nehmen Sie einen ganzen Ordner.</translation>
     </message>
     <message>
-        <source>Number of training steps of pretraining. Empty: as the preset has it. A few show whether all runs.</source>
-        <translation>Zahl der Trainingsschritte des Vortrainings. Leer: wie in der Voreinstellung. Wenige zeigen, ob alles läuft.</translation>
-    </message>
-    <message>
-        <source>Steps of pretraining</source>
-        <translation>Schritte des Vortrainings</translation>
-    </message>
-    <message>
-        <source>3. Classify</source>
-        <translation>3. Klassifizieren</translation>
-    </message>
-    <message>
-        <source>1. Pretrain</source>
-        <translation>1. Vortraining</translation>
-    </message>
-    <message>
-        <source>Encoder report</source>
-        <translation>Bericht zum Encoder</translation>
-    </message>
-    <message>
-        <source>This makes a land-cover map from a raster and a few labels. It learns from the raster without labels, trains a model with the labels, and classifies the raster. Style the label layer by categories of the class field, and the map takes names and colours from it.</source>
-        <translation>Dies macht aus einem Raster und wenigen Trainingsflächen eine Landbedeckungskarte. Es lernt aus dem Raster ohne Trainingsflächen, trainiert mit den Trainingsflächen ein Modell und klassifiziert das Raster. Stellen Sie den Layer der Trainingsflächen kategorisiert nach dem Klassenfeld dar; die Karte übernimmt dann Namen und Farben.</translation>
+        <source>This makes a land-cover map from a raster and a few labels, in minutes. It trains a model with the labels and classifies the raster. Style the label layer by categories of the class field, and the map takes names and colours from it. Where the map is not good enough, the second phase is to learn from the image itself: run 'Pretrain an encoder', and run this again with the encoder file.</source>
+        <translation>Dies macht in Minuten aus einem Raster und wenigen Trainingsflächen eine Landbedeckungskarte. Es trainiert mit den Trainingsflächen ein Modell und klassifiziert das Raster. Stellen Sie den Layer der Trainingsflächen kategorisiert nach dem Klassenfeld dar; die Karte übernimmt dann Namen und Farben. Ist die Karte nicht gut genug, ist die zweite Phase, aus dem Bild selbst zu lernen: Führen Sie „Einen Encoder vortrainieren“ aus und dies noch einmal mit der Encoder-Datei.</translation>
     </message>
     <message>
         <source>The map.</source>
         <translation>Die Karte.</translation>
     </message>
     <message>
-        <source>Learn from this part only and map this part only. Empty: everything.</source>
-        <translation>Nur aus diesem Teil lernen und nur diesen Teil kartieren. Leer: alles.</translation>
+        <source>Map this part only. Empty: everything.</source>
+        <translation>Nur diesen Teil kartieren. Leer: alles.</translation>
     </message>
     <message>
         <source>Map from a few labels</source>
@@ -3892,6 +3868,26 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
         <translation type="vanished">1 bis 9 wählen die Klasse. Die Eingabetaste schließt ab, Esc verwirft. Entf nimmt die letzte Ecke zurück oder entfernt sonst die ausgewählten Trainingsflächen. Strg+Z und Strg+Y machen rückgängig und wiederholen. N geht zur nächsten Stelle. Sie gelten, solange eines der vier Werkzeuge gewählt ist.</translation>
     </message>
     <message>
+        <source>1. Pretrain</source>
+        <translation type="vanished">1. Vortraining</translation>
+    </message>
+    <message>
+        <source>1. Pretrain on all</source>
+        <translation type="vanished">1. Vortraining mit allen</translation>
+    </message>
+    <message>
+        <source>2. Fine-tune</source>
+        <translation type="vanished">2. Feintraining</translation>
+    </message>
+    <message>
+        <source>3. Classify</source>
+        <translation type="vanished">3. Klassifizieren</translation>
+    </message>
+    <message>
+        <source>3. Classify all</source>
+        <translation type="vanished">3. Alle klassifizieren</translation>
+    </message>
+    <message>
         <source>An encoder file of the same preset and number of bands; a file with timm weights of the preset's backbone (.safetensors, .pth, .pt, .bin), of any number of bands; or a name of timm weights, such as imagenet or resnet50.a1_in1k, which are downloaded. With the method random they become an encoder as they are. Empty: random weights.</source>
         <translation type="vanished">Eine Encoder-Datei der gleichen Voreinstellung und Kanalzahl; eine Datei mit timm-Gewichten für das Netz der Voreinstellung (.safetensors, .pth, .pt, .bin) mit beliebiger Kanalzahl; oder der Name von timm-Gewichten, etwa imagenet oder resnet50.a1_in1k, die heruntergeladen werden. Mit der Methode random werden sie unverändert zum Encoder. Leer: zufällige Gewichte.</translation>
     </message>
@@ -3902,6 +3898,10 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
     <message>
         <source>Encoder file from pretraining. Empty: an untrained encoder, trained on the labels alone.</source>
         <translation type="vanished">Encoder-Datei aus dem Vortraining. Leer: ein untrainierter Encoder, der nur aus den Trainingsflächen lernt.</translation>
+    </message>
+    <message>
+        <source>Encoder report</source>
+        <translation type="vanished">Bericht zum Encoder</translation>
     </message>
     <message>
         <source>FALSE computes in a Python of its own, beside QGIS, with PyTorch and what else it needs. This algorithm finds or gets a Python, downloads the packages (1 to 3 GB), computes something with them and says on what device.</source>
@@ -3936,12 +3936,24 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
         <translation type="vanished">Schlüssel</translation>
     </message>
     <message>
+        <source>Learn from this part only and map this part only. Empty: everything.</source>
+        <translation type="vanished">Nur aus diesem Teil lernen und nur diesen Teil kartieren. Leer: alles.</translation>
+    </message>
+    <message>
         <source>Make cells in this part only, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everywhere.</source>
         <translation type="vanished">Zellen nur in diesem Teil machen, als xmin,xmax,ymin,ymax, mit [EPSG:code], wo es nicht das KBS des Rasters ist. Leer: überall.</translation>
     </message>
     <message>
         <source>Make the map saves the model beside the raster and runs Classify a raster, which you can cancel. The live map gives way to the new one, until you draw the next label. Improve it pretrains an encoder on this raster while you go on, and goes on with it when it is done. You may close the dock meanwhile.</source>
         <translation type="vanished">Karte erstellen speichert das Modell neben dem Raster und klassifiziert das ganze Raster; Sie können es abbrechen. Die laufende Karte macht der neuen Platz, bis Sie die nächste Trainingsfläche zeichnen. Verbessern trainiert einen Encoder auf diesem Raster vor, während Sie weiterzeichnen, und macht mit ihm weiter, wenn er fertig ist. Das Dock darf dabei geschlossen sein.</translation>
+    </message>
+    <message>
+        <source>Makes a land-cover map of a raster from a few labels. Encoder, model, reports and map go to one folder. An encoder that is there already is used again, so that only the first run takes long.</source>
+        <translation type="vanished">Macht aus wenigen Trainingsflächen eine Landbedeckungskarte eines Rasters. Encoder, Modell, Berichte und Karte kommen in einen Ordner. Ein Encoder, der schon da ist, wird wieder verwendet, sodass nur der erste Lauf lange dauert.</translation>
+    </message>
+    <message>
+        <source>Makes a land-cover map of every raster in a folder. All of them are used for learning without labels; the labels lie on one of them. The rasters must come from the same sensor: same bands in the same order.</source>
+        <translation type="vanished">Macht von jedem Raster in einem Ordner eine Landbedeckungskarte. Von allen wird ohne Trainingsflächen gelernt; die Trainingsflächen liegen auf einem von ihnen. Die Raster müssen vom selben Sensor stammen: gleiche Kanäle in gleicher Reihenfolge.</translation>
     </message>
     <message>
         <source>Makes the labels of this class labels of another one.</source>
@@ -3968,6 +3980,10 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
         <translation type="vanished">Zahl der möglichen falschen Negative, die ein Vergleichsanker nimmt. Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
+        <source>Number of training steps of pretraining. Empty: as the preset has it. A few show whether all runs.</source>
+        <translation type="vanished">Zahl der Trainingsschritte des Vortrainings. Leer: wie in der Voreinstellung. Wenige zeigen, ob alles läuft.</translation>
+    </message>
+    <message>
         <source>Optional raster with known classes, only to draw how often the false negatives found are of the same class. It does not take part in the learning.</source>
         <translation type="vanished">Optionales Raster mit bekannten Klassen, nur um zu zeigen, wie oft die gefundenen falschen Negative von gleicher Klasse sind. Am Lernen nimmt es nicht teil.</translation>
     </message>
@@ -3992,8 +4008,16 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
         <translation type="vanished">Die verglichenen Zellen sind Quadrate mit dieser Seite, von der linken oberen Ecke jedes Rasters an. Leer: die der Polygone unter den Beispielen, oder 64 Pixel des ersten Rasters.</translation>
     </message>
     <message>
+        <source>The encoder, to fine-tune again when there are more labels.</source>
+        <translation type="vanished">Der Encoder, um mit mehr Trainingsflächen erneut feinzutrainieren.</translation>
+    </message>
+    <message>
         <source>The map to write: one Byte band with a code for no change and one for change.</source>
         <translation type="vanished">Die Karte, die geschrieben wird: ein Byte-Kanal mit einem Code für keine Veränderung und einem für Veränderung.</translation>
+    </message>
+    <message>
+        <source>The model file to write.</source>
+        <translation type="vanished">Die Modelldatei, die geschrieben wird.</translation>
     </message>
     <message>
         <source>The numbers that the network computes with. auto: short ones where a GPU was built for them, or a CPU and the head is network, unless FALSE_PRECISION says float32. They are faster, and few pixels get another class. float32: long ones, with which all computers make the same map but for rounding.</source>
@@ -4010,6 +4034,18 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
     <message>
         <source>The raster the labels were digitised on.</source>
         <translation type="vanished">Das Raster, auf dem die Trainingsflächen digitalisiert wurden.</translation>
+    </message>
+    <message>
+        <source>The rasters to learn from and to map. Use Add Directory to take a whole folder.</source>
+        <translation type="vanished">Die Raster, von denen gelernt wird und die kartiert werden. Mit „Verzeichnis hinzufügen“ nehmen Sie einen ganzen Ordner.</translation>
+    </message>
+    <message>
+        <source>This makes a land-cover map from a raster and a few labels. It learns from the raster without labels, trains a model with the labels, and classifies the raster. Style the label layer by categories of the class field, and the map takes names and colours from it.</source>
+        <translation type="vanished">Dies macht aus einem Raster und wenigen Trainingsflächen eine Landbedeckungskarte. Es lernt aus dem Raster ohne Trainingsflächen, trainiert mit den Trainingsflächen ein Modell und klassifiziert das Raster. Stellen Sie den Layer der Trainingsflächen kategorisiert nach dem Klassenfeld dar; die Karte übernimmt dann Namen und Farben.</translation>
+    </message>
+    <message>
+        <source>This makes a land-cover map of each of many rasters, from labels on one of them. It learns from all of them without labels, trains a model with the labels, and classifies them all. The rasters must come from the same sensor: same bands in the same order. Use Add Directory in the list of rasters to take a whole folder.</source>
+        <translation type="vanished">Dies macht von jedem vieler Raster eine Landbedeckungskarte, aus Trainingsflächen auf einem von ihnen. Es lernt von allen ohne Trainingsflächen, trainiert mit den Trainingsflächen ein Modell und klassifiziert sie alle. Die Raster müssen vom selben Sensor stammen: gleiche Kanäle in gleicher Reihenfolge. Mit „Verzeichnis hinzufügen“ in der Liste der Raster nehmen Sie einen ganzen Ordner.</translation>
     </message>
     <message>
         <source>Truth</source>
@@ -4130,6 +4166,10 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
     <message>
         <source>general: an encoder that others trained on photographs, which comes with the library. none: the encoder file alone. The head network starts from the encoder file or from nothing.</source>
         <translation type="vanished">general: ein Encoder, den andere mit Fotos trainiert haben und der der Bibliothek beiliegt. none: nur die Encoder-Datei. Der Kopf network beginnt mit der Encoder-Datei oder mit nichts.</translation>
+    </message>
+    <message>
+        <source>general: an encoder that others trained on photographs. For the preset quick it comes with the library; for the others it is downloaded. none: random weights. An encoder file of the same backbone and number of bands; a file with timm weights of the backbone (.safetensors, .pth, .pt, .bin), of any number of bands; or a name of timm weights, such as imagenet or resnet50.a1_in1k, which are downloaded. With the method random they become an encoder as they are. Empty: general, but none with the preset paper.</source>
+        <translation type="vanished">general: ein Encoder, den andere mit Fotos trainiert haben. Für die Voreinstellung Schnell (quick) liegt er der Bibliothek bei, für die anderen wird er heruntergeladen. none: zufällige Gewichte. Eine Encoder-Datei mit demselben Backbone und ebenso vielen Kanälen; eine Datei mit timm-Gewichten des Backbones (.safetensors, .pth, .pt, .bin) mit beliebig vielen Kanälen; oder ein Name von timm-Gewichten wie imagenet oder resnet50.a1_in1k, die heruntergeladen werden. Mit der Methode random werden sie unverändert zum Encoder. Leer: general, bei der Voreinstellung paper none.</translation>
     </message>
     <message>
         <source>one or more rasters</source>
