@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 import torch
+from rasterio.crs import CRS
 
 from false_core.areas.area_encoder import area_encoder, check_has_encoder, factor_for_areas
 from false_core.areas.cell_grid import CellGrid, check_number_of_cells
@@ -25,18 +26,20 @@ from false_core.computing.distributed import ALONE
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import FindSimilar
+from false_core.labels.placement import on_common_map
 from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.area_classifier import AreaEncoder
+from false_core.models.encoder_origin import EncoderOrigin, pretrained_encoder
+from false_core.models.general import BACKBONE
 from false_core.models.header import ENCODER
 from false_core.models.model_file import ModelCard, read_card
-from false_core.raster.grid import moved
+from false_core.raster.measured_bands import measured_bands
 from false_core.raster.place_pictures import PlaceShown, window_within
 from false_core.raster.source import RasterSource, Window, names_of
 from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import areas_within, open_all
 from false_core.redaction import without_secrets
 from false_core.reports.page import write_report
-from false_core.training.bands import measured_bands
 from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style, style_of_places
 
@@ -70,8 +73,11 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
         examples = Marks.read(job.examples, feedback)
         unlike = Marks.read(job.unlike, feedback) if job.unlike else None
         sources, normalisation, cell = _opened(job, card, examples, feedback)
-        encoder = area_encoder(job, card, sources[0], feedback)[0].to(device)
-        search = _Search(encoder, normalisation, device, cell, Path(job.output).parent, feedback)
+        encoder, weights = area_encoder(job, card, sources[0], feedback)
+        origins = [EncoderOrigin(BACKBONE, weights)] if weights else []
+        if card:
+            origins.append(pretrained_encoder(card))
+        search = _Search(encoder.to(device), normalisation, device, cell, Path(job.output).parent, feedback)
         searched = search.grids(sources, job.extent)
     with feedback.stage("Looking at the rasters", 0.85):
         wanted = search.seen_of_marks(examples, sources)
@@ -95,14 +101,14 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
                 f"There is nothing to compare in {names_of(sources)}: every cell holds nodata or an example.",
                 "Choose smaller cells, another extent or more rasters.",
             )
-        chosen, places = _best(searched, ranked, job.count)
+        chosen, places = _best(searched, ranked, job.count, feedback)
     with feedback.stage("Writing", 0.05):
         if len(chosen) < job.count:
             feedback.info(f"There are only {len(chosen):,} places to find, not {job.count:,}.")
         _write(job, searched, chosen, scores[chosen], places)
         if job.report:
             found = FoundPlaces(_shown(searched, chosen), places, scores[chosen], scores[np.isfinite(scores)])
-            write_report(job.report, similar_places_report(job, cell, wanted, unwanted, found, feedback.warnings))
+            write_report(job.report, similar_places_report(job, cell, origins, wanted, unwanted, found, feedback.warnings))
     return {"places": len(chosen), "cells": int(np.isfinite(scores).sum()), "side": round(cell, 6)}
 
 
@@ -186,15 +192,15 @@ class _Search:
         Raises:
             InputError: None of them lies on a raster.
         """
-        listener = self.feedback  # What is to be said of the layer is said for the first raster alone.
+        told: set[CRS | None] = set()  # What is to be said of the layer is said for the first raster of each CRS alone.
         found = np.full((len(marks), 0), np.nan, np.float32)
         where: dict[int, PlaceShown] = {}
         for source in sources:
             pooling = self._pooling(source, self.feedback.aside())
             if not found.shape[1]:
                 found = np.full((len(marks), pooling.width), np.nan, np.float32)
-            shapes = marks.on(source, self.side(source), listener)
-            listener = Feedback()
+            shapes = marks.on(source, self.side(source), Feedback() if source.crs in told else self.feedback)
+            told.add(source.crs)
             here = np.isnan(found[:, 0]) & shapely.intersects(shapes, shapely.box(0, 0, source.width, source.height))
             if here.any():
                 found[here] = features_of(pooling, shapes[here], self.folder)
@@ -296,21 +302,24 @@ def _sample(features: Features) -> FloatArray:
     return sample[np.isfinite(sample[:, 0])]
 
 
-def _best(searched: Sequence[_RasterOfCells], ranked: Numbers, count: int) -> tuple[Numbers, geopandas.GeoSeries]:
+def _best(
+    searched: Sequence[_RasterOfCells], ranked: Numbers, count: int, feedback: Feedback
+) -> tuple[Numbers, geopandas.GeoSeries]:
     """Return the first cells of a ranking of which none lies on a better one, with their squares on the map."""
+    best = _squares(searched, ranked[:count], feedback)
     if len(searched) == 1:
-        return ranked[:count], _squares(searched, ranked[:count])
+        return ranked[:count], best
     kept: list[int] = []
     places = np.zeros(0, object)
     for start in range(0, len(ranked), count):
         group = ranked[start : start + count]
-        every = np.concatenate([places, _squares(searched, group).to_numpy()])
+        every = np.concatenate([places, _squares(searched, group, Feedback()).to_numpy()])
         chosen = _apart(every, len(places))[: count - len(kept)]
         kept += group[chosen - len(places)].tolist()
         places = np.concatenate([places, every[chosen]])
         if len(kept) == count:
             break
-    return np.array(kept, np.int64), geopandas.GeoSeries(places, crs=_crs(searched))
+    return np.array(kept, np.int64), geopandas.GeoSeries(places, crs=best.crs)
 
 
 def _apart(squares: npt.NDArray[np.object_], settled: int) -> Numbers:
@@ -327,10 +336,6 @@ def _apart(squares: npt.NDArray[np.object_], settled: int) -> Numbers:
     return settled + np.flatnonzero(stays[settled:])
 
 
-def _crs(searched: Sequence[_RasterOfCells]) -> str | None:
-    return next((one.source.crs.to_wkt() for one in searched if one.source.crs), None)
-
-
 def _raster_of(searched: Sequence[_RasterOfCells], cells: Numbers) -> Numbers:
     """Return the number of the raster of each cell."""
     return np.searchsorted([one.first for one in searched], cells, side="right") - 1
@@ -345,22 +350,13 @@ def _shown(searched: Sequence[_RasterOfCells], cells: Numbers) -> list[PlaceShow
     return [PlaceShown(searched[number].source, window_within(box)) for number, box in zip(owners.tolist(), bounds)]
 
 
-def _squares(searched: Sequence[_RasterOfCells], cells: Numbers) -> geopandas.GeoSeries:
+def _squares(searched: Sequence[_RasterOfCells], cells: Numbers, feedback: Feedback) -> geopandas.GeoSeries:
     """Return cells as polygons in the CRS of the first raster that has one."""
-    crs, owners = _crs(searched), _raster_of(searched, cells)
-    out = np.empty(len(cells), object)
+    owners, shapes = _raster_of(searched, cells), np.empty(len(cells), object)
     for number in np.unique(owners).tolist():
-        one, mine = searched[number], owners == number
-        out[mine] = _on_map(one.source, one.grid.cells(cells[mine] - one.first), crs)
-    return geopandas.GeoSeries(out, crs=crs)
-
-
-def _on_map(source: RasterSource, shapes: npt.NDArray[np.object_], crs: str | None) -> npt.NDArray[np.object_]:
-    """Return shapes in working pixels of a raster as they lie in a CRS."""
-    placed = shapely.transform(shapes, lambda xy: moved(source.transform, xy))
-    if source.crs is None or crs is None:
-        return np.asarray(placed, object)
-    return np.asarray(geopandas.GeoSeries(placed, crs=source.crs.to_wkt()).to_crs(crs).to_numpy(), object)
+        mine = owners == number
+        shapes[mine] = searched[number].grid.cells(cells[mine] - searched[number].first)
+    return on_common_map(shapes, owners, [one.source for one in searched], feedback)
 
 
 def _write(

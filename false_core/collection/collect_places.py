@@ -26,6 +26,7 @@ from false_core.collection.quotas import quotas
 from false_core.collection.spread import ChosenPlaces, in_turn
 from false_core.collection.variety import contrastive_gradients, covering_first, farthest_first
 from false_core.computing.device import choose_device
+from false_core.computing.distributed import ALONE
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import BY_CHANCE, BY_FEATURES, BY_GRADIENTS, CollectPlaces
@@ -37,8 +38,8 @@ from false_core.models.general import BACKBONE, GENERAL
 from false_core.models.header import ENCODER
 from false_core.models.model_file import read_card
 from false_core.models.weights import start_from
+from false_core.raster.measured_bands import measured_bands
 from false_core.raster.source import RasterSource
-from false_core.raster.statistics import measure
 from false_core.raster.working_grid import areas_within, open_all
 from false_core.redaction import without_secrets
 from false_core.reports.page import write_report
@@ -87,7 +88,8 @@ def collect_places(job: CollectPlaces, feedback: Feedback) -> dict[str, Any]:
         distance = searched.side_m if job.distance is None else job.distance
         positions = ground.at(candidates.rasters, candidates.middles)
         spread = ChosenPlaces(distance)
-        names, groups = _groups(job, how, candidates, features, found, positions, distance, existing, generator)
+        ordering = _Ordering(how, features, positions, distance, job.count, generator)
+        names, groups = _groups(job, ordering, candidates, found, existing)
         for place in ground.at(existing.rasters, existing.middles):
             spread.add(place)
         picked, halved = chosen(groups, positions, spread, distance, job.count, job.balance)
@@ -95,7 +97,7 @@ def collect_places(job: CollectPlaces, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Writing", 0.02):
         collected = _appended(existing, candidates.of(picked))
         _report(job, collected, [names[group] for group in halved if names[group]], feedback)
-        _write(job, searched, collected)
+        _write(job, searched, collected, feedback)
         if job.report:
             asked = CollectionAsked(job, how, distance)
             write_report(job.report, collection_report(asked, searched, collected, quota, feedback.warnings))
@@ -112,12 +114,13 @@ def _open(job: CollectPlaces, how: str, feedback: Feedback) -> tuple[SearchedRas
             source.at_factor(factor) if factor > 1 else source for source in sources for factor in [_factor(source, side)]
         ]
         sources, areas = areas_within(sources, job.extent, feedback)
+        if device:
+            sources, normalisation = measured_bands(sources, areas, bool(job.bands), feedback, ALONE)
         searched = SearchedRasters(sources, areas, [_pixels(source, side) for source in sources], side)
         if device is None:
             return searched, None
         encoder = build_encoder(BACKBONE, len(sources[0].bands))
         start_from(GENERAL, encoder, BACKBONE, sources[0].name, sources[0].colours, feedback)
-        normalisation = measure(sources, areas, feedback)
     else:
         card = read_card(job.encoder, ENCODER)
         encoder, normalisation = encoder_from(job.encoder, card), card.normalisation
@@ -220,20 +223,15 @@ class _Ordering:
 
 def _groups(
     job: CollectPlaces,
-    how: str,
+    ordering: _Ordering,
     candidates: PlaceCandidates,
-    features: CandidateFeatures,
     found: npt.NDArray[np.int64],
-    positions: npt.NDArray[np.float64],
-    distance: float,
     existing: PlaceCandidates,
-    generator: np.random.Generator,
 ) -> tuple[tuple[str, ...], list[PlaceGroup]]:
     """Return the groups that get quotas, and what they are called: classes of the guide, or what looks alike."""
-    ordering = _Ordering(how, features, positions, distance, job.count, generator)
     names, members = candidates.names, candidates.classes
-    if not job.guide and how == BY_FEATURES:
-        members = clusters(features.one, job.seed)
+    if not job.guide and ordering.how == BY_FEATURES:
+        members = clusters(ordering.features.one, job.seed)
         names = ("",) * (int(members.max()) + 1)
         found = np.bincount(members)
     # Those of no class that gives places count too, towards the number that is wanted: as many for each group.
@@ -283,7 +281,7 @@ def _report(job: CollectPlaces, collected: PlaceCandidates, halved: list[str], f
         )
 
 
-def _write(job: CollectPlaces, searched: SearchedRasters, collected: PlaceCandidates) -> None:
+def _write(job: CollectPlaces, searched: SearchedRasters, collected: PlaceCandidates, feedback: Feedback) -> None:
     paths = [without_secrets(source.path) for source in searched.sources]
     table = geopandas.GeoDataFrame(
         {
@@ -291,7 +289,7 @@ def _write(job: CollectPlaces, searched: SearchedRasters, collected: PlaceCandid
             CLASS_OF_PLACE: [collected.names[number] or None for number in collected.classes],
             "raster": [paths[number] for number in collected.rasters],
         },
-        geometry=squares(searched, collected),
+        geometry=squares(searched, collected, feedback),
     )
     style = style_of_places("place", CLASS_OF_PLACE)
     write_vector(job.output, table, PLACES_LAYER, lambda scratch: keep_style(style, scratch, job.output, job.rasters[0]))

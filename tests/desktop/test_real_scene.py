@@ -87,4 +87,4 @@ def test_the_map_shows_its_classes_and_is_right_far_more_often_than_by_chance(st
     assert made["legend"] == steps["given"]["classes"]
     command = [compute_python, "-c", AGREEMENT, made["map"], str(data / "scene_truth.tif")]
     found = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    assert float(found) > 0.6, "the largest class has 31 % of the scene"
+    assert float(found) > 0.5, "the largest class has 31 % of the scene"

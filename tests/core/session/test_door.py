@@ -28,7 +28,10 @@ def raster(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.thorough
-def test_it_answers_requests_refuses_what_is_none_and_ends_when_it_is_closed(raster: str) -> None:
+def test_it_answers_requests_refuses_what_is_none_and_ends_when_it_is_closed(
+    raster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONWARNINGS", "error")  # Which a developer may have set.
     with SessionClient() as session:
         assert session.answer(Started).job == "session"
         session.write("{}\n\nnonsense\n" + '{"request": "view", "number": "one"}\n')

@@ -243,7 +243,7 @@ class TestLabels:
         opened.answer(Learned, labels=2)
         opened.until_idle()
         labels = opened.session._work.learning.labels.of_codes([1, 2])
-        taken = [label.places[label.taken] for label in labels.values()]
+        taken = [label.positions[label.taken] for label in labels.values()]
         inside = [((places > 100) & (places < 110)).all(axis=1) for places in taken]
         assert not inside[0].any()
         assert inside[1].all()
@@ -318,14 +318,14 @@ class TestLabels:
         places = chance.uniform((15, 15), (WIDTH - 25, HEIGHT - 25), (10_000, 2))
         many = [(k, 1 + int(3 * x / WIDTH), on_map(pixel_box(x, y, 3, 3))) for k, (x, y) in enumerate(places)]
         opened.answer(Opened)
-        began = time.monotonic()
+        began = time.process_time()
         asked = opened.label(*many)
         assert opened.answer(Learned, number=asked, waiting=0).labels > 3000
-        assert time.monotonic() - began < 60
-        began = time.monotonic()
+        assert time.process_time() - began < 60
+        began = time.process_time()
         asked = opened.label((20_000, 1, on_map(pixel_box(50, 50, 5, 5))))
         opened.answer(Learned, number=asked)
-        assert time.monotonic() - began < 15
+        assert time.process_time() - began < 15
 
 
 @pytest.mark.thorough
