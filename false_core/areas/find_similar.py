@@ -29,15 +29,17 @@ from false_core.jobs import FindSimilar
 from false_core.labels.placement import on_common_map
 from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.area_classifier import AreaEncoder
+from false_core.models.encoder_origin import EncoderOrigin, pretrained_encoder
+from false_core.models.general import BACKBONE
 from false_core.models.header import ENCODER
 from false_core.models.model_file import ModelCard, read_card
+from false_core.raster.measured_bands import measured_bands
 from false_core.raster.place_pictures import PlaceShown, window_within
 from false_core.raster.source import RasterSource, Window, names_of
 from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import areas_within, open_all
 from false_core.redaction import without_secrets
 from false_core.reports.page import write_report
-from false_core.training.bands import measured_bands
 from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style, style_of_places
 
@@ -71,8 +73,11 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
         examples = Marks.read(job.examples, feedback)
         unlike = Marks.read(job.unlike, feedback) if job.unlike else None
         sources, normalisation, cell = _opened(job, card, examples, feedback)
-        encoder = area_encoder(job, card, sources[0], feedback)[0].to(device)
-        search = _Search(encoder, normalisation, device, cell, Path(job.output).parent, feedback)
+        encoder, weights = area_encoder(job, card, sources[0], feedback)
+        origins = [EncoderOrigin(BACKBONE, weights)] if weights else []
+        if card:
+            origins.append(pretrained_encoder(card))
+        search = _Search(encoder.to(device), normalisation, device, cell, Path(job.output).parent, feedback)
         searched = search.grids(sources, job.extent)
     with feedback.stage("Looking at the rasters", 0.85):
         wanted = search.seen_of_marks(examples, sources)
@@ -103,7 +108,7 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
         _write(job, searched, chosen, scores[chosen], places)
         if job.report:
             found = FoundPlaces(_shown(searched, chosen), places, scores[chosen], scores[np.isfinite(scores)])
-            write_report(job.report, similar_places_report(job, cell, wanted, unwanted, found, feedback.warnings))
+            write_report(job.report, similar_places_report(job, cell, origins, wanted, unwanted, found, feedback.warnings))
     return {"places": len(chosen), "cells": int(np.isfinite(scores).sum()), "side": round(cell, 6)}
 
 

@@ -49,7 +49,7 @@ def train_decoder(start: Start, feedback: Feedback, world: World) -> UnwrittenMo
     method[PRECISION] = told
     accuracy = None
     if held_out is not None and trained.confusion is not None:
-        accuracy = accuracy_of_held_out(trained.confusion, held_out.pixels)
+        accuracy = accuracy_of_held_out(trained.confusion, held_out.pixels, held_out.targets, job.validation)
     card = replace(
         card_of(start, source, normalisation, annotation, accuracy, trained.confusion, settings.encoder, method),
         decoder=settings.decoder,

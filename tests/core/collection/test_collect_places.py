@@ -56,6 +56,19 @@ def collect(raster: str | tuple[str, ...], folder: Path, **more: Any) -> geopand
     return table
 
 
+@pytest.mark.parametrize("choice", ["features", "chance"])
+def test_bands_that_are_empty_are_left_out(ground: str, tmp_path: Path, choice: str) -> None:
+    with rasterio.open(ground) as dataset:
+        pixels, mask = dataset.read().astype(np.float32), dataset.dataset_mask()
+    pixels[:, mask == 0] = np.nan
+    empty = np.full_like(pixels[:1], np.nan)
+    raster = write_raster(tmp_path / "many.tif", np.concatenate([pixels[:2], empty, pixels[2:], empty, empty]))
+    listener, path = Listener(), str(tmp_path / "p.gpkg")
+    job = CollectPlaces((raster,), path, size=8.0, count=5, device="cpu", choice=choice)
+    assert run(job, listener)["places"] == 5
+    assert ("many.tif: bands 3, 5, 6 are nodata everywhere and left out." in listener.warnings) == (choice == "features")
+
+
 class TestWithMapData:
     @pytest.mark.thorough
     def test_classes_are_in_balance_and_squares_lie_on_data_apart_from_each_other(
