@@ -205,9 +205,7 @@ class TestOtherJobs:
         found = []
         for device in (simulated_gpu, torch.device("cpu")):
             together: list[int] = []
-            pooling = Pooling(
-                cast(Any, Averages()), source, Normalisation((0.0,), (1e3,), (50.0,), (30.0,)), device, Feedback()
-            )
+            pooling = Pooling(cast(Any, Averages()), source, plain, device, Feedback())
             found.append(list(pooling.over(areas)))
             assert together == ([1, 1, 1] if device.type == "cpu" else [3])
         for here, there in zip(*found, strict=True):
