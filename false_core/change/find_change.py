@@ -72,7 +72,7 @@ def find_change(job: Change, feedback: Feedback) -> dict[str, Any]:
         encoder = PairedEncoder.adapted_to(pair, _network(encoders, pair), looks, device)
     with feedback.stage("Comparing samples", 0.1):
         samples = sample_pairs(encoder, LEAST_SAMPLES, job.seed, feedback)
-        if held_out_score(samples.before, samples.after, encoder.widths, samples.places) > LITTLE_IN_COMMON:
+        if held_out_score(samples.before, samples.after, encoder.widths, samples.positions) > LITTLE_IN_COMMON:
             feedback.warn(
                 f"What {pair.before.name} shows hardly tells what {pair.after.source.name} shows: do not trust the map. "
                 "Choose a larger extent, most of which has not changed, and check that both have the same bands in the same "

@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from false_core.labels.annotation import Annotation
 
 BLOCKS_ALONG_SIDE = 10
+"""Blocks of space along the longer side of a raster."""
 FEWEST_SHAPES = 2
 """A class with fewer shapes gives none: what it has is needed for training."""
 

@@ -62,6 +62,7 @@ def kind_in_words(card: ModelCard) -> str:
 
 def model_sections(card: ModelCard) -> list[Section]:
     """Say what a model is: what it maps, what it needs, how good it is, how it was made and what it does to pixels first."""
+    side = f"{card.patch_size} x {card.patch_size} pixels"
     sections = [
         Section(
             "What it needs",
@@ -69,7 +70,7 @@ def model_sections(card: ModelCard) -> list[Section]:
                 ["Bands", ", ".join(f"{number} {name}" for number, name in zip(card.band_numbers, card.bands))],
                 ["Data type", card.dtype],
                 ["Pixel size it works on", pixel_in_words(card.pixel_size, card.ground_sample_distance)],
-                ["Patches it was trained on", f"{card.patch_size} x {card.patch_size} pixels"],
+                *([["Patches it was trained on", side]] if not (card.head or card.areas) else []),
             ],
         ),
         history_section(card),
@@ -129,7 +130,7 @@ def accuracy_tiles(card: ModelCard) -> list[tuple[str, str]]:
     title = "overall accuracy"
     missing = card.provenance.get(MISSING_SHAPES)
     if missing:
-        return [(title, f"{UNKNOWN_ACCURACY}, {sum(missing.values()):,} more polygons needed")]
+        return [(title, f"{UNKNOWN_ACCURACY}, known with {sum(missing.values()):,} label shapes more")]
     if "oa" not in scores:
         return []
     limits = "interval unknown"

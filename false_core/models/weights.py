@@ -159,8 +159,8 @@ def fit_to_bands(weight: Tensor, bands: int, colours: Sequence[str] = ()) -> Ten
 def _shares(colours: Sequence[str]) -> Tensor:
     """Return the share of each band in each colour, of shape (3, bands). Those of a colour add up to 1."""
     shares = torch.full((len(BAND_COLOURS), len(colours)), 1 / len(colours), dtype=torch.float64)
-    others = [place for place, colour in enumerate(colours) if not colour]
-    own = {colour: [place for place, of in enumerate(colours) if of == colour] for colour in BAND_COLOURS}
+    others = [index for index, colour in enumerate(colours) if not colour]
+    own = {colour: [index for index, of in enumerate(colours) if of == colour] for colour in BAND_COLOURS}
     for colour in BAND_COLOURS:
         # What the raster lacks is looked for in another band: near infrared tells as much as blue.
         if not own[colour] and others:

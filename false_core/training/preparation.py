@@ -162,7 +162,7 @@ def _styles(job: Pretrain, named: RasterSource, used: RasterSource, feedback: Fe
 
     Args:
         named: The first raster of the job with the bands that it was opened with.
-        used: One with those that are used.
+        used: The same raster with the bands that are used.
     """
     if not job.style:
         return []

@@ -14,7 +14,7 @@ from false_core.computing.device import choose_device
 from false_core.computing.distributed import ALONE, World
 from false_core.errors import RequestError
 from false_core.feedback import Feedback
-from false_core.jobs import Finetune, parameters
+from false_core.jobs import LINEAR_HEAD, NETWORK_HEAD, TEXTURE_HEAD, Finetune, parameters
 from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import check_fits, encoder_from, general_from
@@ -31,14 +31,8 @@ from false_core.raster.working_grid import on_working_grid, open_all
 from false_core.training.heads.fit import FrozenEncoder, zooms_for
 from false_core.training.preset_choice import choose_preset
 
-NETWORK_HEAD = "network"
-"""The head that is trained step by step: a decoder, with the encoder below it."""
-TEXTURE_HEAD = "texture"
-"""The head that looks at no encoder."""
 ONLY_OF_NETWORK, ONLY_OF_OTHER_HEADS = ("steps", "freeze", "validation"), ("smoothing", "unlabelled")
 """Parameters of fine-tuning that matter to the one head, and to all others."""
-LINEAR_HEAD = "linear"
-"""The head that sees nothing but features of encoders."""
 
 
 @dataclass(frozen=True)
