@@ -681,6 +681,7 @@ class ClassifyAreas(Job, done_by="false_core.areas.classify_areas:classify_areas
         "Polygons, each of which gets a class. Their fields are kept. Give these or the side of a cell.",
         None,
         of="raster",
+        keeps_fields=True,
     )
     cell: Optional[float] = parameter(
         NUMBER,
