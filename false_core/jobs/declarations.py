@@ -407,8 +407,8 @@ class CollectPlaces(Job, done_by="false_core.collection.collect_places:collect_p
 
     An archive holds far more fields than harbours, and most of its patches look like others. This collects squares that
     are varied, apart from each other and in balance over the classes of map data, such as land-cover polygons or an extract
-    of OpenStreetMap. Map data only says where to look: none of it becomes a label. Without map data the squares are varied
-    by what an encoder sees. Pretraining takes the layer as its places.
+    of OpenStreetMap as a GeoPackage. Map data only says where to look: none of it becomes a label. Without map data the
+    squares are varied by what an encoder sees. Pretraining takes the layer as its places.
 
     Maps show more in towns than elsewhere, and they can be old or wrong. Look at the counts of the classes and at some of
     the squares before you pretrain for hours.
@@ -425,8 +425,9 @@ class CollectPlaces(Job, done_by="false_core.collection.collect_places:collect_p
     guide: Optional[str] = parameter(
         VECTOR,
         "Map data",
-        "Points, lines or polygons with a class field that say what is where. Empty: the squares are chosen by what an "
-        "encoder sees.",
+        "Points, lines or polygons with a class field that say what is where. On the command line raw OpenStreetMap "
+        "files, .osm and .pbf, are refused: save their layer as a GeoPackage, or set FALSE_DRIVERS=OSM. Empty: the squares "
+        "are chosen by what an encoder sees.",
         None,
         of="rasters",
     )
@@ -758,7 +759,9 @@ class FindSimilar(Job, done_by="false_core.areas.find_similar:find_similar"):
     Click on an airplane, an orchard or a landslide, and get others. The rasters are cut into square cells. What the encoder
     sees in a cell is compared with what it sees in the examples, and the cells that are most alike are written in the order
     of their likeness. Copy those that are wrong to a layer of their own and run it again with it as "not this": the order
-    improves. What was seen of a raster is kept in the cache folder, so another search of it takes seconds.
+    improves. What was seen of a raster is kept in the cache folder, so another search of it, of a part of it, or of more
+    rasters with it sees nothing anew of that raster. Its pixels are normalised by themselves, whatever other rasters there
+    are.
     """
 
     rasters: Tuple[str, ...] = parameter(
@@ -1153,7 +1156,7 @@ class Change(Job, done_by="false_core.change.find_change:find_change"):
     )
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (
-        Result("changed", "Share of the ground that changed"),
+        Result("changed", "Share of the pixels that changed"),
         Result("changed_low", "Share with a probability of change of 90 % and more"),
         Result("changed_high", "Share with a probability of change of 10 % and more"),
         Result("compared", "Pixels compared"),
