@@ -1,11 +1,12 @@
-"""Time and memory of classifying with a model of frozen features, against one with a trained decoder.
+"""Time and memory of classifying with models of frozen features, against one with a trained decoder.
 
     python benchmarks/classifying_heads.py scene.tif labels.gpkg land_cover
 
-Both models are made by fine-tuning with the quick preset: the one with its default head, the other with the head "network"
-on resnet10t, which is trained for a few steps only, as that changes nothing about its time. Each is then used in processes
-of its own, in turn. A job is done twice in each and timed the second time, so that starting up does not count. Peak memory
-is what the system reports for the process (maximum resident set size).
+All models are made by fine-tuning with the quick preset: one with its default head, one whose head takes *curves* in, for
+which every pixel is scored, one with an encoder that was pretrained on the raster beside the general one, and one with the
+head "network" on resnet10t. What is trained is so for a few steps only, as that changes nothing about the time. Each is
+then used in processes of its own, in turn. A job is done twice in each and timed the second time, so that starting up does
+not count. Peak memory is what the system reports for the process (maximum resident set size).
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 from false_core.computing.memory import keep_memory
 from false_core.dispatch import run
-from false_core.jobs import Classify, Finetune
+from false_core.jobs import Classify, Finetune, Pretrain
+from false_core.training.heads.choice import HeadCandidate, candidates_for
 
 GOAL_TIME, GOAL_MEMORY = 1.5, 1.1
-"""Time and memory of the model of frozen features, relative to the other."""
-DECODER, HEAD = "decoder on resnet10t", "default head"
+"""Time and memory of a model of frozen features, relative to that with a decoder."""
+DECODER, HEAD, CURVES, PRETRAINED = "decoder on resnet10t", "default head", "and a third curves", "and a pretrained encoder"
 
 
 @dataclass(frozen=True)
@@ -42,15 +46,27 @@ class Taken:
 
 
 def make_models(raster: str, labels: str, field: str, folder: Path) -> dict[str, Path]:
-    """Return the two models."""
-    models = {DECODER: folder / "decoder.safetensors", HEAD: folder / "head.safetensors"}
+    """Return the models."""
+    models = {title: folder / f"{title}.safetensors" for title in (DECODER, HEAD, CURVES, PRETRAINED)}
     common = {"preset": "quick", "device": "cpu"}
-    if not models[DECODER].exists():
-        trained = {"head": "network", "weights": "none", "backbone": "resnet10t", "steps": 5}
-        run(Finetune(raster, labels, field, str(models[DECODER]), **trained, **common))  # type: ignore[arg-type]
-    if not models[HEAD].exists():
-        run(Finetune(raster, labels, field, str(models[HEAD]), **common))  # type: ignore[arg-type]
+
+    def finetune(title: str, **given: object) -> None:
+        if not models[title].exists():
+            run(Finetune(raster, labels, field, str(models[title]), **given, **common))  # type: ignore[arg-type]
+
+    finetune(DECODER, head="network", weights="none", backbone="resnet10t", steps=5)
+    finetune(HEAD)
+    with patch("false_core.training.heads.fit.candidates_for", _with_curves):
+        finetune(CURVES)
+    encoder = folder / "encoder.safetensors"
+    if not encoder.exists():
+        run(Pretrain(rasters=(raster,), encoder=str(encoder), steps=5, **common))  # type: ignore[arg-type]
+    finetune(PRETRAINED, encoder=str(encoder))
     return models
+
+
+def _with_curves(head: str, zooms: Sequence[Sequence[int]]) -> tuple[HeadCandidate, ...]:
+    return tuple(one for one in candidates_for(head, zooms) if one.name == "linear and texture, a third curves")
 
 
 def time_here(raster: str, model: str, output: str) -> None:
@@ -100,8 +116,9 @@ def main() -> None:
     print(f"{'':24s} {'wall s':>8s} {'CPU s':>8s} {'peak GB':>8s}")
     for title, best in taken.items():
         print(f"{title:24s} {best.wall:8.2f} {best.cpu:8.2f} {best.peak:8.2f}")
-    ratios = [getattr(taken[HEAD], what) / getattr(taken[DECODER], what) for what in ("wall", "cpu", "peak")]
-    print(f"{'ratio':24s} " + " ".join(f"{ratio:8.2f}" for ratio in ratios))
+    worst = [max(getattr(taken[title], what) for title in models if title != DECODER) for what in ("wall", "cpu", "peak")]
+    ratios = [most / getattr(taken[DECODER], what) for most, what in zip(worst, ("wall", "cpu", "peak"), strict=True)]
+    print(f"{'largest ratio':24s} " + " ".join(f"{ratio:8.2f}" for ratio in ratios))
     if ratios[0] > GOAL_TIME or ratios[2] > GOAL_MEMORY:
         raise SystemExit(f"The goal is at most {GOAL_TIME} times the time and {GOAL_MEMORY} times the memory.")
 

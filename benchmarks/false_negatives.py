@@ -110,7 +110,7 @@ class Scene:
         if not origin and settings.rate_from_nothing:
             settings = replace(settings, learning_rate=settings.rate_from_nothing)
         self.settings = settings
-        self.truth = Truth(truth, sources)
+        self.truth = Truth(truth, sources, QUIET)
         self.trainer = Trainer(settings, steps, encoder, seed, CPU, bands, QUIET)
         self.sampler = PatchSampler(
             MeasuredRasters(sources, areas, measure(sources, areas, QUIET)),

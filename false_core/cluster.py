@@ -6,6 +6,7 @@ only how one gets there, and what its failures mean to a person. ``dask.distribu
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import importlib
@@ -15,6 +16,7 @@ import queue
 import re
 import secrets
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +30,7 @@ from false_core.computing.distributed import share
 from false_core.errors import FalseError, ProcessLostError, RequestError
 from false_core.feedback import Feedback
 from false_core.models.missing_package import how_to_install
-from false_core.settings import scheduler_name
+from false_core.settings import preferred_device, scheduler_name
 
 LOCAL = "local"
 QUEUES = {"slurm": "dask_jobqueue.SLURMCluster", "pbs": "dask_jobqueue.PBSCluster"}
@@ -153,7 +155,7 @@ def tasks_on_cluster(feedback: Feedback) -> Iterator[Tasks[Any]]:
                 timeout=CONNECT_S,
                 set_as_default=False,
             )
-        except (OSError, ValueError, distributed.comm.CommClosedError) as error:  # A timeout is an OSError too.
+        except (OSError, ValueError, distributed.comm.CommClosedError, *_timed_out()) as error:
             raise ProcessLostError(
                 f"The scheduler {name} cannot be reached: {error}.", "See that it runs, and that its address is right."
             ) from error
@@ -172,6 +174,18 @@ def tasks_on_cluster(feedback: Feedback) -> Iterator[Tasks[Any]]:
             )
         stack.callback(tasks.close)
         yield tasks
+
+
+def tell_of_idle_gpus(device: str, feedback: Feedback) -> None:
+    """Say how a map would use all GPUs of this computer, where it uses one of several that nobody has chosen.
+
+    Args:
+        device: The device that the job asks for.
+    """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    named = device if device != "auto" else preferred_device()
+    if count > 1 and named in ("auto", "cuda") and share().world_size == 1:
+        feedback.info(f"One of {count} GPUs computes. With the scheduler {LOCAL} a map uses all of them.")
 
 
 def _cluster(name: str, stack: ExitStack) -> tuple[Any, int]:
@@ -221,13 +235,21 @@ def _local_cluster(workers: int) -> Any:
         dashboard_address="127.0.0.1:0",
         security=True,
         silence_logs=logging.CRITICAL,
-        env={"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, cores // workers))},
+        env={
+            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, cores // workers)),
+            "LOCAL_WORLD_SIZE": str(workers),
+        },
     )
 
 
 def _close(opened: Any) -> None:
-    with contextlib.suppress(TimeoutError):
+    with contextlib.suppress(*_timed_out()):
         opened.close(CLOSE_S)
+
+
+def _timed_out() -> tuple[type[Exception], ...]:
+    """Return the classes of what Dask raises where something takes too long: two in Python 3.10, later one."""
+    return TimeoutError, asyncio.TimeoutError
 
 
 def _is_file(name: str) -> bool:
@@ -283,7 +305,7 @@ def _result(future: Any) -> Any:
             f"{error.allowed_failures + 1} worker(s) of Dask were lost, each while it computed the same part.",
             "Their logs say why. Most often the memory is too small for the number of workers on a computer.",
         ) from error
-    except (distributed.CancelledError, distributed.comm.CommClosedError, TimeoutError) as error:
+    except (distributed.CancelledError, distributed.comm.CommClosedError, *_timed_out()) as error:
         raise _lost() from error
 
 
@@ -294,11 +316,14 @@ def _lost() -> ProcessLostError:
 
 
 def take_own_gpu() -> None:
-    """Have this worker compute on the GPU of its number, where it has one, as workers of this computer do."""
+    """Have this worker compute on the GPU of its number, where it has one, as workers of this computer do.
+
+    Those that dask_cuda starts see their own GPU as the first one.
+    """
     from distributed import get_worker
 
     number = get_worker().name
-    if isinstance(number, int) and torch.cuda.is_available():
+    if isinstance(number, int) and torch.cuda.is_available() and "dask_cuda" not in sys.modules:
         os.environ["LOCAL_RANK"] = str(number % torch.cuda.device_count())
 
 
@@ -329,6 +354,6 @@ def put_if_absent(what: str, number: int) -> int:
     with Lock(what):
         try:
             return int(variable.get(timeout="100 ms"))
-        except TimeoutError:
+        except _timed_out():
             variable.set(number)
             return number

@@ -16,7 +16,7 @@ from false_core.checks.inputs import check_inputs
 from false_core.checks.protection import protect_inputs
 from false_core.computing.distributed import ALONE, World, process_group, share
 from false_core.computing.native_libraries import set_up_gdal
-from false_core.errors import DeviceError, OutOfMemoryError, RequestError
+from false_core.errors import DeviceError, FalseError, OutOfMemoryError, RequestError
 from false_core.events import Artifact, Event
 from false_core.feedback import Feedback
 from false_core.outputs.publish import check_destinations, locked_outputs
@@ -88,7 +88,10 @@ def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
             if world.share.is_main:
                 check_inputs(job)
             return _do(job, feedback, world)
-    except (MemoryError, RuntimeError) as error:
+    except (ImportError, MemoryError, OSError, RuntimeError) as error:
+        _check_limits(error)
+        if isinstance(error, (ImportError, OSError)):
+            raise
         from false_core.computing.device import is_failure_of_device, is_out_of_memory
 
         if is_out_of_memory(error):
@@ -101,6 +104,21 @@ def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
                 "Run the job again: what it has finished is kept. If this comes again, restart the computer, or choose cpu.",
             ) from error
         raise
+
+
+def _check_limits(error: Exception) -> None:
+    """Raise the error of a process that may take too little, before anything more is loaded."""
+    what = str(error).lower()
+    if isinstance(error, ImportError) and ("failed to map segment" in what or "cannot allocate memory" in what):
+        raise OutOfMemoryError(
+            "The memory that this process may take is too little to load what the job needs.",
+            "Raise the limit of the shell or of the queue that starts it (ulimit -v).",
+        ) from error
+    if "too many open files" in what:
+        raise FalseError(
+            "This process may have too few files open at once.",
+            "Raise the limit of the shell or of the queue that starts it (ulimit -n).",
+        ) from error
 
 
 def _names_address(job: jobs.Job) -> bool:

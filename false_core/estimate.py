@@ -18,10 +18,11 @@ from false_core.mapping.classify.numbers import own_precision
 from false_core.mapping.classify.plan import plan_of
 from false_core.raster.imagery import with_rasters_found
 from false_core.sampling.labelled import LabelledRaster
-from false_core.training.finetune import decoder_settings, labelled_raster
+from false_core.training.decoder_model import decoder_settings
 from false_core.training.finetuning_cost import decoder_cost, decoder_precision, fitting_cost
 from false_core.training.preparation import Pretraining
 from false_core.training.pretraining_cost import pretraining_cost, pretraining_precision
+from false_core.training.reading_labels import labelled_raster
 from false_core.training.stages import asks_network, read_stages
 from false_core.training.start import NETWORK_HEAD, Start, begin, frozen_encoders
 from false_core.untrusted.network import network_closed

@@ -1,7 +1,7 @@
 """Standard input, output and error of a process: there, and never the reason why work that is done counts as failed.
 
-Names of files too: read in UTF-8, as GDAL reads them, whatever the encoding of the terminal is. And the folder that it was
-started in, which another program may have removed.
+Warnings are told there, also where the user has Python raise them. Names of files are read in UTF-8, as GDAL reads them,
+whatever the encoding of the terminal is. And the folder that a process was started in may be gone.
 
 Standard library only.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from typing import Any
 
 _has_left_folder = False
@@ -33,6 +34,25 @@ def leave_removed_folder() -> None:
     except OSError:
         os.chdir(os.sep)
         _has_left_folder = True
+
+
+def raise_no_warnings() -> None:
+    """Have warnings of libraries told, not raised, here and in processes that are started from here.
+
+    ``PYTHONWARNINGS=error``, which a developer may have set for programs of their own, would end each job with the first.
+    """
+    told = [one for one in warnings.filters if one[0] != "error"]
+    warnings.resetwarnings()
+    warnings.filters.extend(told)  # type: ignore[attr-defined]
+    sys.warnoptions[:] = [one for one in sys.warnoptions if not _is_error(one)]
+    if "PYTHONWARNINGS" in os.environ:
+        options = os.environ["PYTHONWARNINGS"].split(",")
+        os.environ["PYTHONWARNINGS"] = ",".join(one for one in options if not _is_error(one))
+
+
+def _is_error(option: str) -> bool:
+    action = option.partition(":")[0].strip().lower()
+    return bool(action) and "error".startswith(action)
 
 
 def has_left_folder() -> bool:

@@ -33,6 +33,7 @@ from qgis_false.algorithms.groups import title_of_group
 from qgis_false.algorithms.handin import HandIn
 from qgis_false.algorithms.importresults import ImportResults
 from qgis_false.algorithms.modelinfo import ModelInfo
+from qgis_false.algorithms.outlinepoints import OutlinePoints
 from qgis_false.algorithms.polygonise import Polygonise
 from qgis_false.algorithms.pretrain import Pretrain
 from qgis_false.algorithms.samplepoints import SamplePoints
@@ -50,6 +51,7 @@ ALGORITHMS = (
     EditMap,
     ClassifyAreas,
     FindSimilar,
+    OutlinePoints,
     Change,
     Polygonise,
     Embed,

@@ -38,12 +38,24 @@ def tr(text: str, /, **values: Any) -> str:
 
 def _shown(value: Any) -> Any:
     """Return a value as it may be shown: names of files and layers may move a cursor, and sources hold passwords."""
-    return value if isinstance(value, (int, float)) else presentable(str(value), LONGEST_MESSAGE)
+    return value if isinstance(value, (int, float, Percent)) else presentable(str(value), LONGEST_MESSAGE)
 
 
 def with_decimal_sign(number: str) -> str:
     """Return a number that was written with a point, with the decimal sign of the language of QGIS."""
     return number if _english.on else number.replace(".", QLocale(QgsApplication.locale()).decimalPoint())
+
+
+class Percent(str):
+    """A share in percent as ``in_percent`` writes it. ``tr`` shows it as it is, with a space that is no plain one."""
+
+
+def in_percent(share: float, decimals: int = 0) -> Percent:
+    """Return a share in percent as the language of QGIS writes it: ``12.3%``, or with a comma and a space."""
+    languages = QLocale.Language
+    is_english = _english.on or QLocale(QgsApplication.locale()).language() in (languages.English, languages.C)
+    sign = "%" if is_english else "\u00a0%"  # No line ends there.
+    return Percent(with_decimal_sign(f"{100 * share:.{decimals}f}") + sign)
 
 
 def failure(text: str, /, **values: Any) -> QgsProcessingException:

@@ -28,7 +28,7 @@ AT_THE_ROOT = "library"
 """Name of the file for the modules that stand in no room."""
 LEFT_OUT = ("experiments", "benchmark", "language", "redaction.py", "__init__.py", "events.py")
 """Rooms and modules that say nothing to a person who uses the plugin or the jobs."""
-ERRORS_ALONE = ("jobs/declarations.py", "cli.py")
+ERRORS_ALONE = ("jobs/declarations/", "cli.py")
 """Modules whose other texts are for dialogs and for the help of the command line."""
 ERRORS = ("FalseError", "RequestError", "InputError", "ModelFileError", "OutputError", "DeviceError", "OutOfMemoryError")
 SHOWN_BY = ("Section", "page", "stage", "part", "localised")
@@ -128,7 +128,7 @@ def found_texts() -> list[Found]:
     texts: dict[str, Found] = {}
     for path in _modules():
         name = path.relative_to(ROOT).as_posix()
-        only_errors = name.partition("/")[2] in ERRORS_ALONE
+        only_errors = name.partition("/")[2].startswith(ERRORS_ALONE)
         for template, line in sorted(_Texts(path, only_errors).found, key=lambda found: (found[1], found[0])):
             texts.setdefault(template, Found(template, name, line))
     return list(texts.values())

@@ -37,10 +37,10 @@ from false_core.models.area_classifier import AreaClassifier, AreaEncoder, AreaS
 from false_core.models.from_file import area_classifier_from
 from false_core.models.general import BACKBONE, GENERAL
 from false_core.models.header import AREA_CLASSIFIER, ENCODER
-from false_core.models.model_file import MADE_BY, MISSING_SHAPES, SHAPES, ModelCard, read_card, save_model
+from false_core.models.model_file import MADE_BY, MISSING_SHAPES, SHAPES, ModelCard, facts_of_raster, read_card, save_model
 from false_core.models.model_report import accuracy_in_short
 from false_core.models.record import record_of
-from false_core.raster.classes import read_legend
+from false_core.raster.classes import ClassTable, read_legend
 from false_core.raster.source import BoolArray, RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import open_all
@@ -74,7 +74,8 @@ def classify_areas(job: ClassifyAreas, feedback: Feedback) -> dict[str, Any]:
         features = features_of(pooling, shapes, Path(job.output).parent)
     with feedback.stage("Fitting", 0.1):
         if examples:
-            made = _fitted(job, seen, source, normalisation, examples, shapes, features, made_by, feedback)
+            head, taught = _fitted_head(job, source, examples, shapes, features, feedback)
+            made = _as_model(job, seen, source, normalisation, examples.classes, head, taught, made_by)
         else:
             assert base is not None  # Labels or a model: one is there.
             made = _FittedModel(base, area_classifier_from(str(job.model), base), None)
@@ -158,17 +159,15 @@ def _with_encoder(job: ClassifyAreas, base: ModelCard | None, source: RasterSour
     return _ChosenEncoder(*area_encoder(job, base, source, feedback), base)
 
 
-def _fitted(
+def _fitted_head(
     job: ClassifyAreas,
-    seen: _ChosenEncoder,
     source: RasterSource,
-    normalisation: Normalisation,
     examples: Examples,
     shapes: npt.NDArray[np.object_],
     features: Features,
-    made_by: dict[str, Any],
     feedback: Feedback,
-) -> _FittedModel:
+) -> tuple[FittedHead, dict[str, list[int]]]:
+    """Fit a head to the labelled areas. Return it, and how many areas taught it and how large they are, by class code."""
     valid: BoolArray = np.isfinite(features[:, 0])
     used = valid[examples.numbers]
     if not used.all():
@@ -184,10 +183,27 @@ def _fitted(
     size = source.width, source.height
     learned, sample = (features[which].astype(np.float32) for which in (numbers, chosen))
     head = fit_area_head(learned, targets, shapes[numbers], sample, examples.classes, size, job.seed)
+    taught = {
+        str(c.code): [int((targets == k).sum()), round(float(shapely.area(shapes[numbers[targets == k]]).sum()))]
+        for k, c in enumerate(examples.classes)
+    }
+    return head, taught
+
+
+def _as_model(
+    job: ClassifyAreas,
+    seen: _ChosenEncoder,
+    source: RasterSource,
+    normalisation: Normalisation,
+    classes: ClassTable,
+    head: FittedHead,
+    taught: dict[str, list[int]],
+    made_by: dict[str, Any],
+) -> _FittedModel:
     encoder = seen.encoder
     names = tuple([BACKBONE] * (job.weights == GENERAL) + ([seen.base.encoder] if seen.base else []))
     spec = AreaSpec(names, encoder.photographs, encoder.zooms, head.space.axes.shape[1])
-    classifier = AreaClassifier(spec, len(source.bands), len(examples.classes))
+    classifier = AreaClassifier(spec, len(source.bands), len(classes))
     classifier.features = encoder
     classifier.mean.copy_(torch.from_numpy(head.space.mean))
     classifier.axes.copy_(torch.from_numpy(head.space.axes))
@@ -197,30 +213,22 @@ def _fitted(
     card = ModelCard(
         kind=AREA_CLASSIFIER,
         encoder=names[-1],
-        bands=source.band_names,
-        band_numbers=source.bands,
-        dtype=source.dtype,
+        **facts_of_raster(source),
         normalisation=normalisation,
-        pixel_size=source.working_pixel_size,
-        ground_sample_distance=source.working_ground_distance,
         patch_size=AREA_WIDTH_PX,
         areas=spec,
-        classes=examples.classes,
+        classes=classes,
         method={"name": "classifyareas", "head": "linear", "seed": job.seed},
         provenance={
             "raster": source.name,
             "encoder": seen.base.provenance if seen.base else "untrained",
             "pretraining": seen.base.method if seen.base else {},
             "weights": seen.origin,
-            "labels": {
-                str(c.code): [int((targets == k).sum()), round(float(shapely.area(shapes[numbers[targets == k]]).sum()))]
-                for k, c in enumerate(examples.classes)
-            },
+            "labels": taught,
             "scores": _scores(accuracy),
-            MISSING_SHAPES: {str(c.code): n for c, n in zip(examples.classes, accuracy.missing) if n},
+            MISSING_SHAPES: {str(c.code): n for c, n in zip(classes, accuracy.missing) if n},
             MADE_BY: made_by,
         },
-        descriptions=source.descriptions,
     )
     return _FittedModel(card, classifier.eval(), head)
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 import torch
+from rasterio.crs import CRS
 
 from false_core.areas.area_encoder import area_encoder, check_has_encoder, factor_for_areas
 from false_core.areas.cell_grid import CellGrid, check_number_of_cells
@@ -32,11 +33,11 @@ from false_core.computing.distributed import ALONE
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import FindSimilar
+from false_core.labels.placement import on_common_map
 from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.area_classifier import AreaEncoder
 from false_core.models.header import ENCODER
 from false_core.models.model_file import ModelCard, read_card
-from false_core.raster.grid import moved
 from false_core.raster.place_pictures import PlaceShown, window_within
 from false_core.raster.source import RasterSource, Window, names_of
 from false_core.raster.statistics import Normalisation, measure
@@ -110,7 +111,7 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
                 f"There is nothing to compare in {names_of(sources)}: every cell holds nodata or an example.",
                 "Choose smaller cells, another extent or more rasters.",
             )
-        chosen, places = _best(searched, ranked, job.count)
+        chosen, places = _best(searched, ranked, job.count, feedback)
     with feedback.stage("Writing", 0.05):
         if len(chosen) < job.count:
             feedback.info(f"There are only {len(chosen):,} places to find, not {job.count:,}.")
@@ -143,7 +144,7 @@ def _normalisation(source: RasterSource, common: Normalisation, feedback: Feedba
     """Return what is normal in a raster by itself, so that what is seen of it does not depend on the others of a search.
 
     Args:
-        common: What is normal in all rasters, which holds for a raster where one of the bands is nodata everywhere.
+        common: Statistics of all rasters, which hold for a raster where one of the bands is nodata everywhere.
     """
     try:
         return measure([source], [source.window_of(None)], feedback)
@@ -179,7 +180,7 @@ class _Search:
     """The encoder that looks at the rasters.
 
     Attributes:
-        normalisations: What is normal in each raster.
+        normalisations: Statistics of each raster.
         cell: Side of a cell in metres.
         folder: Folder for features that the memory is not to hold.
     """
@@ -216,15 +217,15 @@ class _Search:
         Raises:
             InputError: None of them lies on a raster.
         """
-        listener = self.feedback  # What is to be said of the layer is said for the first raster alone.
+        told: set[CRS | None] = set()  # What is to be said of the layer is said for the first raster of each CRS alone.
         found = np.full((len(marks), 0), np.nan, np.float32)
         where: dict[int, PlaceShown] = {}
         for source in sources:
             pooling = self._pooling(source, self.feedback.aside())
             if not found.shape[1]:
                 found = np.full((len(marks), pooling.width), np.nan, np.float32)
-            shapes = marks.on(source, self.side(source), listener)
-            listener = Feedback()
+            shapes = marks.on(source, self.side(source), Feedback() if source.crs in told else self.feedback)
+            told.add(source.crs)
             here = np.isnan(found[:, 0]) & shapely.intersects(shapes, shapely.box(0, 0, source.width, source.height))
             if here.any():
                 found[here] = features_of(pooling, shapes[here], self.folder)
@@ -332,21 +333,24 @@ def _sample(features: Features) -> FloatArray:
     return sample[np.isfinite(sample[:, 0])]
 
 
-def _best(searched: Sequence[_RasterOfCells], ranked: Numbers, count: int) -> tuple[Numbers, geopandas.GeoSeries]:
+def _best(
+    searched: Sequence[_RasterOfCells], ranked: Numbers, count: int, feedback: Feedback
+) -> tuple[Numbers, geopandas.GeoSeries]:
     """Return the first cells of a ranking of which none lies on a better one, with their squares on the map."""
+    best = _squares(searched, ranked[:count], feedback)
     if len(searched) == 1:
-        return ranked[:count], _squares(searched, ranked[:count])
+        return ranked[:count], best
     kept: list[int] = []
     places = np.zeros(0, object)
     for start in range(0, len(ranked), count):
         group = ranked[start : start + count]
-        every = np.concatenate([places, _squares(searched, group).to_numpy()])
+        every = np.concatenate([places, _squares(searched, group, Feedback()).to_numpy()])
         chosen = _apart(every, len(places))[: count - len(kept)]
         kept += group[chosen - len(places)].tolist()
         places = np.concatenate([places, every[chosen]])
         if len(kept) == count:
             break
-    return np.array(kept, np.int64), geopandas.GeoSeries(places, crs=_crs(searched))
+    return np.array(kept, np.int64), geopandas.GeoSeries(places, crs=best.crs)
 
 
 def _apart(squares: npt.NDArray[np.object_], settled: int) -> Numbers:
@@ -363,10 +367,6 @@ def _apart(squares: npt.NDArray[np.object_], settled: int) -> Numbers:
     return settled + np.flatnonzero(stays[settled:])
 
 
-def _crs(searched: Sequence[_RasterOfCells]) -> str | None:
-    return next((one.source.crs.to_wkt() for one in searched if one.source.crs), None)
-
-
 def _raster_of(searched: Sequence[_RasterOfCells], cells: Numbers) -> Numbers:
     """Return the number of the raster of each cell."""
     return np.searchsorted([one.first for one in searched], cells, side="right") - 1
@@ -381,22 +381,13 @@ def _shown(searched: Sequence[_RasterOfCells], cells: Numbers) -> list[PlaceShow
     return [PlaceShown(searched[number].source, window_within(box)) for number, box in zip(owners.tolist(), bounds)]
 
 
-def _squares(searched: Sequence[_RasterOfCells], cells: Numbers) -> geopandas.GeoSeries:
+def _squares(searched: Sequence[_RasterOfCells], cells: Numbers, feedback: Feedback) -> geopandas.GeoSeries:
     """Return cells as polygons in the CRS of the first raster that has one."""
-    crs, owners = _crs(searched), _raster_of(searched, cells)
-    out = np.empty(len(cells), object)
+    owners, shapes = _raster_of(searched, cells), np.empty(len(cells), object)
     for number in np.unique(owners).tolist():
-        one, mine = searched[number], owners == number
-        out[mine] = _on_map(one.source, one.grid.cells(cells[mine] - one.first), crs)
-    return geopandas.GeoSeries(out, crs=crs)
-
-
-def _on_map(source: RasterSource, shapes: npt.NDArray[np.object_], crs: str | None) -> npt.NDArray[np.object_]:
-    """Return shapes in working pixels of a raster as they lie in a CRS."""
-    placed = shapely.transform(shapes, lambda xy: moved(source.transform, xy))
-    if source.crs is None or crs is None:
-        return np.asarray(placed, object)
-    return np.asarray(geopandas.GeoSeries(placed, crs=source.crs.to_wkt()).to_crs(crs).to_numpy(), object)
+        mine = owners == number
+        shapes[mine] = searched[number].grid.cells(cells[mine] - searched[number].first)
+    return on_common_map(shapes, owners, [one.source for one in searched], feedback)
 
 
 def _write(

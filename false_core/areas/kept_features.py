@@ -112,8 +112,8 @@ class CellsOfStrip:
     """Cells of a strip of a grid.
 
     Attributes:
-        strip: The numbers of all its cells.
-        wanted: Which of them are wanted, from 0 on.
+        strip: Numbers of all its cells.
+        wanted: Places in ``strip`` of those wanted, from 0 on, rising.
     """
 
     strip: npt.NDArray[np.int64]

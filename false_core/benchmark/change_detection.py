@@ -25,7 +25,7 @@ from false_core.feedback import Feedback
 from false_core.jobs import Change
 from false_core.models.general import GENERAL
 from false_core.models.header import ENCODER
-from false_core.models.model_file import ModelCard, save_model
+from false_core.models.model_file import ModelCard, facts_of_raster, save_model
 from false_core.models.weights import NONE
 from false_core.raster.grid import moved
 from false_core.raster.source import RasterSource
@@ -122,14 +122,9 @@ def _as_job_takes_it(
     card = ModelCard(
         kind=ENCODER,
         encoder=networks[place].backbone,
-        bands=sources[0].band_names,
-        band_numbers=sources[0].bands,
-        dtype=sources[0].dtype,
+        **facts_of_raster(sources[0]),
         normalisation=normalisation,
-        pixel_size=source.pixel_size,
-        ground_sample_distance=source.ground_sample_distance,
         patch_size=_PATCH_PX,
-        descriptions=sources[0].descriptions,
     )
     file = scratch / "encoder.safetensors"
     save_model(str(file), card, networks[place].network)

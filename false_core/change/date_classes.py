@@ -28,7 +28,7 @@ from false_core.labels.reading import read_annotation
 from false_core.raster.classes import ClassTable, read_legend
 from false_core.raster.source import RasterSource, Window
 from false_core.sampling.labelled import LabelledRaster
-from false_core.training.heads.fit import Fitted, FrozenEncoder, fit_head
+from false_core.training.heads.fit import Fitted, FrozenEncoder, HeadRequest, fit_head
 
 HEAD_OF_DATES = "auto"
 SMOOTHING_OF_CLASSES_PX = 2.0
@@ -105,6 +105,7 @@ def fit_date_classifiers(
             "own date alone."
         )
     segmenters, trust = [], 1.0
+    asked = HeadRequest(HEAD_OF_DATES, SMOOTHING_OF_CLASSES_PX, job.seed)
     for date, title in enumerate(("Classes before", "Classes after")):
         own = annotation.subset(holds[date])
         if len(np.unique(own.targets)) < 2:
@@ -114,7 +115,7 @@ def fit_date_classifiers(
             )
         raster = LabelledRaster(DateSource(pair, date), pair.normalisations[date], own)
         part = feedback.part(title, 0.5 + 0.1 * date, 0.1)
-        fitted = fit_head(HEAD_OF_DATES, encoders, raster, SMOOTHING_OF_CLASSES_PX, job.seed, device, part)
+        fitted = fit_head(asked, encoders, raster, device, part)
         segmenters.append(fitted.segmenter)
         trust *= _held_out_accuracy(fitted)
     if not trust:

@@ -11,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import rasterio.warp
 import shapely
-from affine import Affine
+from rasterio.crs import CRS
 
 from false_core.collection.places import PlacesOnRasters
 from false_core.feedback import Feedback
 from false_core.labels.annotation import clipped_to_raster, simple_shapes
-from false_core.labels.placement import to_pixels
-from false_core.raster.grid import moved
+from false_core.labels.placement import on_common_map, to_pixels
 from false_core.raster.opening import GDAL_ERRORS
 from false_core.raster.source import RasterSource, Window
 
@@ -185,14 +184,15 @@ class Guide:
 
     def over(self, searched: SearchedRasters, feedback: Feedback) -> Iterator[tuple[int, _Shapes]]:
         """Yield the number of each raster with the shapes over it."""
-        listener = feedback  # What is to be said of the guide is said for the first raster alone.
+        told: set[CRS | None] = set()  # What is to be said of the guide is said for the first raster of each CRS alone.
         for number, source in enumerate(searched.sources):
             feedback.advance(number, len(searched.sources))
             near = _near(self.table, source)
             if not len(near):
                 continue
+            listener = Feedback() if source.crs in told else feedback
+            told.add(source.crs)
             shapes, owners = simple_shapes(to_pixels(self.table.iloc[near], source, listener)[0], listener)
-            listener = Feedback()
             parts, inside = clipped_to_raster(shapes, source.width, source.height)
             yield number, _Shapes(parts, self.classes[near[owners[inside]]])
 
@@ -253,22 +253,8 @@ def _in_polygon(polygon: shapely.Polygon, count: int, generator: np.random.Gener
     return points if len(points) else shapely.get_coordinates(polygon.representative_point())
 
 
-def squares(searched: SearchedRasters, candidates: PlaceCandidates) -> geopandas.GeoSeries:
+def squares(searched: SearchedRasters, candidates: PlaceCandidates, feedback: Feedback) -> geopandas.GeoSeries:
     """Return the candidates as polygons, in the CRS of the first raster that has one."""
-    windows, to_map = searched.windows(candidates), [source.transform for source in searched.sources]
+    windows = searched.windows(candidates)
     boxes = shapely.box(*np.array([(w.column, w.row, w.column + w.width, w.row + w.height) for w in windows]).T)
-    crs = next((source.crs.to_wkt() for source in searched.sources if source.crs), None)
-    out = np.empty(len(boxes), object)
-    for number in np.unique(candidates.rasters):
-        mine = candidates.rasters == number
-        of_raster = searched.sources[number].crs
-        placed = geopandas.GeoSeries(_placed(boxes[mine], to_map[number]), crs=of_raster.to_wkt() if of_raster else None)
-        if of_raster and crs and placed.crs != crs:
-            placed = placed.to_crs(crs)
-        out[mine] = placed.to_numpy()
-    return geopandas.GeoSeries(out, crs=crs)
-
-
-def _placed(shapes: npt.NDArray[np.object_], transform: Affine) -> npt.NDArray[np.object_]:
-    placed: npt.NDArray[np.object_] = shapely.transform(shapes, lambda xy: moved(transform, xy))
-    return placed
+    return on_common_map(boxes, candidates.rasters, searched.sources, feedback)

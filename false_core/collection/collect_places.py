@@ -90,7 +90,8 @@ def collect_places(job: CollectPlaces, feedback: Feedback) -> dict[str, Any]:
         region = REGION * (distance or searched.side_m)
         positions = ground.at(candidates.rasters, candidates.middles)
         spread = ChosenPlaces(distance)
-        names, groups = _groups(job, how, candidates, features, found, positions, region, existing, generator)
+        ordering = _Ordering(how, features, positions, candidates.rasters, region, job.count, generator)
+        names, groups = _groups(job, ordering, candidates, found, existing)
         for place in ground.at(existing.rasters, existing.middles):
             spread.add(place)
         picked, halved = chosen(groups, positions, spread, distance, job.count, job.balance)
@@ -98,7 +99,7 @@ def collect_places(job: CollectPlaces, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Writing", 0.02):
         collected = _appended(existing, candidates.of(picked))
         _report(job, collected, [names[group] for group in halved if names[group]], feedback)
-        _write(job, searched, collected)
+        _write(job, searched, collected, feedback)
         if job.report:
             asked = CollectionAsked(job, how, distance)
             write_report(job.report, collection_report(asked, searched, collected, quota, feedback.warnings))
@@ -229,20 +230,15 @@ class _Ordering:
 
 def _groups(
     job: CollectPlaces,
-    how: str,
+    ordering: _Ordering,
     candidates: PlaceCandidates,
-    features: CandidateFeatures,
     found: npt.NDArray[np.int64],
-    positions: npt.NDArray[np.float64],
-    region: float,
     existing: PlaceCandidates,
-    generator: np.random.Generator,
 ) -> tuple[tuple[str, ...], list[PlaceGroup]]:
     """Return the groups that get quotas, and what they are called: classes of the guide, or what looks alike."""
-    ordering = _Ordering(how, features, positions, candidates.rasters, region, job.count, generator)
     names, members = candidates.names, candidates.classes
-    if not job.guide and how == BY_FEATURES:
-        members = clusters(features.one, job.seed)
+    if not job.guide and ordering.how == BY_FEATURES:
+        members = clusters(ordering.features.one, job.seed)
         names = ("",) * (int(members.max()) + 1)
         found = np.bincount(members)
     # Those of no class that gives places count too, towards the number that is wanted: as many for each group.
@@ -292,7 +288,7 @@ def _report(job: CollectPlaces, collected: PlaceCandidates, halved: list[str], f
         )
 
 
-def _write(job: CollectPlaces, searched: SearchedRasters, collected: PlaceCandidates) -> None:
+def _write(job: CollectPlaces, searched: SearchedRasters, collected: PlaceCandidates, feedback: Feedback) -> None:
     paths = [without_secrets(source.path) for source in searched.sources]
     table = geopandas.GeoDataFrame(
         {
@@ -300,7 +296,7 @@ def _write(job: CollectPlaces, searched: SearchedRasters, collected: PlaceCandid
             CLASS_OF_PLACE: [collected.names[number] or None for number in collected.classes],
             "raster": [paths[number] for number in collected.rasters],
         },
-        geometry=squares(searched, collected),
+        geometry=squares(searched, collected, feedback),
     )
     style = style_of_places("place", CLASS_OF_PLACE)
     write_vector(job.output, table, PLACES_LAYER, lambda scratch: keep_style(style, scratch, job.output, job.rasters[0]))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import shapely
+from rasterio.crs import CRS
 
 from false_core.errors import InputError
 from false_core.feedback import Feedback
@@ -53,10 +54,10 @@ def read_places(path: str, sources: Sequence[RasterSource], areas: Sequence[Wind
     free = np.ones(len(table), bool)
     rasters: list[npt.NDArray[np.int64]] = []
     bounds: list[npt.NDArray[np.float64]] = []
-    listener = feedback  # What is to be said of the layer is said for the first raster alone.
+    told: set[CRS | None] = set()  # What is to be said of the layer is said for the first raster of each CRS alone.
     for number, (source, area) in enumerate(zip(sources, areas)):
-        boxes = shapely.bounds(to_pixels(table, source, listener)[0])
-        listener = Feedback()
+        boxes = shapely.bounds(to_pixels(table, source, Feedback() if source.crs in told else feedback)[0])
+        told.add(source.crs)
         middle = (boxes[:, :2] + boxes[:, 2:]) / 2
         first, size = np.array([area.column, area.row]), (area.width, area.height)
         with np.errstate(invalid="ignore"):

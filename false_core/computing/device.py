@@ -125,9 +125,8 @@ def _gpu_of_this_process() -> int:
 
 
 def _shares_computer() -> bool:
-    """Return whether other processes of the job compute on this computer."""
-    mine = share()
-    return mine.world_size > 1 and os.environ.get("LOCAL_WORLD_SIZE", str(mine.world_size)) != "1"
+    """Return whether other processes of the job compute on this computer, by torchrun or as workers of Dask."""
+    return os.environ.get("LOCAL_WORLD_SIZE", str(share().world_size)) != "1"
 
 
 def _parse(request: str) -> torch.device:

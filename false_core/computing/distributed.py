@@ -127,11 +127,13 @@ class World:
         """
         if self._notes is None:
             return make()
+        # Every process counts alike, so that the same number means the same question, and no answer is taken for another.
         self._asked += 1
         return self._notes.broadcast_object(f"answer {self._asked}", make)  # type: ignore[no-any-return]
 
     def broadcast_bytes(self, content: bytes | None) -> bytes | None:
         """Return the ``content`` that the process of rank 0 has, in all of them."""
+        # The others have to make room for it before it can be sent. No content has no length.
         length = self.broadcast_object(lambda: -1 if content is None else len(content))
         if self._notes is None or length < 0:
             return content if self._notes is None else None
@@ -320,7 +322,7 @@ def _rendezvous(store: Any, mine: Share, limit: timedelta) -> str:
     by a word that was never used before, and is answered.
     """
     word, deadline = secrets.token_hex(8), time.monotonic() + limit.total_seconds()
-    answered = set()
+    answered = set()  # A process that torchrun starts again comes with another word, and is answered again.
 
     def not_too_late() -> None:
         if time.monotonic() > deadline:
@@ -361,9 +363,11 @@ class _SharedNotes:
         self.mine, self.all_are_well = mine, True
         self._stop, self._patience = stop, patience
         self._store = store
+        # The connection takes one question at a time, and the thread that watches asks over it too.
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._heard: dict[int, tuple[int, float]] = {}
+        """The last sign of life of each process, and when it came by the clock of this one: those of computers differ."""
         self._watcher = threading.Thread(target=self._watch, daemon=True, name="signs of life")
         self._watcher.start()
 

@@ -25,11 +25,11 @@ from false_core.raster.classes import ClassTable, read_legend
 from false_core.raster.source import RasterSource
 from false_core.raster.working_grid import at_resolution_of_model
 from false_core.sampling.labelled import LabelledRaster
-from false_core.training.finetune import labelled_raster
 from false_core.training.heads.choice import HeadCandidate
-from false_core.training.heads.fit import Fitted, fit_head
+from false_core.training.heads.fit import Fitted, HeadRequest, fit_head
 from false_core.training.heads.fits import balanced_counts
 from false_core.training.heads.samples import FeatureSampler, FloatArray, LabelledPoints, labelled_points
+from false_core.training.reading_labels import labelled_raster
 from false_core.training.start import Start, begin, frozen_encoders, smoothing_px
 
 Answers = npt.NDArray[np.int64]
@@ -147,17 +147,9 @@ class SampledRun:
     def _fit(self) -> Fitted:
         start, raster = self._start, self._raster
         encoders, _ = frozen_encoders(self._job, start.base, raster.source, self._feedback)
-        return fit_head(
-            self._job.head,
-            encoders,
-            raster,
-            smoothing_px(self._job, raster.source),
-            self._job.seed,
-            start.device,
-            self._feedback,
-            self._keep,
-            self._job.unlabelled,
-        )
+        smoothing = smoothing_px(self._job, raster.source)
+        asked = HeadRequest(self._job.head, smoothing, self._job.seed, self._job.unlabelled)
+        return fit_head(asked, encoders, raster, start.device, self._feedback, self._keep)
 
     def _keep(self, sampler: FeatureSampler) -> KeptFeatures:
         names = known_parts(sampler.parts.zooms) if self._wanted.encoders else ()

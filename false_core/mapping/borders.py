@@ -111,6 +111,8 @@ def _segments(around: CodeArray, window: Window, corners: int) -> Lines:
         corners: Corners per row of the raster.
     """
     here, west, north = around[1:, 1:], around[1:, :-1], around[:-1, 1:]
+    # The larger region lies on the left of every edge. So all edges between two regions run the same way, and blocks that
+    # know nothing of each other agree on it.
     width = window.width + 1
     row, column = np.nonzero(here != west)
     up = here[row, column] < west[row, column]
@@ -120,7 +122,8 @@ def _segments(around: CodeArray, window: Window, corners: int) -> Lines:
     level = (row * width + column + back, np.where(back, WEST, EAST), here[row, column], north[row, column])
     tail, step, one, other = (np.concatenate(pair) for pair in zip(upright, level))
     head = tail + COLUMN_STEP[step] + ROW_STEP[step] * width
-    # Corners of this block, numbered within it. Those with two edges have one coming in and one going out.
+    # Corners of this block, numbered within it. Those with two edges have one coming in and one going out. Where more
+    # edges meet more than two regions do, or one touches itself across the corner: a line ends there, and ``_rings`` turns.
     size = width * (window.height + 1)
     is_node = np.bincount(tail, minlength=size) + np.bincount(head, minlength=size) != 2
     is_node = is_node.reshape(-1, width)
@@ -160,12 +163,15 @@ def strung_together(following: Integers) -> tuple[Integers, Integers]:
     n = len(following)
     every = np.arange(n)
     is_last = following < 0
+    # As many jumps as reach across the longest string. To follow each string by itself would be a step of Python for every
+    # pixel edge of the map.
     doublings = max(1, n.bit_length())
     # Jumps of twice the length each time. After the last, only what runs in a circle has not come to an end.
     jump, smallest = np.where(is_last, every, following), every.copy()
     for _ in range(doublings):
         smallest = np.minimum(smallest, smallest[jump])
         jump = jump[jump]
+    # A closed string is cut open there, or counting backwards would never come to its beginning.
     is_first = ~is_last[jump] & (smallest == every)
     before = every.copy()
     before[following[~is_last]] = every[~is_last]
@@ -189,7 +195,9 @@ def _gathered(parts: list[Lines]) -> Lines:
 
 def _network(segments: Lines, width: int, regions: int) -> BorderGraph:
     """Join segments to lines, and lines to the rings of polygons."""
+    # Only the corners where segments end are numbered: an array of all corners would be as large as the raster.
     place, ends = np.unique(np.concatenate([segments.start, segments.end]), return_inverse=True)
+    # Where just two segments meet a line went over the side of a block, and no third region begins.
     goes_on = np.bincount(ends, minlength=len(place)) == 2
     start_place, end_place = ends[: len(segments)], ends[len(segments) :]
     beginning = np.full(len(place), -1)
@@ -198,6 +206,7 @@ def _network(segments: Lines, width: int, regions: int) -> BorderGraph:
     bounds = np.r_[starts, len(segment)]
     first, last = segment[starts], segment[bounds[1:] - 1]
     lowest = np.minimum.reduceat(segments.lowest[segment], starts) if len(starts) else segments.lowest
+    # A line may also come back to a junction. That one has two ends, and smoothing leaves ends in their place.
     closed = (segments.start[first] == segments.end[last]) & goes_on[start_place[first]]
     # In an order that does not depend on the blocks. No line but itself meets the lowest corner of a closed one.
     begin = np.where(closed, lowest, segments.start[first])

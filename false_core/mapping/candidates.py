@@ -21,9 +21,9 @@ from false_core.inference.tiled import TiledNetwork
 from false_core.inference.tiles import MOST_BYTES, Tile, TilePlan
 from false_core.labels.annotation import IGNORE, Annotation
 from false_core.models.fused import FusedSegmenter, reduced
+from false_core.models.model_file import ModelCard
 from false_core.models.segmenter import class_probabilities
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
-from false_core.raster.statistics import Normalisation
 
 MAX_CANDIDATE_SIDE = 512
 """Working pixels of a square."""
@@ -88,8 +88,7 @@ class Candidates:
 
 def find_candidates(
     network: nn.Module,
-    normalisation: Normalisation,
-    classes: int,
+    card: ModelCard,
     source: RasterSource,
     grid: Grid,
     labels: Annotation | None,
@@ -104,8 +103,10 @@ def find_candidates(
 
     Args:
         network: A segmenter on ``device``, as ``build_segmenter`` makes it.
+        card: Card of the model that it is.
         labels: Shapes that are labelled already, in working pixels.
     """
+    normalisation, classes = card.normalisation, len(card.classes)
     whole = Window(grid.area.column, grid.area.row, grid.columns * grid.side, grid.rows * grid.side)
     stride, overlap = next((layout for layout in _LAYOUTS if 4 * classes * sum(layout) ** 2 <= MOST_BYTES), _LAYOUTS[-1])
     plan = TilePlan(whole, stride, overlap, ramp=0)

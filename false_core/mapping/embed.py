@@ -161,7 +161,8 @@ def _names(encoder: nn.Module, components: Components | None) -> list[str]:
     if components is not None:
         shares = [*components.explained, *[0.0] * (components.axes.shape[1] - len(components.explained))]
         return [
-            localised(f"Component {number} ({share:.1%} of the variance)") for number, share in enumerate(shares, start=1)
+            localised(f"Component {number} ({100 * share:.1f} % of the variance)")
+            for number, share in enumerate(shares, start=1)
         ]
     levels = enumerate(channels_of(encoder)[FINEST_LEVEL:], start=FINEST_LEVEL)
     return [

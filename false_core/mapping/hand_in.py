@@ -228,5 +228,6 @@ def _report(
         assessment=assessment,
         picture=draw_compared(the_map, classes, labels),
         files=files,
+        minimum_area=job.minimum_area,
     )
     return hand_in_report(handed, notes, ground_facts(the_map.source))

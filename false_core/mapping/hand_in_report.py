@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from false_core.accuracy.assessment import AssessedClass, Assessment
 from false_core.accuracy.assessment_report import area_in_words, area_with_interval, interval_in_words
 from false_core.accuracy.comparison import POINT_REFERENCE
 from false_core.models.fused import WITHOUT_ENCODER
+from false_core.models.general import ORIGIN
 from false_core.models.model_file import LABELLING_SESSION, ModelCard
 from false_core.models.model_report import UNKNOWN_ACCURACY, accuracy_in_short, missing_in_words
+from false_core.models.weights import origin_in_words
 from false_core.raster.areas import AreaUnit
 from false_core.raster.georeference import pixel_in_words
 from false_core.reports.page import page, percent
@@ -36,6 +39,7 @@ class Handed:
         raster: Name of the raster that the map was made of, or nothing.
         card: Card of the model that made it.
         picture: The map with its reference, as SVG.
+        minimum_area: Area in square CRS units below which a region is part of its neighbour among the polygons; 0: none is.
         files: Names of the files in the folder.
     """
 
@@ -47,6 +51,7 @@ class Handed:
     assessment: Assessment | None
     picture: str
     files: Sequence[str]
+    minimum_area: float = 0.0
 
 
 def hand_in_report(handed: Handed, notes: Sequence[str], about: Sequence[tuple[str, str]]) -> str:
@@ -147,32 +152,76 @@ def _method(handed: Handed) -> list[str]:
     shapes = sum(int(counts[0]) for counts in provenance.get("labels", {}).values() if counts)
     if shapes:
         said.append(f"It learned the classes from {shapes:,} label shapes that were digitised on {source_of_labels}.")
-    said.append(_features(card))
+    said += _features(card)
     if card.head:
-        said.append("Linear classifiers on what it sees tell the classes apart.")
+        said.append(
+            f"Linear classifiers (logistic regressions) on what it sees tell the classes apart; there are "
+            f"{len(card.head.members)}, and their probabilities are multiplied."
+            if len(card.head.members) > 1
+            else "A linear classifier (a logistic regression) on what it sees tells the classes apart."
+        )
         compared = card.method.get("compared")
         if isinstance(compared, dict) and len(compared) > 1:
             said.append("Cross-validation chose them among others.")
         if card.method.get("name") == LABELLING_SESSION:
-            said.append("They were fitted in a labelling session, which no job repeats.")
+            said.append("This was fitted in a labelling session, which no job repeats.")
     else:
-        said.append("A decoder was trained with the labels to tell the classes apart.")
+        said.append(f"A decoder ({card.decoder}) was trained with the labels to tell the classes apart.")
     pixel = pixel_in_words(card.pixel_size, card.ground_sample_distance)
     said.append(f"The model works on pixels of {pixel}. It takes the bands {', '.join(card.bands)}.")
+    smoothing = card.head.smoothing if card.head else 0.0
+    if smoothing:
+        metres = card.ground_sample_distance
+        width = pixel_in_words(smoothing * card.pixel_size, None if metres is None else smoothing * metres)
+        said.append(
+            f"The map is smoothed: the probabilities of the classes are averaged in a Gaussian window with a standard "
+            f"deviation of {width} before each pixel gets its class."
+        )
+    else:
+        said.append("The map is not smoothed: each pixel has its own class.")
+    said.append(
+        f"Among the polygons, regions smaller than {handed.minimum_area:g} square units of the CRS are part of their "
+        f"neighbours."
+        if handed.minimum_area
+        else "The polygons follow the edges of the pixels, and no region is left out, however small."
+    )
     return said
 
 
-def _features(card: ModelCard) -> str:
+def _features(card: ModelCard) -> list[str]:
+    """Say what the model sees of the image, and who made what it sees it through."""
     if card.head and not set(card.head.parts) - set(WITHOUT_ENCODER):
-        return "It sees the colours and the texture of the image, without a neural network."
+        return ["It sees the colours and the texture of the image, without a neural network."]
     provenance = card.provenance
-    pretraining, source = provenance.get("pretraining"), provenance.get("encoder")
-    if isinstance(pretraining, dict) and pretraining and isinstance(source, dict):
+    pretraining, source, origin = (provenance.get(name) for name in ("pretraining", "encoder", "weights"))
+    said = []
+    is_pretrained = isinstance(pretraining, dict) and bool(pretraining) and isinstance(source, dict)
+    if is_pretrained:
+        assert isinstance(source, dict)
         rasters = ", ".join(map(str, source.get("rasters", ())))
-        return f"It sees the image through a neural network that was pretrained without labels on {rasters}."
-    if provenance.get("weights"):
-        return "It sees the image through a neural network that others had trained on photographs."
-    return "It sees the image through a neural network that learned from the labels alone."
+        said.append(f"It sees the image through a neural network that was pretrained without labels on {rasters}.")
+        if source.get("weights"):
+            said += ["Its pretraining began with a neural network that others had trained.", *_by_others(source["weights"])]
+        if origin:
+            said += ["It also sees it through a neural network that others had trained on photographs.", *_by_others(origin)]
+    elif origin:
+        said += ["It sees the image through a neural network that others had trained on photographs.", *_by_others(origin)]
+    if not said:
+        said.append("It sees the image through a neural network that learned from the labels alone.")
+    if card.head and set(card.head.parts) & set(WITHOUT_ENCODER):
+        said.append("The colours and the texture of the image count too.")
+    return said
+
+
+def _by_others(origin: Any) -> list[str]:
+    """Say what the network of others is called, where it comes from and under which licence, as far as that is known."""
+    if not isinstance(origin, dict):
+        return []
+    if "general" in origin:
+        source, licence = origin.get("source", ORIGIN["source"]), origin.get("licence", ORIGIN["licence"])
+        return [f"That is the general encoder {origin['general']} (source: {source}; licence: {licence})."]
+    name = origin_in_words(origin)
+    return [f"Its weights are {name}; who published them says under which licence."] if name else []
 
 
 def _steps(handed: Handed) -> list[str]:

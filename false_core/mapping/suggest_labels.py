@@ -57,9 +57,7 @@ def suggest_labels(job: SuggestLabels, feedback: Feedback) -> dict[str, Any]:
         network: nn.Module = segmenter_from(job.model, card)
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     with feedback.stage("Looking at the raster", 0.9):
-        found = find_candidates(
-            network, card.normalisation, len(card.classes), source, grid, labels, device, job.seed, feedback
-        )
+        found = find_candidates(network, card, source, grid, labels, device, job.seed, feedback)
         if not found.seen:
             side = length_in_words(grid.side * source.working_pixel_size, source.crs)
             raise InputError(

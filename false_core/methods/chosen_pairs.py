@@ -96,7 +96,7 @@ def contrast_chosen(
     found: FalseNegatives | None = None
     if calibration:
         of_positive = of_chosen[:, 0].detach()
-        numerator, more, found = _calibrated(calibration, z, own, logits, of_positive, temperature, scan, means, world)
+        numerator, more, found = _calibrated(calibration, z, logits, of_positive, temperature, scan, means, world)
         curves |= more
     losses = ((denominator - numerator) * counts).sum(dim=1) / counts.sum(dim=1)  # (rows,)
     return Outcome(of_all(losses, anchors, world).mean(), curves, found)
@@ -105,7 +105,6 @@ def contrast_chosen(
 def _calibrated(
     calibration: Calibration,
     z: Tensor,
-    own: slice,
     logits: Tensor,
     of_positive: Tensor,
     temperature: float,
@@ -118,15 +117,14 @@ def _calibrated(
     Args:
         calibration: Settings by which false negatives are found and weighed.
         z: Unit vectors of shape (2B, d).
-        own: Indices of the anchors.
-        logits: Their similarities with their positives, divided by the temperature, of shape (rows, positives).
+        logits: Similarities of the own anchors with their positives, divided by the temperature, of shape (rows, positives).
         of_positive: Their similarities with their other views, of shape (rows,), without gradients.
         temperature: tau.
         scan: Result of the pass over the similarities of these anchors.
         means: Mean similarities of positives and of negatives.
         world: The processes, each of which has other anchors.
     """
-    anchors = len(z)
+    anchors, own = len(z), world.share.of(len(z))
     of_nearest = scan.of_nearest.detach()  # (rows, k)
     # Benchmark anchors are chosen among all, so that each process needs to know how sure those of the others are.
     surest = world.all_gather_rows(calibration.search.certainty(of_positive, of_nearest, scan.there), anchors)  # (2B,)

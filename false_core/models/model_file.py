@@ -42,6 +42,7 @@ from false_core.outputs.publish import published
 from false_core.raster.band_descriptions import BandDescription
 from false_core.raster.classes import ClassTable
 from false_core.raster.same_bands import BandReference
+from false_core.raster.source import RasterSource
 from false_core.raster.statistics import MAX_FLOAT32, Normalisation
 from false_core.untrusted import on_one_line, parse_json
 
@@ -192,6 +193,18 @@ def is_model_file(path: str) -> bool:
         return MODEL_FORMAT in texts_of_header(read_header(path), path)
     except ModelFileError:
         return False
+
+
+def facts_of_raster(source: RasterSource) -> dict[str, Any]:
+    """Return what a ``ModelCard`` says of the raster, on its working grid, that a model is made on."""
+    return {
+        "bands": source.band_names,
+        "band_numbers": source.bands,
+        "dtype": source.dtype,
+        "pixel_size": source.working_pixel_size,
+        "ground_sample_distance": source.working_ground_distance,
+        "descriptions": source.descriptions,
+    }
 
 
 def read_card(path: str, kind: str | None = None) -> ModelCard:

@@ -8,7 +8,7 @@ import numpy as np
 import rasterio
 import rasterio.warp
 from affine import Affine
-from rasterio.crs import CRS
+from pyproj.exceptions import ProjError
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
@@ -16,8 +16,8 @@ from rasterio.windows import Window as RasterioWindow
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.raster.class_map import CodeArray, as_codes, check_unscaled
+from false_core.raster.coordinate_operation import operation_to_grid
 from false_core.raster.ground import turns_to
-from false_core.raster.in_words import describe_crs
 from false_core.raster.opening import GDAL_ERRORS, late_complaint, open_checked_raster
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.stored_bands import LARGEST_NUMBER
@@ -37,15 +37,8 @@ class AlignedCodes:
     def __init__(self, path: str, grid: RasterSource, feedback: Feedback) -> None:
         self.source = RasterSource(path, (1,))
         check_unscaled(self.source)
-        theirs, ours = self.source.crs, grid.crs
-        if (theirs is None) != (ours is None):
-            feedback.warn(
-                f"{self.source.name} has {describe_crs(theirs)}, {grid.name} has {describe_crs(ours)}: they are taken to be "
-                "in the same coordinates."
-            )
-        # Where one CRS is missing both are the same, whatever it is.
-        common = ours or theirs or CRS.from_epsg(3857)
         try:
+            theirs, ours, way = operation_to_grid(self.source, grid, feedback).for_gdal
             # Where ground control points alone say where it lies, that is warped.
             self._dataset = open_checked_raster(self.source.path)
             late_complaint(self._dataset)  # It was told when it was opened first.
@@ -60,19 +53,20 @@ class AlignedCodes:
             self._nodata = self._dataset.nodatavals[0]
             self._warped: Any = WarpedVRT(
                 self._dataset,
-                src_crs=theirs or common,
+                src_crs=theirs,
                 src_transform=Affine.translation(turns_between(self.source, grid), 0) * self.source.source_transform,
-                crs=common,
+                crs=ours,
                 transform=grid.source_transform,
                 width=grid.source_width,
                 height=grid.source_height,
                 resampling=Resampling.nearest,
                 src_nodata=None,
                 add_alpha=unmarked,
+                **way,
             )
             meanings = self._warped.colorinterp
             self._alpha = meanings.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in meanings else None
-        except (*GDAL_ERRORS, ValueError) as error:
+        except (*GDAL_ERRORS, ProjError, ValueError) as error:
             raise InputError(f"{self.source.name} cannot be brought to the grid of {grid.name}: {error}.") from error
 
     def read(self, window: Window) -> tuple[CodeArray, BoolArray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def write_cog(path: Path, described: Path, strips: Iterable[StripFile], area: Wi
             try:
                 feedback.stop_if_cancelled()
                 copy.exception(LOOK_S)
-            except TimeoutError:
+            except futures.TimeoutError:  # A class of its own in Python 3.10.
                 continue
             except Cancelled as error:
                 cancelled = error  # GDAL cannot be stopped. A process that cannot wait ends itself.

@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import rasterio.warp
 from affine import Affine
-from rasterio.crs import CRS
+from pyproj.exceptions import ProjError
 from rasterio.enums import Resampling
 
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.raster.aligned import turns_between
+from false_core.raster.coordinate_operation import operation_to_grid
 from false_core.raster.grid import moved
-from false_core.raster.in_words import describe_crs
 from false_core.raster.opening import GDAL_ERRORS
 from false_core.raster.source import FloatArray, RasterSource, Window
 from false_core.raster.working_grid import LARGEST_FACTOR
@@ -48,17 +48,13 @@ class ImageOnGrid:
     """
 
     def __init__(self, source: RasterSource, grid: RasterSource, feedback: Feedback) -> None:
-        theirs, ours = source.crs, grid.crs
-        if (theirs is None) != (ours is None):
-            feedback.warn(
-                f"{source.name} has {describe_crs(theirs)}, {grid.name} has {describe_crs(ours)}: they are taken to be "
-                "in the same coordinates."
-            )
-        # Where one CRS is missing both are the same, whatever it is.
-        common = ours or theirs or CRS.from_epsg(3857)
-        self._grid, self._ours, self._theirs = grid, common, theirs or common
+        self._grid, self.source = grid, source
+        try:
+            self._operation = operation_to_grid(source, grid, feedback)
+        except (ProjError, ValueError) as error:
+            raise self._cannot_be_brought(error) from error
+        self._theirs, self._ours, self._way = self._operation.for_gdal
         self._turn = Affine.translation(turns_between(source, grid), 0)
-        self.source = source
         ratio = self._pixels_per_pixel()
         self.source = source.at_factor(int(min(LARGEST_FACTOR, max(1, math.floor(ratio + SAME_PIXEL)))))
         self._offset = self._whole_offset()
@@ -89,6 +85,7 @@ class ImageOnGrid:
                 dst_nodata=np.nan,
                 resampling=Resampling.bilinear,
                 tolerance=0.0,  # Exact everywhere, so that pixels do not depend on the window they are read in.
+                **self._way,
             )
         except (*GDAL_ERRORS, ValueError) as error:
             raise self._cannot_be_brought(error) from error
@@ -98,14 +95,14 @@ class ImageOnGrid:
         """Return the window of the grid that the raster covers, cut at the grid's borders; without any pixel where none."""
         width, height = self.source.width, self.source.height
         corners = _frame(Window(0, 0, width, height))
-        places = self._between(moved(self._turn * self.source.transform, corners), self._theirs, self._ours)
+        places = self._operation.there(moved(self._turn * self.source.transform, corners))
         pixels = moved(~self._grid.transform, places)
         return _bounded(pixels, self._grid.width, self._grid.height, 0)
 
     def _taken(self, window: Window) -> Window | None:
         """Return the window of the raster that a window of the grid looks at; None where there is none."""
         places = moved(self._grid.transform, _frame(window))
-        pixels = moved(~(self._turn * self.source.transform), self._between(places, self._ours, self._theirs))
+        pixels = moved(~(self._turn * self.source.transform), self._operation.back(places))
         taken = _bounded(pixels, self.source.width, self.source.height, MARGIN_PX)
         if taken.width * taken.height > MOST_PIXELS_OF_A_WINDOW:
             raise InputError(
@@ -119,17 +116,9 @@ class ImageOnGrid:
         """Return the pixels of the raster per pixel of the grid along an axis, in the middle of the grid."""
         middle = np.array([self._grid.width / 2, self._grid.height / 2])
         places = moved(self._grid.transform, middle + np.array([[0, 0], [1, 0], [0, 1]]))
-        pixels = moved(~(self._turn * self.source.transform), self._between(places, self._ours, self._theirs))
+        pixels = moved(~(self._turn * self.source.transform), self._operation.back(places))
         ratio = math.sqrt(abs(float(np.linalg.det(pixels[1:] - pixels[0]))))
         return ratio if math.isfinite(ratio) else 1.0
-
-    def _between(self, places: npt.NDArray[np.float64], one: CRS, other: CRS) -> npt.NDArray[np.float64]:
-        if one == other:
-            return places
-        try:
-            return np.column_stack(rasterio.warp.transform(one, other, places[:, 0].tolist(), places[:, 1].tolist()))
-        except (*GDAL_ERRORS, ValueError) as error:
-            raise self._cannot_be_brought(error) from error
 
     def _cannot_be_brought(self, error: Exception) -> InputError:
         return InputError(

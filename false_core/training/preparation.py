@@ -101,7 +101,7 @@ class Pretraining:
             places = None
             if job.places:
                 sources, areas, places = with_places_alone(sources, areas, job.places, feedback)
-            truth = Truth(job.truth, sources) if job.truth else None
+            truth = Truth(job.truth, sources, feedback) if job.truth else None
             torch.manual_seed(job.seed)
             # Also for given weights, and an encoder of ours with statistics of its own: measured anew, the bands have mean 0
             # and standard deviation 1, as they had when the weights were made, on rasters of whatever sensor and data type.

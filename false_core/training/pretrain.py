@@ -18,9 +18,9 @@ from false_core.jobs import Pretrain
 from false_core.methods.method import Outcome, named_after_level
 from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.header import ENCODER
-from false_core.models.model_file import MADE_BY, PRECISION, STAGES, ModelCard, save_model
+from false_core.models.model_file import MADE_BY, PRECISION, STAGES, ModelCard, facts_of_raster, save_model
 from false_core.raster.georeference import ground_facts
-from false_core.raster.source import RasterSource, Window, first_names
+from false_core.raster.source import first_names
 from false_core.reports.page import write_report
 from false_core.sampling.loading import loaded_ahead
 from false_core.sampling.views import PatchSampler, ViewPairs
@@ -123,10 +123,7 @@ def pretrain_stage(
         backbone = settings.encoder if start.general else ""
         card = replace(card, decoder=settings.decoder if trainer.decoder else "", general=backbone)
         with feedback.stage("Looking at what it learned", 0.03):
-            first, area = rasters.sources[0], rasters.areas[0]
-            report = (
-                _report(trainer, sampler, card, curves, first, area, start.truth, feedback, before) if job.report else ""
-            )
+            report = _report(start, trainer, sampler, card, curves, before, feedback) if job.report else ""
     with feedback.stage("Writing", 0.01):
         save_model(job.encoder, card, trainer.encoder, trainer.decoder, start.general)
         if job.report:
@@ -159,30 +156,30 @@ def _train(
     feedback: Feedback,
     world: World,
 ) -> None:
-    batch_size, began = trainer.settings.batch_size, trainer.step
+    batch_size, began, schedule = trainer.settings.batch_size, trainer.step, trainer.schedule
 
     def make(step: int) -> LocalBatch:
         pairs = sampler.batch(step, world.share)
         return LocalBatch(pairs, trainer.prepare(pairs, step))
 
-    with closing(loaded_ahead(make, range(trainer.step, trainer.last_step), trainer.device)) as batches:
+    with closing(loaded_ahead(make, range(trainer.step, schedule.last_step), trainer.device)) as batches:
         for batch in batches:
-            feedback.advance(trainer.step * batch_size, trainer.last_step * batch_size, "patches")
-            rate = trainer.settings.learning_rate * trainer.schedule()
+            feedback.advance(trainer.step * batch_size, schedule.last_step * batch_size, "patches")
+            rate = trainer.learning_rate
             with guard.errors_at_step(trainer.step + 1):
                 outcome = trainer.train_on(batch.views)
                 guard.record(trainer.step, outcome.loss, outcome.collapsed)
-            if trainer.step % LOG_EVERY == 0 or trainer.step in (1, trainer.last_step):
+            if trainer.step % LOG_EVERY == 0 or trainer.step in (1, schedule.last_step):
                 loss, *values = guard.read(outcome.loss, *outcome.curves.values())
                 for name, value in {"loss": loss, "learning rate": rate, **dict(zip(outcome.curves, values))}.items():
                     curves.add(trainer.step, name, value)
                 if truth and world.share.is_main:
                     pairs = sampler.batch(trainer.step - 1) if world.is_shared else batch.pairs
                     _log_purity(curves, trainer.step, outcome, pairs, truth)
-                if trainer.settings.until_flat and trainer.could_end_early:
+                if trainer.settings.until_flat and schedule.could_end_early(trainer.step):
                     _end_where_flat(trainer, curves, feedback, world)
             guard.save_when_due()
-            if trainer.step >= trainer.last_step:
+            if trainer.step >= schedule.last_step:
                 break
     if trainer.step > began:
         # What is still to come may fail too, for example where the disk has no room for the encoder.
@@ -193,9 +190,10 @@ def _end_where_flat(trainer: Trainer, curves: Curves, feedback: Feedback, world:
     """Have the training end soon, in all processes alike, where the first process sees that it gains little more."""
     losses = [points for name, points in curves.series.items() if name.partition(" ")[0] == "loss"]
     if world.broadcast_object(lambda: are_flat(losses)):
-        trainer.end_soon()
+        schedule = trainer.schedule
+        schedule.flat_at = trainer.step
         feedback.info(
-            f"Pretraining ends at step {trainer.last_step} of {trainer.steps}, as its loss hardly falls any more. Where "
+            f"Pretraining ends at step {schedule.last_step} of {trainer.steps}, as its loss hardly falls any more. Where "
             "Training steps says how many, it does them all."
         )
 
@@ -211,17 +209,16 @@ def _log_purity(curves: Curves, step: int, outcome: Outcome, batch: ViewPairs, t
 
 
 def _report(
+    start: Pretraining,
     trainer: Trainer,
     sampler: PatchSampler,
     card: ModelCard,
     curves: Curves,
-    source: RasterSource,
-    area: Window,
-    truth: Truth | None,
-    feedback: Feedback,
     before: Sequence[EarlierStage],
+    feedback: Feedback,
 ) -> str:
     """Look at batches that did not train and at the first raster, and return the report."""
+    truth, source, area = start.truth, start.rasters.sources[0], start.rasters.areas[0]
 
     def look(number: int) -> tuple[ViewPairs, dict[str, Tensor]]:
         batch = sampler.batch(number)
@@ -229,9 +226,7 @@ def _report(
 
     numbers = range(trainer.steps, trainer.steps + GALLERY_BATCHES)
     galleries = collect_galleries(look, numbers, trainer.settings, truth, trainer.seed, feedback)
-    embedding = map_embedding(
-        trainer.encoder, source, area, card.normalisation, trainer.device, trainer.seed, feedback
-    )  # fmt: skip
+    embedding = map_embedding(trainer.encoder, source, area, card.normalisation, trainer.device, trainer.seed, feedback)
     batch = sampler.batch(trainer.steps)
     drawn = Drawn(batch, sampler.ground, trainer.settings, truth)
     of_method = method_sections(*trainer.look_into(batch), drawn)
@@ -249,12 +244,8 @@ def _card(job: Pretrain, start: Pretraining, trainer: Trainer, curves: Curves) -
     return ModelCard(
         kind=ENCODER,
         encoder=settings.encoder,
-        bands=first.band_names,
-        band_numbers=first.bands,
-        dtype=first.dtype,
+        **facts_of_raster(first),
         normalisation=rasters.normalisation,
-        pixel_size=first.working_pixel_size,
-        ground_sample_distance=first.working_ground_distance,
         patch_size=settings.crop_size,
         method={
             "name": settings.method,
@@ -271,5 +262,4 @@ def _card(job: Pretrain, start: Pretraining, trainer: Trainer, curves: Curves) -
             "loss": curves.last("loss"),
             MADE_BY: start.made_by,
         },
-        descriptions=first.descriptions,
     )

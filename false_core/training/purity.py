@@ -7,11 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import rasterio.warp
+from pyproj.exceptions import ProjError
+from rasterio.crs import CRS
 
 from false_core.errors import InputError
+from false_core.feedback import Feedback
 from false_core.jobs import Extent
 from false_core.methods.false_negatives import FalseNegatives
+from false_core.raster.coordinate_operation import CoordinateOperation, operation_to_grid
 from false_core.raster.grid import moved
 from false_core.raster.source import FloatArray, RasterSource, Window, names_of
 from false_core.sampling.views import EmbeddingPositions, Positions
@@ -32,7 +35,7 @@ class Truth:
         InputError: It cannot be opened, or overlaps none of ``rasters``.
     """
 
-    def __init__(self, path: str, rasters: Sequence[RasterSource]) -> None:
+    def __init__(self, path: str, rasters: Sequence[RasterSource], feedback: Feedback) -> None:
         self._source, self._rasters = RasterSource(path, (1,)), rasters
         self._tile = functools.lru_cache(KEPT_TILES)(self._read_tile)
         if not any(self._overlaps(raster) for raster in rasters):
@@ -40,6 +43,10 @@ class Truth:
                 f"The truth raster {self._source.name} does not overlap {names_of(rasters)}.",
                 "Choose one of the same area, or none.",
             )
+        self._to_rasters: dict[CRS | None, CoordinateOperation] = {}
+        for raster in rasters:
+            if raster.crs not in self._to_rasters:
+                self._to_rasters[raster.crs] = self._way_to(raster, feedback)
 
     def classes_at(self, positions: EmbeddingPositions) -> FloatArray:
         """Return the class codes of ``places``, of shape (n,); NaN where the truth is unknown."""
@@ -84,12 +91,17 @@ class Truth:
             out[mine] = np.floor(np.nan_to_num(pixels, nan=-1).clip(-1, 2**40)).astype(np.int64)
         return out
 
+    def _way_to(self, raster: RasterSource, feedback: Feedback) -> CoordinateOperation:
+        try:
+            return operation_to_grid(self._source, raster, feedback)
+        except ProjError as error:
+            raise InputError(
+                f"{self._source.name} cannot be brought to the grid of {raster.name}: {error}.",
+                "Check that both rasters have the right CRS.",
+            ) from error
+
     def _in_crs_of_truth(self, raster: RasterSource, positions: Positions) -> Positions:
-        on_map = moved(raster.transform, positions)
-        theirs, ours = raster.crs, self._source.crs
-        if theirs is None or ours is None or theirs == ours:
-            return on_map
-        return np.stack(rasterio.warp.transform(theirs, ours, *on_map.T), axis=1)
+        return self._to_rasters[raster.crs].back(moved(raster.transform, positions))
 
     def _overlaps(self, raster: RasterSource) -> bool:
         crs = None if self._source.crs is None else self._source.crs.to_wkt()

@@ -12,7 +12,7 @@ from false_core.accuracy.cross_validated import AccuracyEstimate
 from false_core.accuracy.metrics import score
 from false_core.labels.annotation import Annotation
 from false_core.models.header import SEGMENTER
-from false_core.models.model_file import MADE_BY, MISSING_SHAPES, SHAPES, ModelCard
+from false_core.models.model_file import MADE_BY, MISSING_SHAPES, SHAPES, ModelCard, facts_of_raster
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.training.start import Start
@@ -47,12 +47,8 @@ def card_of(
     return ModelCard(
         kind=SEGMENTER,
         encoder=encoder,
-        bands=source.band_names,
-        band_numbers=source.bands,
-        dtype=source.dtype,
+        **facts_of_raster(source),
         normalisation=normalisation,
-        pixel_size=source.working_pixel_size,
-        ground_sample_distance=source.working_ground_distance,
         patch_size=PATCH,
         classes=annotation.classes,
         method=method,
@@ -65,7 +61,6 @@ def card_of(
             MISSING_SHAPES: {str(c.code): number for c, number in zip(annotation.classes, missing) if number},
             **({MADE_BY: start.made_by} if start.made_by else {}),
         },
-        descriptions=source.descriptions,
     )
 
 

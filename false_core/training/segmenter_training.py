@@ -15,11 +15,10 @@ from false_core.accuracy.metrics import IntArray
 from false_core.computing.distributed import World
 from false_core.computing.precision import autocast, loss_scaler, precisions_in_training
 from false_core.feedback import Feedback
-from false_core.jobs import Finetune
 from false_core.labels.annotation import IGNORE, Annotation
 from false_core.models.deeplab import auxiliary_head
 from false_core.models.encoder import channels_of
-from false_core.models.model_file import DECODER_PREFIX, ModelCard, load_weights
+from false_core.models.model_file import DECODER_PREFIX, load_weights
 from false_core.models.segmenter import build_segmenter, with_prior
 from false_core.models.weights import start_from
 from false_core.presets import PHOTOMETRIC, FinetuneSettings
@@ -38,6 +37,7 @@ from false_core.training.global_batch_norm import with_global_batch_norms
 from false_core.training.gradient_sum import GradientSum
 from false_core.training.guard import TrainingGuard
 from false_core.training.optimisers import fused_on, parameter_groups, polynomial, restore, warm_up_and_cosine
+from false_core.training.start import Start
 from false_core.training.validation import score_labels
 
 LOG_EVERY = 5
@@ -67,13 +67,11 @@ class TrainedSegmenter:
 
 
 def train_segmenter(
-    job: Finetune,
+    start: Start,
     settings: FinetuneSettings,
-    base: ModelCard | None,
     raster: LabelledRaster,
     cache: ChunkCache,
     parts: tuple[Annotation, Annotation | None],
-    device: torch.device,
     numbers: torch.dtype,
     feedback: Feedback,
     world: World,
@@ -81,16 +79,16 @@ def train_segmenter(
     """Train on some labels, score on those held out, and train on all.
 
     Args:
-        job: Job that was asked for.
+        start: The job, with the encoder file that it names, and the device to compute on.
         settings: Everything that decides how.
-        base: The card of the encoder file that the job names, if it does.
         raster: The raster and all labels.
         cache: The raster, normalised.
         parts: The labels that train first, and those that score; None where there are none.
-        device, numbers: Device to compute on, and numbers to compute with.
+        numbers: Numbers to compute with.
         feedback: The listener that is told of progress.
         world: The processes that train together.
     """
+    job, base, device = start.job, start.base, start.device
     source, normalisation, annotation = raster.source, raster.normalisation, raster.annotation
     training, held_out = parts
     torch.manual_seed(job.seed)

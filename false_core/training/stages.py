@@ -89,7 +89,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         return pretrain_stage(job, feedback, world).results
     stages = read_stages(job)
     with network_closed(unless=any(asks_network(one.job) for one in stages)), _folder_of_encoders(world) as folder:
-        stages = [replace(one, job=_checked(one.job, job, feedback, world)) for one in stages]
+        stages = [replace(one, job=_checked(one.job, feedback, world)) for one in stages]
         world.broadcast_object(lambda: _check_bands(stages, job))
         return _all_of(stages, job, folder, feedback, world)
 
@@ -171,7 +171,7 @@ def _beside(value: Any, file: Path) -> Any:
     return value if not isinstance(value, str) or not value or jobs.is_address(value) else str(file.resolve().parent / value)
 
 
-def _checked(stage: Pretrain, job: Pretrain, feedback: Feedback, world: World) -> Pretrain:
+def _checked(stage: Pretrain, feedback: Feedback, world: World) -> Pretrain:
     """Return the job of a stage with the rasters that its names stand for, once it is clear that it can begin."""
 
     def found() -> str:

@@ -28,19 +28,11 @@ from false_core.sampling.loading import STAYS, on_device
 from false_core.sampling.spectral import SpectralJitter
 from false_core.sampling.views import RawViews, ViewPairs
 from false_core.training.convolutions import fast_convolutions
-from false_core.training.flatness import tail_steps
 from false_core.training.global_batch_norm import with_global_batch_norms
 from false_core.training.gradient_cache import accumulate_gradients, stacked
 from false_core.training.gradient_sum import GradientSum
-from false_core.training.optimisers import (
-    LARC,
-    clip_each,
-    fused_on,
-    parameter_groups,
-    published_schedule,
-    restore,
-    warm_up_and_cosine,
-)
+from false_core.training.optimisers import LARC, clip_each, fused_on, parameter_groups, restore
+from false_core.training.rate_schedule import RateSchedule
 
 DECIDE_MEMORY = (
     "encoder", "level", "points", "crop_size", "batch_size", "hidden", "dimensions", "scales", "method", "optimiser",
@@ -87,7 +79,7 @@ class Trainer:
         self.settings, self.steps, self.seed, self.device = settings, steps, seed, device
         self.numbers = numbers or precisions_in_training(device, settings.mixed_precision)[0]
         self.step = 0
-        self._flat_at: int | None = None
+        self.schedule = RateSchedule(steps, is_published=settings.optimiser == "larc")
         self._feedback, self._world = feedback, world
         world.share.check_divides(settings.batch_size, "patches")
         decisive = [getattr(settings, name) for name in DECIDE_MEMORY]
@@ -133,9 +125,8 @@ class Trainer:
     @fast_convolutions()
     def train_on(self, views: RawViews) -> Outcome:
         """Do one step and return what it came to."""
-        rate = self.settings.learning_rate * self.schedule()
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = self.learning_rate
         outcome = self._backward(views)
         if self.method.longest_gradient is not None:
             self._scaler.unscale_(self.optimiser)
@@ -163,29 +154,10 @@ class Trainer:
         whole = {name: stacked([part[name] for part in made]) for name in made[0]}
         return self.method.neighbour_pairs(whole), self.method.marked_views(parts[0]())
 
-    def schedule(self) -> float:
-        """Return the share of the highest learning rate at the present step."""
-        if self._flat_at is None:
-            return self._scheduled(self.step)
-        return self._scheduled(self._flat_at) * (self.last_step - self.step) / (self.last_step - self._flat_at)
-
     @property
-    def last_step(self) -> int:
-        """The step at which training ends."""
-        return self.steps if self._flat_at is None else self._flat_at + tail_steps(self.steps)
-
-    @property
-    def could_end_early(self) -> bool:
-        """Return whether training could end before all its steps are done, and does not yet."""
-        return self._flat_at is None and self.step + tail_steps(self.steps) < self.steps
-
-    def end_soon(self) -> None:
-        """Bring the learning rate down from here, and end."""
-        self._flat_at = self.step
-
-    def _scheduled(self, step: int) -> float:
-        published = self.settings.optimiser == "larc"
-        return (published_schedule if published else warm_up_and_cosine)(step, self.steps)
+    def learning_rate(self) -> float:
+        """The learning rate of the next step."""
+        return self.settings.learning_rate * self.schedule.share(self.step)
 
     def _backward(self, views: RawViews) -> Outcome:
         """Make the gradients of a batch, of as many patches at a time as the memory holds."""
@@ -276,12 +248,12 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
             "scaler": self._scaler.state_dict(),
             "patches_at_a_time": self.patches_at_a_time,
-            "flat_at": self._flat_at,
+            "flat_at": self.schedule.flat_at,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where ``state`` was taken."""
-        self.step, self._flat_at = state["step"], state["flat_at"]
+        self.step, self.schedule.flat_at = state["step"], state["flat_at"]
         self.method.load_state_dict(state["method"])
         restore(self.optimiser, state["optimiser"])
         self._scaler.load_state_dict(state["scaler"])

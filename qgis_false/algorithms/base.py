@@ -221,6 +221,10 @@ class JobAlgorithm(FalseAlgorithm):
         if tasks.can_be_exported(self.JOB):
             self.addParameter(export_definition())
 
+    def displayName(self) -> str:
+        title = super().displayName()
+        return f"{tr('Estimate')}: {title}" if getattr(self, "only_estimates", False) else title
+
     def what_is_missing(self) -> str:
         return missing_to_compute(self.JOB)
 
@@ -337,8 +341,8 @@ class JobAlgorithm(FalseAlgorithm):
             forget_layers(asked, context)
             file = Path(folder) / "job.json"
             file.write_text(jobs.to_json(asked), encoding="utf-8")
-            run_job(jobs.Estimate(str(file)), feedback)
-        return {}
+            results = run_job(jobs.Estimate(str(file)), feedback)
+        return {name.upper(): value for name, value in results.items()}
 
     def _exported(
         self, target: str, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback

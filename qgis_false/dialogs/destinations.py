@@ -25,6 +25,7 @@ OUTPUT_NAMES = {
     "samplepoints": "sample_points",
     "suggestlabels": "places",
     "findsimilar": "similar_places",
+    "outlinepoints": "outlines",
     "collectplaces": "places_to_learn_from",
     "exportonnx": "deepness",
 }

@@ -22,6 +22,7 @@ class BackgroundRun(QObject):
     Args:
         name: Name of the algorithm.
         values: Values of its parameters.
+        only_estimates: True where it is only to say what it costs.
     """
 
     progressed = pyqtSignal(float)
@@ -29,10 +30,13 @@ class BackgroundRun(QObject):
     ended = pyqtSignal(bool, dict, str)
     """The success of the run, its results, and what it said."""
 
-    def __init__(self, name: str, values: Dict[str, Any], parent: Optional[QObject] = None) -> None:
+    def __init__(
+        self, name: str, values: Dict[str, Any], parent: Optional[QObject] = None, only_estimates: bool = False
+    ) -> None:
         super().__init__(parent)
-        self.name, self.values = name, values
+        self.name, self.values, self.only_estimates = name, values, only_estimates
         self._algorithm = QgsApplication.processingRegistry().createAlgorithmById(f"false:{name}")
+        self._algorithm.only_estimates = only_estimates  # The task takes a copy of it, which does as this one.
         self._context = QgsProcessingContext()
         self._context.setProject(QgsProject.instance())
         self._feedback = QgsProcessingFeedback()
@@ -40,6 +44,10 @@ class BackgroundRun(QObject):
         self._task.progressChanged.connect(self.progressed)
         self._task.executed.connect(self._on_end)
         self.is_cancelled = False
+
+    def can_be_estimated(self) -> bool:
+        """Return whether it can say what it costs before it is done."""
+        return bool(self._algorithm.can_be_estimated())
 
     def inputs(self) -> Dict[str, str]:
         """Return what the layers and files are called that the run is made of, by the labels of its parameters."""

@@ -9,7 +9,7 @@ from qgis.PyQt.QtGui import QColor, QIcon, QPixmap
 
 from false_core.session_protocol import ClassScore, SessionScores
 from qgis_false.dock.label_file import LabelClass
-from qgis_false.translation import tr
+from qgis_false.translation import in_percent, tr
 
 COLOUR_COLUMN, KEY_COLUMN, NAME_COLUMN, COUNT_COLUMN, ACCURACY_COLUMN = range(5)
 COLUMNS = 5
@@ -122,7 +122,7 @@ class ClassList(QAbstractTableModel):
             return ""
         if score.accuracy is None or score.low is None or score.high is None:
             return tr("after {number} more", number=score.missing) if score.missing else tr("unknown")
-        return f"{score.accuracy:.0%} ({100 * score.low:.0f}–{100 * score.high:.0f})"
+        return f"{in_percent(score.accuracy)} ({100 * score.low:.0f}–{100 * score.high:.0f})"
 
     def _tell(self, column: int) -> None:
         if self.classes:

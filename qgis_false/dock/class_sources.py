@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from qgis.core import (
     QgsCoordinateTransform,
     QgsCsException,
+    QgsExpressionContext,
+    QgsFeatureRequest,
     QgsGeometry,
     QgsMapLayer,
     QgsPalettedRasterRenderer,
     QgsProcessingFeedback,
     QgsProject,
     QgsRasterLayer,
+    QgsRendererRange,
     QgsVectorLayer,
 )
 from qgis.PyQt.QtGui import QColor
@@ -23,6 +26,7 @@ from false_core.session_protocol import MAX_CODE
 from qgis_false.dock.label_file import CLASS_COLOURS, LabelClass
 from qgis_false.layers.class_field import class_field_of, name_as_compared
 from qgis_false.layers.legend import BY_RULES, CATEGORISED, GRADUATED, innermost, style_of
+from qgis_false.layers.symbol_colour import colour_of
 from qgis_false.translation import failure
 
 
@@ -69,7 +73,11 @@ def _of_raster(layer: QgsRasterLayer) -> List[LabelClass]:
 
 def _of_field(layer: QgsVectorLayer) -> Tuple[List[LabelClass], List[List[str]]]:
     """Return the classes that vectors show, and the values of each."""
-    style = style_of(layer, _field_of_style(layer))
+    field = _field_of_style(layer)
+    renderer = layer.renderer() and innermost(layer.renderer())
+    if field and renderer.type() == GRADUATED and layer.fields().lookupField(renderer.classAttribute()) >= 0:
+        return _of_ranges(layer, field, renderer.ranges())
+    style = style_of(layer, field)
     if style is None:
         return [], []
     for feature in layer.getFeatures():
@@ -80,6 +88,26 @@ def _of_field(layer: QgsVectorLayer) -> Tuple[List[LabelClass], List[List[str]]]
         offered.append(LabelClass(_own_code(alike[0]) if len(alike) == 1 else 0, entry.name, entry.color or ""))
         values.append([str(one) for one in alike])
     return offered, values
+
+
+def _of_ranges(
+    layer: QgsVectorLayer, field: str, ranges: Sequence[QgsRendererRange]
+) -> Tuple[List[LabelClass], List[List[str]]]:
+    """Return a class for each range of a field, as the legend has it, and the values in it. Of several the first counts."""
+    index = layer.fields().lookupField(field)
+    request = QgsFeatureRequest().setSubsetOfAttributes([index]).setFlags(QgsFeatureRequest.Flag.NoGeometry)
+    found = {one.attribute(index) for one in layer.getFeatures(request)}
+    within: List[List[Any]] = [[] for _ in ranges]
+    for value in sorted(one for one in found if isinstance(one, (int, float))):
+        place = next((at for at, one in enumerate(ranges) if one.lowerValue() <= value <= one.upperValue()), None)
+        if place is not None:
+            within[place].append(value)
+    offered = []
+    for one, values in zip(ranges, within):
+        name = one.label().strip() or f"{one.lowerValue():g} - {one.upperValue():g}"
+        colour = colour_of(one.symbol(), QgsExpressionContext()) or ""
+        offered.append(LabelClass(_own_code(values[0]) if len(values) == 1 else 0, name, colour))
+    return offered, [[str(one) for one in values] for values in within]
 
 
 def _own_code(value: object) -> int:

@@ -35,7 +35,7 @@ from qgis_false.dock.lasting_session import LastingSession
 from qgis_false.dock.learning_state import LearningState
 from qgis_false.dock.live_map import LiveMap
 from qgis_false.dock.model_saving import ModelSaving
-from qgis_false.translation import tr
+from qgis_false.translation import in_percent, tr
 
 SCORE_AFTER_MS = 1200
 """Wait after the labels have changed: scores cost more than a picture."""
@@ -201,7 +201,7 @@ class Conversation(QObject):
             self.said.emit(answer.text, True)
 
     def _on_progress(self, answer: Progress) -> None:
-        told = f"{answer.stage} {answer.fraction:.0%}"
+        told = f"{answer.stage} {in_percent(answer.fraction)}"
         if self.opened is None:
             self._session.say(told, False)
         else:  # Beside what to do next, which says more.

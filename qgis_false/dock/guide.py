@@ -88,7 +88,8 @@ def dock_guide(tr: Callable[[str], str]) -> List[Tuple[str, str]]:
             tr("Make the map, and improve it"),
             tr(
                 "Make the map saves the model beside the raster and runs Classify a raster, which you can cancel."
-                " The live map gives way to the new one, until you draw the next label. "
+                " First it says how long that takes, and how much memory and disk; what takes a minute or more waits"
+                " for Start, and so does Improve it. The live map gives way to the new one, until you draw the next label. "
                 "Improve it pretrains an encoder on this raster while you go on, and goes on with it when it is "
                 "done. You may close the dock meanwhile."
             ),

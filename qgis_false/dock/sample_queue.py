@@ -12,7 +12,6 @@ from qgis.core import (
     QgsCoordinateTransform,
     QgsCsException,
     QgsFeature,
-    QgsFeatureRequest,
     QgsGeometry,
     QgsProject,
     QgsRasterLayer,
@@ -32,10 +31,12 @@ from qgis_false.translation import failure
 MOST_SEEN_PX = 400
 """Pixels of the raster across the view in which the first point is shown, or fewer: more would show none of them."""
 MARK_PX = 27
+PLACE_DIGITS = 9
+"""Digits behind the point of a place, also in degrees."""
 POINT_ID = "id"
 """The field by which points are in random order."""
 PASSED_PROPERTY = "false/cannot_tell"
-"""Property of a layer of points: a list of the ids of those of which nobody could tell."""
+"""Property of a layer of points: a list of the places of those of which nobody could tell. Ids change with the file."""
 
 
 def point_layers() -> List[QgsVectorLayer]:
@@ -61,11 +62,12 @@ class SampleQueue:
         whole = in_crs_of_canvas(raster.extent(), raster.crs(), canvas)
         self._zoom = min(1.0, MOST_SEEN_PX * whole.width() / max(1, raster.width()) / canvas.extent().width())
         self._field = layer.fields().lookupField(CLASS_FIELD)
-        request = QgsFeatureRequest().setFlags(QgsFeatureRequest.Flag.NoGeometry)
-        points = sorted(layer.getFeatures(request), key=lambda one: one[POINT_ID])
-        self._ids = [one.id() for one in points]
+        points = sorted(layer.getFeatures(), key=lambda one: one[POINT_ID])
+        self._places = {one.id(): _place(one.geometry()) for one in points}
+        self._ids = list(self._places)
         self._done = {one.id() for one in points if not _is_empty(one[CLASS_FIELD])}
-        self.passed: Set[int] = (_passed_before(layer) & set(self._ids)) - self._done
+        before = _passed_before(layer)
+        self.passed: Set[int] = {one for one, place in self._places.items() if place in before} - self._done
         self._now: Optional[int] = None
         self._mark = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.PointGeometry)
         self._mark.setIcon(QgsRubberBand.IconType.ICON_BOX)  # What is in it stays visible.
@@ -121,7 +123,7 @@ class SampleQueue:
         self._canvas.scene().removeItem(self._mark)
 
     def _remember_passed(self) -> None:
-        text = json.dumps(sorted(self.passed))
+        text = json.dumps(sorted(self._places[one] for one in self.passed))
         if self.layer.customProperty(PASSED_PROPERTY, "[]") != text:
             self.layer.setCustomProperty(PASSED_PROPERTY, text)
             QgsProject.instance().setDirty()  # It is saved with the project.
@@ -158,10 +160,15 @@ class SampleQueue:
         return True
 
 
-def _passed_before(layer: QgsVectorLayer) -> Set[int]:
-    """Return the points that a layer remembers as those of which nobody could tell."""
+def _place(point: QgsGeometry) -> str:
+    """Return what tells a point from others in any order, file or edited table: where it is, in the CRS of its layer."""
+    return "" if point.isEmpty() else str(point.asWkt(PLACE_DIGITS))
+
+
+def _passed_before(layer: QgsVectorLayer) -> Set[str]:
+    """Return the places that a layer remembers as those of points of which nobody could tell."""
     try:
-        return {int(one) for one in json.loads(layer.customProperty(PASSED_PROPERTY, "[]"))}
+        return {str(one) for one in json.loads(layer.customProperty(PASSED_PROPERTY, "[]")) if one}
     except (TypeError, ValueError):  # Another program's.
         return set()
 

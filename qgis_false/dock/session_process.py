@@ -15,7 +15,8 @@ from false_core.errors import presentable
 from false_core.events import LONGEST_MESSAGE, Finished
 from false_core.line_protocol import ProtocolError
 from false_core.session_protocol import ANSWERS, LONGEST_SESSION_LINE, REQUESTS, Close
-from qgis_false.compute.worker import child_variables, how_it_ended, worker_command
+from qgis_false.compute.how_it_ended import how_it_ended
+from qgis_false.compute.worker import child_variables, worker_command
 from qgis_false.environment.interpreters import find_interpreter
 from qgis_false.environment.processes import MOST_OUTPUT_BYTES, TERMINATE_S, end, start
 from qgis_false.translation import tr

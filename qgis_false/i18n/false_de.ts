@@ -528,6 +528,10 @@
         <translation>Das Raster wird Kachel für Kachel mit Überlappung klassifiziert, und die Überlappungen werden überblendet, so dass keine Nähte bleiben. Nodata bleibt Nodata. Die Karte trägt Namen und Farben der Klassen. Das Raster braucht die Kanäle, für die das Modell gemacht wurde.</translation>
     </message>
     <message>
+        <source>Small regions stay in the map. Map to polygons and Hand in a map have a minimum area (minimum mapping unit), below which a region becomes part of its neighbour; Sieve of QGIS does so with the pixels of the map.</source>
+        <translation>Kleine Gebiete bleiben in der Karte. „Karte zu Polygonen“ und „Eine Karte abgeben“ haben eine Mindestfläche (minimum mapping unit), unter der ein Gebiet Teil seines Nachbarn wird; „Sieben“ von QGIS macht das mit den Pixeln der Karte.</translation>
+    </message>
+    <message>
         <source>The raster to classify. It may be a file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
         <translation>Das Raster, das klassifiziert wird. Es kann eine Datei, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster sein.</translation>
     </message>
@@ -598,6 +602,54 @@
     <message>
         <source>Rasters left out</source>
         <translation>Ausgelassene Raster</translation>
+    </message>
+    <message>
+        <source>Show what the encoder sees: its features all over a raster, as colours or as numbers.</source>
+        <translation>Zeigt, was der Encoder sieht: seine Merkmale über ein ganzes Raster, als Farben oder als Zahlen.</translation>
+    </message>
+    <message>
+        <source>What looks alike to the encoder gets a similar colour. Where land cover that differs has the same colour, a model made from this encoder will have a hard time. The features are coarser than the raster: a pixel of the result covers 4 x 4 pixels of the size that the model works on. Features as numbers are an input for other classifiers.</source>
+        <translation>Was für den Encoder gleich aussieht, bekommt eine ähnliche Farbe. Wo verschiedene Landbedeckung die gleiche Farbe hat, wird es ein Modell aus diesem Encoder schwer haben. Die Merkmale sind gröber als das Raster: ein Pixel des Ergebnisses deckt 4 x 4 Pixel der Größe, mit der das Modell rechnet. Merkmale als Zahlen sind Eingabe für andere Klassifikatoren.</translation>
+    </message>
+    <message>
+        <source>The raster to look at. It needs the bands the model was made for. It may be a file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
+        <translation>Das Raster, das betrachtet wird. Es braucht die Kanäle, für die das Modell gemacht wurde. Es kann eine Datei, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster sein.</translation>
+    </message>
+    <message>
+        <source>An encoder file from pretraining, or a model file from fine-tuning.</source>
+        <translation>Eine Encoder-Datei aus dem Vortraining oder eine Modelldatei aus dem Feintraining.</translation>
+    </message>
+    <message>
+        <source>Features</source>
+        <translation>Merkmale</translation>
+    </message>
+    <message>
+        <source>The raster to write: a GeoTIFF with a band per component. Its pixels are four times as wide as those the model works on.</source>
+        <translation>Das Raster, das geschrieben wird: ein GeoTIFF mit einem Kanal je Komponente. Seine Pixel sind viermal so breit wie die, mit denen das Modell rechnet.</translation>
+    </message>
+    <message>
+        <source>Components</source>
+        <translation>Komponenten</translation>
+    </message>
+    <message>
+        <source>3: the first three principal components of the features as red, green and blue (Byte, nodata 0). Another number: as many components (Float32, nodata NaN). 0: all features as they are, which makes a large file.</source>
+        <translation>3: die ersten drei Hauptkomponenten der Merkmale als Rot, Grün und Blau (Byte, Nodata 0). Eine andere Zahl: so viele Komponenten (Float32, Nodata NaN). 0: alle Merkmale, wie sie sind; das gibt eine große Datei.</translation>
+    </message>
+    <message>
+        <source>Look only at this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everything.</source>
+        <translation>Nur diesen Teil betrachten, als xmin,xmax,ymin,ymax, mit [EPSG:code], wenn er nicht im KBS des Rasters angegeben ist. Leer: alles.</translation>
+    </message>
+    <message>
+        <source>Bands written</source>
+        <translation>Geschriebene Kanäle</translation>
+    </message>
+    <message>
+        <source>Share of variance explained</source>
+        <translation>Erklärter Anteil der Varianz</translation>
+    </message>
+    <message>
+        <source>Pixel size written, in CRS units</source>
+        <translation>Geschriebene Pixelgröße, in Einheiten des KBS</translation>
     </message>
     <message>
         <source>Give each area of a raster a class, from a few areas whose class is known.</source>
@@ -744,6 +796,46 @@
         <translation>Seite einer Zelle in Metern</translation>
     </message>
     <message>
+        <source>Outline the objects at points: a field, a roof or a pond becomes a polygon from one point in it.</source>
+        <translation>Objekte an Punkten umreißen: Aus einem Punkt in einem Feld, einem Dach oder einem Teich wird ein Polygon.</translation>
+    </message>
+    <message>
+        <source>Around each point grows what looks like it: its colours, and what an encoder sees there. It is what a click outlines in the dock, pixel for pixel. A polygon reaches 192 working pixels from its point at most. The fields of the points go along, so polygons of points with a class are labels to learn from. Look at them first: an outline may stop early, or run into what looks alike.</source>
+        <translation>Um jeden Punkt wächst, was so aussieht wie er: nach seinen Farben und nach dem, was ein Encoder dort sieht. Es ist Pixel für Pixel das, was ein Klick im Dock umreißt. Ein Polygon reicht höchstens 192 Arbeitspixel weit von seinem Punkt. Die Felder der Punkte gehen mit, sodass Polygone von Punkten mit einer Klasse Trainingsflächen sind. Sehen Sie sie erst an: Ein Umriss kann zu früh enden oder in das hineinlaufen, was ähnlich aussieht.</translation>
+    </message>
+    <message>
+        <source>The raster that shows the objects. It may be a file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
+        <translation>Das Raster, das die Objekte zeigt. Es kann eine Datei sein, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster.</translation>
+    </message>
+    <message>
+        <source>Points</source>
+        <translation>Punkte</translation>
+    </message>
+    <message>
+        <source>One point in each object, well inside it.</source>
+        <translation>Ein Punkt in jedem Objekt, deutlich in seinem Inneren.</translation>
+    </message>
+    <message>
+        <source>Outlines</source>
+        <translation>Umrisse</translation>
+    </message>
+    <message>
+        <source>The polygons to write, with the fields of the points. They may lie on each other.</source>
+        <translation>Die Polygone, die geschrieben werden, mit den Feldern der Punkte. Sie können aufeinander liegen.</translation>
+    </message>
+    <message>
+        <source>Reach</source>
+        <translation>Reichweite</translation>
+    </message>
+    <message>
+        <source>How unlike the point a pixel may be that is still part of its object. 0: it has to be the same. 1: one and a half times as unlike as two random pixels of the raster are on average.</source>
+        <translation>Wie unähnlich ein Pixel dem Punkt sein darf, das noch zu seinem Objekt gehört. 0: Es muss gleich sein. 1: anderthalbmal so unähnlich, wie es zwei zufällige Pixel des Rasters im Mittel sind.</translation>
+    </message>
+    <message>
+        <source>A model whose encoders look at the raster, in place of an encoder file. One of the head network will not do.</source>
+        <translation>Ein Modell, dessen Encoder das Raster ansehen, anstelle einer Encoder-Datei. Eines mit dem Kopf network geht nicht.</translation>
+    </message>
+    <message>
         <source>Turn a map into polygons, one for each region.</source>
         <translation>Macht aus einer Karte Polygone, eines für jedes Gebiet.</translation>
     </message>
@@ -788,52 +880,156 @@
         <translation>Aufgelöste Gebiete</translation>
     </message>
     <message>
-        <source>Show what the encoder sees: its features all over a raster, as colours or as numbers.</source>
-        <translation>Zeigt, was der Encoder sieht: seine Merkmale über ein ganzes Raster, als Farben oder als Zahlen.</translation>
+        <source>Find out how two maps of a place differ: which share of the pixels changed, from which class to which, and where.</source>
+        <translation>Herausfinden, worin sich zwei Karten eines Ortes unterscheiden: welcher Anteil der Pixel sich geändert hat, von welcher Klasse zu welcher, und wo.</translation>
     </message>
     <message>
-        <source>What looks alike to the encoder gets a similar colour. Where land cover that differs has the same colour, a model made from this encoder will have a hard time. The features are coarser than the raster: a pixel of the result covers 4 x 4 pixels of the size that the model works on. Features as numbers are an input for other classifiers.</source>
-        <translation>Was für den Encoder gleich aussieht, bekommt eine ähnliche Farbe. Wo verschiedene Landbedeckung die gleiche Farbe hat, wird es ein Modell aus diesem Encoder schwer haben. Die Merkmale sind gröber als das Raster: ein Pixel des Ergebnisses deckt 4 x 4 Pixel der Größe, mit der das Modell rechnet. Merkmale als Zahlen sind Eingabe für andere Klassifikatoren.</translation>
+        <source>A class is the same on both where it has the same name, in capitals or not, whatever its codes; maps without names are compared by their codes, as in Assess a map. The two may lie on different grids and in different CRSs: the map before is looked up at the centre of each pixel of the map after. Pixels that only one of them has are left out.</source>
+        <translation>Eine Klasse ist auf beiden dieselbe, wenn sie denselben Namen hat, groß- oder kleingeschrieben, gleich mit welchen Codes; Karten ohne Namen werden nach ihren Codes verglichen, wie in „Eine Karte bewerten“. Die beiden dürfen auf verschiedenen Rastern und in verschiedenen KBS liegen: die Karte vorher wird in der Mitte jedes Pixels der Karte nachher abgelesen. Pixel, die nur eine von beiden hat, bleiben außen vor.</translation>
     </message>
     <message>
-        <source>The raster to look at. It needs the bands the model was made for. It may be a file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
-        <translation>Das Raster, das betrachtet wird. Es braucht die Kanäle, für die das Modell gemacht wurde. Es kann eine Datei, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster sein.</translation>
+        <source>What differs is not all change on the ground: each map has errors of its own.</source>
+        <translation>Nicht jeder Unterschied ist eine Änderung im Gelände: jede Karte hat eigene Fehler.</translation>
     </message>
     <message>
-        <source>An encoder file from pretraining, or a model file from fine-tuning.</source>
-        <translation>Eine Encoder-Datei aus dem Vortraining oder eine Modelldatei aus dem Feintraining.</translation>
+        <source>Map before</source>
+        <translation>Karte vorher</translation>
     </message>
     <message>
-        <source>Features</source>
-        <translation>Merkmale</translation>
+        <source>Raster of class codes, as Classify a raster writes it.</source>
+        <translation>Raster mit Klassencodes, wie „Ein Raster klassifizieren“ es schreibt.</translation>
     </message>
     <message>
-        <source>The raster to write: a GeoTIFF with a band per component. Its pixels are four times as wide as those the model works on.</source>
-        <translation>Das Raster, das geschrieben wird: ein GeoTIFF mit einem Kanal je Komponente. Seine Pixel sind viermal so breit wie die, mit denen das Modell rechnet.</translation>
+        <source>Map after</source>
+        <translation>Karte nachher</translation>
     </message>
     <message>
-        <source>Components</source>
-        <translation>Komponenten</translation>
+        <source>Raster of class codes of the same place: a later one, or one by another model.</source>
+        <translation>Raster mit Klassencodes desselben Ortes: ein späteres, oder eines von einem anderen Modell.</translation>
     </message>
     <message>
-        <source>3: the first three principal components of the features as red, green and blue (Byte, nodata 0). Another number: as many components (Float32, nodata NaN). 0: all features as they are, which makes a large file.</source>
-        <translation>3: die ersten drei Hauptkomponenten der Merkmale als Rot, Grün und Blau (Byte, Nodata 0). Eine andere Zahl: so viele Komponenten (Float32, Nodata NaN). 0: alle Merkmale, wie sie sind; das gibt eine große Datei.</translation>
+        <source>Where they differ</source>
+        <translation>Wo sie sich unterscheiden</translation>
     </message>
     <message>
-        <source>Look only at this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everything.</source>
-        <translation>Nur diesen Teil betrachten, als xmin,xmax,ymin,ymax, mit [EPSG:code], wenn er nicht im KBS des Rasters angegeben ist. Leer: alles.</translation>
+        <source>A map of what changed: where the two differ it shows the class of the map after, elsewhere that nothing changed.</source>
+        <translation>Eine Karte der Änderungen: wo sich die beiden unterscheiden, zeigt sie die Klasse der Karte nachher, sonst, dass sich nichts geändert hat.</translation>
     </message>
     <message>
-        <source>Bands written</source>
-        <translation>Geschriebene Kanäle</translation>
+        <source>Table</source>
+        <translation>Tabelle</translation>
     </message>
     <message>
-        <source>Share of variance explained</source>
-        <translation>Erklärter Anteil der Varianz</translation>
+        <source>CSV table with a row for each pair of classes: pixels, share of the whole, and area.</source>
+        <translation>CSV-Tabelle mit einer Zeile für jedes Paar von Klassen: Pixel, Anteil am Ganzen und Fläche.</translation>
     </message>
     <message>
-        <source>Pixel size written, in CRS units</source>
-        <translation>Geschriebene Pixelgröße, in Einheiten des KBS</translation>
+        <source>HTML report with pictures, and what became of each class.</source>
+        <translation>HTML-Bericht mit Bildern, und was aus jeder Klasse wurde.</translation>
+    </message>
+    <message>
+        <source>Share of the pixels that changed</source>
+        <translation>Anteil der geänderten Pixel</translation>
+    </message>
+    <message>
+        <source>Pixels compared</source>
+        <translation>Verglichene Pixel</translation>
+    </message>
+    <message>
+        <source>Correct a finished map: paint over parts of it, and merge or rename its classes.</source>
+        <translation>Eine fertige Karte berichtigen: Teile übermalen, Klassen vereinen oder umbenennen.</translation>
+    </message>
+    <message>
+        <source>Polygons with a class field overwrite what the map shows below them, where the map has data. A small polygon within a larger one counts. A class that the map does not have yet becomes a new one. All else stays as it is, with its codes, names and colours. The result is a new map; the old one is not changed.</source>
+        <translation>Polygone mit einem Klassenfeld überschreiben, was die Karte unter ihnen zeigt, wo die Karte Daten hat. Ein kleines Polygon in einem größeren zählt. Eine Klasse, die die Karte noch nicht hat, wird neu angelegt. Alles andere bleibt, wie es ist, mit Codes, Namen und Farben. Das Ergebnis ist eine neue Karte; die alte wird nicht geändert.</translation>
+    </message>
+    <message>
+        <source>Corrected map</source>
+        <translation>Berichtigte Karte</translation>
+    </message>
+    <message>
+        <source>The new map, a GeoTIFF.</source>
+        <translation>Die neue Karte, ein GeoTIFF.</translation>
+    </message>
+    <message>
+        <source>Polygons to paint</source>
+        <translation>Polygone zum Übermalen</translation>
+    </message>
+    <message>
+        <source>Polygons, lines or points with a class field. They are reprojected to the map where needed.</source>
+        <translation>Polygone, Linien oder Punkte mit einem Klassenfeld. Wo nötig, werden sie in das KBS der Karte umprojiziert.</translation>
+    </message>
+    <message>
+        <source>Names of classes, in capitals or not, or codes of the map. In QGIS it may be left out: then it is the field that the layer is styled by.</source>
+        <translation>Namen von Klassen, groß- oder kleingeschrieben, oder Codes der Karte. In QGIS kann es wegbleiben: dann ist es das Feld, nach dem der Layer dargestellt ist.</translation>
+    </message>
+    <message>
+        <source>Merge and rename</source>
+        <translation>Vereinen und umbenennen</translation>
+    </message>
+    <message>
+        <source>Old names and new ones, such as: scrub = forest; road = street. A class that gets the name of another one becomes one with it. The names of polygons may be old ones or new ones.</source>
+        <translation>Alte Namen und neue, zum Beispiel: Gebüsch = Wald; Weg = Straße. Eine Klasse, die den Namen einer anderen bekommt, wird mit ihr eins. Die Namen der Polygone können alte oder neue sein.</translation>
+    </message>
+    <message>
+        <source>Pixels that have another class now</source>
+        <translation>Pixel, die jetzt eine andere Klasse haben</translation>
+    </message>
+    <message>
+        <source>Classes of the new map</source>
+        <translation>Klassen der neuen Karte</translation>
+    </message>
+    <message>
+        <source>Put all that belongs to a map into one folder, to hand it in.</source>
+        <translation>Legt alles, was zu einer Karte gehört, in einen Ordner, um sie abzugeben.</translation>
+    </message>
+    <message>
+        <source>The folder gets the map with its style, its polygons, the area of each class, a report that says in plain words how the map was made and how good it is, and the jobs that make it again. In QGIS it also gets a page to print, with the map, its legend, scale bar, north arrow, date and CRS.</source>
+        <translation>In den Ordner kommen die Karte mit ihrem Stil, ihre Polygone, die Fläche jeder Klasse, ein Bericht, der in einfachen Worten sagt, wie die Karte gemacht wurde und wie gut sie ist, und die Aufträge, die sie noch einmal machen. In QGIS kommt eine Seite zum Drucken dazu, mit Karte, Legende, Maßstabsbalken, Nordpfeil, Datum und KBS.</translation>
+    </message>
+    <message>
+        <source>With the points of Sample points to assess a map, their classes filled in, accuracy and areas come with their intervals.</source>
+        <translation>Mit den Punkten aus „Punkte ziehen, um eine Karte zu bewerten“, deren Klassen eingetragen sind, stehen Genauigkeit und Flächen mit ihren Intervallen da.</translation>
+    </message>
+    <message>
+        <source>Folder</source>
+        <translation>Ordner</translation>
+    </message>
+    <message>
+        <source>The folder is made where it does not exist. Files of an earlier run are replaced.</source>
+        <translation>Der Ordner wird angelegt, wenn es ihn nicht gibt. Dateien eines früheren Laufs werden ersetzt.</translation>
+    </message>
+    <message>
+        <source>Reference labels</source>
+        <translation>Referenzdaten</translation>
+    </message>
+    <message>
+        <source>Points at which it was looked up what is really there. Without them the report says that the accuracy of the map is not known.</source>
+        <translation>Punkte, an denen nachgesehen wurde, was wirklich da ist. Ohne sie sagt der Bericht, dass die Genauigkeit der Karte nicht bekannt ist.</translation>
+    </message>
+    <message>
+        <source>Names of the map's classes, in capitals or not, or their codes.</source>
+        <translation>Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes.</translation>
+    </message>
+    <message>
+        <source>The model that made the map. The report says from it how the map was made.</source>
+        <translation>Das Modell, das die Karte gemacht hat. Der Bericht sagt danach, wie die Karte gemacht wurde.</translation>
+    </message>
+    <message>
+        <source>The raster that the map was made of. It is named in the report and in the job.</source>
+        <translation>Das Raster, aus dem die Karte gemacht wurde. Es wird im Bericht und im Auftrag genannt.</translation>
+    </message>
+    <message>
+        <source>A region smaller than this becomes part of its neighbour among the polygons, as in Map to polygons. The map stays.</source>
+        <translation>Ein kleineres Gebiet geht bei den Polygonen in seinem Nachbarn auf, wie in „Karte zu Polygonen“. Die Karte bleibt, wie sie ist.</translation>
+    </message>
+    <message>
+        <source>Title</source>
+        <translation>Titel</translation>
+    </message>
+    <message>
+        <source>The title of the report and of the page. Empty: the name of the map.</source>
+        <translation>Der Titel des Berichts und der Seite. Leer: der Name der Karte.</translation>
     </message>
     <message>
         <source>Draw the points at which to look up what is really there, to assess a map.</source>
@@ -842,10 +1038,6 @@
     <message>
         <source>A stratified random sample: in each class of the map, every pixel has the same chance. How many points there are follows from the standard error wanted; a rare class gets a minimum, the others share the rest in proportion to their area. Fill in the field class of each point on screen, by name or by code, then hand the layer to Assess a map. The points do not say what the map shows, and come in random order, so that the person who fills them in is not led by the map.</source>
         <translation>Eine geschichtete Zufallsstichprobe: in jeder Klasse der Karte hat jedes Pixel die gleiche Chance. Wie viele Punkte es sind, folgt aus dem gewünschten Standardfehler; eine seltene Klasse bekommt eine Mindestzahl, die anderen teilen sich den Rest nach ihrer Fläche. Füllen Sie am Bildschirm bei jedem Punkt das Feld class aus, mit Namen oder Code, und geben Sie den Layer an „Eine Karte bewerten“. Die Punkte sagen nicht, was die Karte zeigt, und kommen in zufälliger Reihenfolge, damit die Karte niemanden beeinflusst.</translation>
-    </message>
-    <message>
-        <source>Raster of class codes, as Classify a raster writes it.</source>
-        <translation>Raster mit Klassencodes, wie „Ein Raster klassifizieren“ es schreibt.</translation>
     </message>
     <message>
         <source>Sample points</source>
@@ -904,10 +1096,6 @@
         <translation>Es sagt, wie oft Karte und Referenz übereinstimmen und welche Klasse für welche gehalten wird. Aus Punkten, die zufällig in den Klassen der Karte gezogen wurden, schätzt es auch die Genauigkeit der ganzen Karte und die Fläche jeder Klasse, mit 95-%-Konfidenzintervallen (Olofsson et al. 2014). „Punkte ziehen, um eine Karte zu bewerten“ zieht solche Punkte.</translation>
     </message>
     <message>
-        <source>Reference labels</source>
-        <translation>Referenzdaten</translation>
-    </message>
-    <message>
         <source>Points, lines or polygons with a class field. They are reprojected to the map where needed. Points are compared one by one, lines and polygons pixel by pixel. Give these or a truth raster.</source>
         <translation>Punkte, Linien oder Polygone mit einem Klassenfeld. Wo nötig, werden sie in das KBS der Karte umprojiziert. Punkte werden einzeln verglichen, Linien und Polygone Pixel für Pixel. Geben Sie diese oder ein Raster der Wahrheit an.</translation>
     </message>
@@ -928,10 +1116,6 @@
         <translation>HTML-Bericht mit Bewertung, Konfusionsmatrix und Flächen.</translation>
     </message>
     <message>
-        <source>Table</source>
-        <translation>Tabelle</translation>
-    </message>
-    <message>
         <source>CSV table with the confusion matrix and the scores and areas per class.</source>
         <translation>CSV-Tabelle mit der Konfusionsmatrix und der Bewertung und Fläche jeder Klasse.</translation>
     </message>
@@ -950,54 +1134,6 @@
     <message>
         <source>Points or pixels compared</source>
         <translation>Verglichene Punkte oder Pixel</translation>
-    </message>
-    <message>
-        <source>Find out how two maps of a place differ: which share of the pixels changed, from which class to which, and where.</source>
-        <translation>Herausfinden, worin sich zwei Karten eines Ortes unterscheiden: welcher Anteil der Pixel sich geändert hat, von welcher Klasse zu welcher, und wo.</translation>
-    </message>
-    <message>
-        <source>A class is the same on both where it has the same name, in capitals or not, whatever its codes; maps without names are compared by their codes, as in Assess a map. The two may lie on different grids and in different CRSs: the map before is looked up at the centre of each pixel of the map after. Pixels that only one of them has are left out.</source>
-        <translation>Eine Klasse ist auf beiden dieselbe, wenn sie denselben Namen hat, groß- oder kleingeschrieben, gleich mit welchen Codes; Karten ohne Namen werden nach ihren Codes verglichen, wie in „Eine Karte bewerten“. Die beiden dürfen auf verschiedenen Rastern und in verschiedenen KBS liegen: die Karte vorher wird in der Mitte jedes Pixels der Karte nachher abgelesen. Pixel, die nur eine von beiden hat, bleiben außen vor.</translation>
-    </message>
-    <message>
-        <source>What differs is not all change on the ground: each map has errors of its own.</source>
-        <translation>Nicht jeder Unterschied ist eine Änderung im Gelände: jede Karte hat eigene Fehler.</translation>
-    </message>
-    <message>
-        <source>Map before</source>
-        <translation>Karte vorher</translation>
-    </message>
-    <message>
-        <source>Map after</source>
-        <translation>Karte nachher</translation>
-    </message>
-    <message>
-        <source>Raster of class codes of the same place: a later one, or one by another model.</source>
-        <translation>Raster mit Klassencodes desselben Ortes: ein späteres, oder eines von einem anderen Modell.</translation>
-    </message>
-    <message>
-        <source>Where they differ</source>
-        <translation>Wo sie sich unterscheiden</translation>
-    </message>
-    <message>
-        <source>A map of what changed: where the two differ it shows the class of the map after, elsewhere that nothing changed.</source>
-        <translation>Eine Karte der Änderungen: wo sich die beiden unterscheiden, zeigt sie die Klasse der Karte nachher, sonst, dass sich nichts geändert hat.</translation>
-    </message>
-    <message>
-        <source>CSV table with a row for each pair of classes: pixels, share of the whole, and area.</source>
-        <translation>CSV-Tabelle mit einer Zeile für jedes Paar von Klassen: Pixel, Anteil am Ganzen und Fläche.</translation>
-    </message>
-    <message>
-        <source>HTML report with pictures, and what became of each class.</source>
-        <translation>HTML-Bericht mit Bildern, und was aus jeder Klasse wurde.</translation>
-    </message>
-    <message>
-        <source>Share of the pixels that changed</source>
-        <translation>Anteil der geänderten Pixel</translation>
-    </message>
-    <message>
-        <source>Pixels compared</source>
-        <translation>Verglichene Pixel</translation>
     </message>
     <message>
         <source>Find out where a place changed between two dates, and from what to what.</source>
@@ -1102,98 +1238,6 @@
     <message>
         <source>Share with a probability of change of 10 % and more</source>
         <translation>Anteil mit einer Wahrscheinlichkeit der Veränderung ab 10 %</translation>
-    </message>
-    <message>
-        <source>Correct a finished map: paint over parts of it, and merge or rename its classes.</source>
-        <translation>Eine fertige Karte berichtigen: Teile übermalen, Klassen vereinen oder umbenennen.</translation>
-    </message>
-    <message>
-        <source>Polygons with a class field overwrite what the map shows below them, where the map has data. A small polygon within a larger one counts. A class that the map does not have yet becomes a new one. All else stays as it is, with its codes, names and colours. The result is a new map; the old one is not changed.</source>
-        <translation>Polygone mit einem Klassenfeld überschreiben, was die Karte unter ihnen zeigt, wo die Karte Daten hat. Ein kleines Polygon in einem größeren zählt. Eine Klasse, die die Karte noch nicht hat, wird neu angelegt. Alles andere bleibt, wie es ist, mit Codes, Namen und Farben. Das Ergebnis ist eine neue Karte; die alte wird nicht geändert.</translation>
-    </message>
-    <message>
-        <source>Corrected map</source>
-        <translation>Berichtigte Karte</translation>
-    </message>
-    <message>
-        <source>The new map, a GeoTIFF.</source>
-        <translation>Die neue Karte, ein GeoTIFF.</translation>
-    </message>
-    <message>
-        <source>Polygons to paint</source>
-        <translation>Polygone zum Übermalen</translation>
-    </message>
-    <message>
-        <source>Polygons, lines or points with a class field. They are reprojected to the map where needed.</source>
-        <translation>Polygone, Linien oder Punkte mit einem Klassenfeld. Wo nötig, werden sie in das KBS der Karte umprojiziert.</translation>
-    </message>
-    <message>
-        <source>Names of classes, in capitals or not, or codes of the map. In QGIS it may be left out: then it is the field that the layer is styled by.</source>
-        <translation>Namen von Klassen, groß- oder kleingeschrieben, oder Codes der Karte. In QGIS kann es wegbleiben: dann ist es das Feld, nach dem der Layer dargestellt ist.</translation>
-    </message>
-    <message>
-        <source>Merge and rename</source>
-        <translation>Vereinen und umbenennen</translation>
-    </message>
-    <message>
-        <source>Old names and new ones, such as: scrub = forest; road = street. A class that gets the name of another one becomes one with it. The names of polygons may be old ones or new ones.</source>
-        <translation>Alte Namen und neue, zum Beispiel: Gebüsch = Wald; Weg = Straße. Eine Klasse, die den Namen einer anderen bekommt, wird mit ihr eins. Die Namen der Polygone können alte oder neue sein.</translation>
-    </message>
-    <message>
-        <source>Pixels that have another class now</source>
-        <translation>Pixel, die jetzt eine andere Klasse haben</translation>
-    </message>
-    <message>
-        <source>Classes of the new map</source>
-        <translation>Klassen der neuen Karte</translation>
-    </message>
-    <message>
-        <source>Put all that belongs to a map into one folder, to hand it in.</source>
-        <translation>Legt alles, was zu einer Karte gehört, in einen Ordner, um sie abzugeben.</translation>
-    </message>
-    <message>
-        <source>The folder gets the map with its style, its polygons, the area of each class, a report that says in plain words how the map was made and how good it is, and the jobs that make it again. In QGIS it also gets a page to print, with the map, its legend, scale bar, north arrow, date and CRS.</source>
-        <translation>In den Ordner kommen die Karte mit ihrem Stil, ihre Polygone, die Fläche jeder Klasse, ein Bericht, der in einfachen Worten sagt, wie die Karte gemacht wurde und wie gut sie ist, und die Aufträge, die sie noch einmal machen. In QGIS kommt eine Seite zum Drucken dazu, mit Karte, Legende, Maßstabsbalken, Nordpfeil, Datum und KBS.</translation>
-    </message>
-    <message>
-        <source>With the points of Sample points to assess a map, their classes filled in, accuracy and areas come with their intervals.</source>
-        <translation>Mit den Punkten aus „Punkte ziehen, um eine Karte zu bewerten“, deren Klassen eingetragen sind, stehen Genauigkeit und Flächen mit ihren Intervallen da.</translation>
-    </message>
-    <message>
-        <source>Folder</source>
-        <translation>Ordner</translation>
-    </message>
-    <message>
-        <source>The folder is made where it does not exist. Files of an earlier run are replaced.</source>
-        <translation>Der Ordner wird angelegt, wenn es ihn nicht gibt. Dateien eines früheren Laufs werden ersetzt.</translation>
-    </message>
-    <message>
-        <source>Points at which it was looked up what is really there. Without them the report says that the accuracy of the map is not known.</source>
-        <translation>Punkte, an denen nachgesehen wurde, was wirklich da ist. Ohne sie sagt der Bericht, dass die Genauigkeit der Karte nicht bekannt ist.</translation>
-    </message>
-    <message>
-        <source>Names of the map's classes, in capitals or not, or their codes.</source>
-        <translation>Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes.</translation>
-    </message>
-    <message>
-        <source>The model that made the map. The report says from it how the map was made.</source>
-        <translation>Das Modell, das die Karte gemacht hat. Der Bericht sagt danach, wie die Karte gemacht wurde.</translation>
-    </message>
-    <message>
-        <source>The raster that the map was made of. It is named in the report and in the job.</source>
-        <translation>Das Raster, aus dem die Karte gemacht wurde. Es wird im Bericht und im Auftrag genannt.</translation>
-    </message>
-    <message>
-        <source>A region smaller than this becomes part of its neighbour among the polygons, as in Map to polygons. The map stays.</source>
-        <translation>Ein kleineres Gebiet geht bei den Polygonen in seinem Nachbarn auf, wie in „Karte zu Polygonen“. Die Karte bleibt, wie sie ist.</translation>
-    </message>
-    <message>
-        <source>Title</source>
-        <translation>Titel</translation>
-    </message>
-    <message>
-        <source>The title of the report and of the page. Empty: the name of the map.</source>
-        <translation>Der Titel des Berichts und der Seite. Leer: der Name der Karte.</translation>
     </message>
     <message>
         <source>Suggest where to digitise next.</source>
@@ -1508,6 +1552,10 @@
         <translation>{algorithm} hat keinen Parameter {name}. Es hat {names}.</translation>
     </message>
     <message>
+        <source>Estimate</source>
+        <translation>Schätzen</translation>
+    </message>
+    <message>
         <source>The classes are taken from the field {field}.</source>
         <translation>Die Klassen kommen aus dem Feld {field}.</translation>
     </message>
@@ -1650,6 +1698,10 @@
     <message>
         <source>About a model file</source>
         <translation>Über eine Modelldatei</translation>
+    </message>
+    <message>
+        <source>Outline objects from points</source>
+        <translation>Objekte von Punkten aus umreißen</translation>
     </message>
     <message>
         <source>Map to polygons</source>
@@ -1924,6 +1976,58 @@
         <translation>{name} ist nicht da: {path}.</translation>
     </message>
     <message>
+        <source>Cancelled.</source>
+        <translation>Abgebrochen.</translation>
+    </message>
+    <message>
+        <source>It left no message.</source>
+        <translation>Er hat keine Meldung hinterlassen.</translation>
+    </message>
+    <message>
+        <source>{time} left</source>
+        <translation>noch {time}</translation>
+    </message>
+    <message>
+        <source>The compute process failed after its result: {how}.</source>
+        <translation>Der Rechenprozess scheiterte nach seinem Ergebnis: {how}.</translation>
+    </message>
+    <message>
+        <source>The compute process was told to stop, but not by QGIS.</source>
+        <translation>Der Rechenprozess wurde angehalten, aber nicht von QGIS.</translation>
+    </message>
+    <message>
+        <source>Its last lines:</source>
+        <translation>Seine letzten Zeilen:</translation>
+    </message>
+    <message>
+        <source>The compute process said something that is not an event: {error}.</source>
+        <translation>Der Rechenprozess hat etwas gesagt, das kein Ereignis ist: {error}.</translation>
+    </message>
+    <message>
+        <source>The compute process says it has finished, but {name} is not there: {path}.</source>
+        <translation>Der Rechenprozess sagt, er sei fertig, aber {name} ist nicht da: {path}.</translation>
+    </message>
+    <message>
+        <source>it crashed ({reason})</source>
+        <translation>er ist abgestürzt ({reason})</translation>
+    </message>
+    <message>
+        <source>it stopped talking, and did not go</source>
+        <translation>er hat aufgehört zu reden und sich nicht beendet</translation>
+    </message>
+    <message>
+        <source>it exited as if all were well (code 0)</source>
+        <translation>er hat sich beendet, als sei alles in Ordnung (Code 0)</translation>
+    </message>
+    <message>
+        <source>exit code {code}</source>
+        <translation>Exit-Code {code}</translation>
+    </message>
+    <message>
+        <source>it was killed (SIGKILL), most often because the computer ran out of memory. Try a smaller batch size</source>
+        <translation>er wurde abgebrochen (SIGKILL), meist weil dem Rechner der Speicher ausging. Versuchen Sie eine kleinere Batchgröße</translation>
+    </message>
+    <message>
         <source>The cache folder {folder} cannot be written to: {reason}.</source>
         <translation>In den Cache-Ordner {folder} kann nicht geschrieben werden: {reason}.</translation>
     </message>
@@ -1940,6 +2044,34 @@
         <translation>Die Zuordnung der Pfade {part} ist nicht lesbar. Schreiben Sie ORDNER HIER=ORDNER DORT, beide von der Wurzel an, mehrere mit Semikolons dazwischen.</translation>
     </message>
     <message>
+        <source>The launcher started version {library} of the library, and the plugin is of {plugin}. Install the same one there: {command}</source>
+        <translation>Der Startbefehl hat Version {library} der Bibliothek gestartet, und das Plugin hat {plugin}. Installieren Sie dort die gleiche: {command}</translation>
+    </message>
+    <message>
+        <source>{program}, the launcher, ended before anything was heard of the job: {how}.</source>
+        <translation>{program}, der Startbefehl, endete, bevor vom Auftrag etwas zu hören war: {how}.</translation>
+    </message>
+    <message>
+        <source>Starting with the launcher: {command}</source>
+        <translation>Start mit dem Startbefehl: {command}</translation>
+    </message>
+    <message>
+        <source>{program}, the launcher, passed on nothing, and this job writes no file to judge by.</source>
+        <translation>{program}, der Startbefehl, gab nichts weiter, und dieser Auftrag schreibt keine Datei, nach der man urteilen könnte.</translation>
+    </message>
+    <message>
+        <source>The path mapping says nothing about {paths}. The launcher is to find them under the same path.</source>
+        <translation>Die Zuordnung der Pfade sagt nichts über {paths}. Der Startbefehl muss sie unter demselben Pfad finden.</translation>
+    </message>
+    <message>
+        <source>The launcher passed on no events, but the outputs are there.</source>
+        <translation>Der Startbefehl hat keine Ereignisse weitergegeben, aber die Ausgaben sind da.</translation>
+    </message>
+    <message>
+        <source>The compute process ended without a result: {how}.</source>
+        <translation>Der Rechenprozess endete ohne Ergebnis: {how}.</translation>
+    </message>
+    <message>
         <source>The compute environment {python} has no {packages}.</source>
         <translation>Der Rechenumgebung {python} fehlt: {packages}.</translation>
     </message>
@@ -1948,88 +2080,8 @@
         <translation>Die Rechenumgebung {python} ist älter als Python 3.10.</translation>
     </message>
     <message>
-        <source>it crashed ({reason})</source>
-        <translation>er ist abgestürzt ({reason})</translation>
-    </message>
-    <message>
         <source>Computing with {path} (from {origin})</source>
         <translation>Gerechnet wird mit {path} (Quelle: {origin})</translation>
-    </message>
-    <message>
-        <source>The launcher started version {library} of the library, and the plugin is of {plugin}. Install the same one there: {command}</source>
-        <translation>Der Startbefehl hat Version {library} der Bibliothek gestartet, und das Plugin hat {plugin}. Installieren Sie dort die gleiche: {command}</translation>
-    </message>
-    <message>
-        <source>it stopped talking, and did not go</source>
-        <translation>er hat aufgehört zu reden und sich nicht beendet</translation>
-    </message>
-    <message>
-        <source>it exited as if all were well (code 0)</source>
-        <translation>er hat sich beendet, als sei alles in Ordnung (Code 0)</translation>
-    </message>
-    <message>
-        <source>exit code {code}</source>
-        <translation>Exit-Code {code}</translation>
-    </message>
-    <message>
-        <source>Cancelled.</source>
-        <translation>Abgebrochen.</translation>
-    </message>
-    <message>
-        <source>The compute process ended without a result: {how}.</source>
-        <translation>Der Rechenprozess endete ohne Ergebnis: {how}.</translation>
-    </message>
-    <message>
-        <source>It left no message.</source>
-        <translation>Er hat keine Meldung hinterlassen.</translation>
-    </message>
-    <message>
-        <source>Starting with the launcher: {command}</source>
-        <translation>Start mit dem Startbefehl: {command}</translation>
-    </message>
-    <message>
-        <source>{program}, the launcher, ended before anything was heard of the job: {how}.</source>
-        <translation>{program}, der Startbefehl, endete, bevor vom Auftrag etwas zu hören war: {how}.</translation>
-    </message>
-    <message>
-        <source>{time} left</source>
-        <translation>noch {time}</translation>
-    </message>
-    <message>
-        <source>it was killed (SIGKILL), most often because the computer ran out of memory. Try a smaller batch size</source>
-        <translation>er wurde abgebrochen (SIGKILL), meist weil dem Rechner der Speicher ausging. Versuchen Sie eine kleinere Batchgröße</translation>
-    </message>
-    <message>
-        <source>The compute process failed after its result: {how}.</source>
-        <translation>Der Rechenprozess scheiterte nach seinem Ergebnis: {how}.</translation>
-    </message>
-    <message>
-        <source>The compute process was told to stop, but not by QGIS.</source>
-        <translation>Der Rechenprozess wurde angehalten, aber nicht von QGIS.</translation>
-    </message>
-    <message>
-        <source>Its last lines:</source>
-        <translation>Seine letzten Zeilen:</translation>
-    </message>
-    <message>
-        <source>The path mapping says nothing about {paths}. The launcher is to find them under the same path.</source>
-        <translation>Die Zuordnung der Pfade sagt nichts über {paths}. Der Startbefehl muss sie unter demselben Pfad finden.</translation>
-    </message>
-    <message>
-        <source>{program}, the launcher, passed on nothing, and this job writes no file to judge by.</source>
-        <translation>{program}, der Startbefehl, gab nichts weiter, und dieser Auftrag schreibt keine Datei, nach der man urteilen könnte.</translation>
-    </message>
-    <message>
-        <source>The launcher passed on no events, but the outputs are there.</source>
-        <translation>Der Startbefehl hat keine Ereignisse weitergegeben, aber die Ausgaben sind da.</translation>
-    </message>
-    <message>
-        <source>The compute process said something that is not an event: {error}.</source>
-        <translation>Der Rechenprozess hat etwas gesagt, das kein Ereignis ist: {error}.</translation>
-    </message>
-    <message>
-        <source>The compute process says it has finished, but {name} is not there: {path}.</source>
-        <translation>Der Rechenprozess sagt, er sei fertig, aber {name} ist nicht da: {path}.</translation>
     </message>
     <message>
         <source>Cancelled. Nothing that was there before has changed.</source>
@@ -2078,10 +2130,6 @@
     <message>
         <source>Go on all the same?</source>
         <translation>Trotzdem weitermachen?</translation>
-    </message>
-    <message>
-        <source>Estimate</source>
-        <translation>Schätzen</translation>
     </message>
     <message>
         <source>Try it small</source>
@@ -2172,8 +2220,8 @@
         <translation>Der Rechenprozess hat etwas gesagt, das keine Antwort ist: {error}.</translation>
     </message>
     <message>
-        <source>{number} labels wait in {path} for a QGIS on the computer {host}. Where that QGIS was killed, take them up here. Where it still runs, it writes them itself.</source>
-        <translation>{number} Trainingsflächen warten in {path} auf ein QGIS auf dem Rechner {host}. Wurde dieses QGIS beendet, übernehmen Sie sie hier. Läuft es noch, schreibt es sie selbst.</translation>
+        <source>{number} labels wait in {path} for a QGIS on the computer {host}. Take them up if that QGIS is gone.</source>
+        <translation>{number} Trainingsflächen warten in {path} auf ein QGIS auf dem Rechner {host}. Übernehmen Sie sie, wenn es dieses QGIS nicht mehr gibt.</translation>
     </message>
     <message>
         <source>FALSE: label and map</source>
@@ -2376,8 +2424,8 @@
         <translation>Karte erstellen und verbessern</translation>
     </message>
     <message>
-        <source>Make the map saves the model beside the raster and runs Classify a raster, which you can cancel. The live map gives way to the new one, until you draw the next label. Improve it pretrains an encoder on this raster while you go on, and goes on with it when it is done. You may close the dock meanwhile.</source>
-        <translation>Karte erstellen speichert das Modell neben dem Raster und klassifiziert das ganze Raster; Sie können es abbrechen. Die laufende Karte macht der neuen Platz, bis Sie die nächste Trainingsfläche zeichnen. Verbessern trainiert einen Encoder auf diesem Raster vor, während Sie weiterzeichnen, und macht mit ihm weiter, wenn er fertig ist. Das Dock darf dabei geschlossen sein.</translation>
+        <source>Make the map saves the model beside the raster and runs Classify a raster, which you can cancel. First it says how long that takes, and how much memory and disk; what takes a minute or more waits for Start, and so does Improve it. The live map gives way to the new one, until you draw the next label. Improve it pretrains an encoder on this raster while you go on, and goes on with it when it is done. You may close the dock meanwhile.</source>
+        <translation>Karte erstellen speichert das Modell neben dem Raster und klassifiziert das ganze Raster; Sie können es abbrechen. Vorher sagt es, wie lange das dauert und wie viel Arbeitsspeicher und Platz auf der Platte es braucht; was eine Minute oder länger dauert, wartet auf Starten, ebenso Verbessern. Die laufende Karte macht der neuen Platz, bis Sie die nächste Trainingsfläche zeichnen. Verbessern trainiert einen Encoder auf diesem Raster vor, während Sie weiterzeichnen, und macht mit ihm weiter, wenn er fertig ist. Das Dock darf dabei geschlossen sein.</translation>
     </message>
     <message>
         <source>A finished map</source>
@@ -2748,6 +2796,10 @@
         <translation>Abbrechen</translation>
     </message>
     <message>
+        <source>Start</source>
+        <translation>Starten</translation>
+    </message>
+    <message>
         <source>Overwrite a map by the labels</source>
         <translation>Eine Karte mit den Trainingsflächen überschreiben</translation>
     </message>
@@ -2758,6 +2810,10 @@
     <message>
         <source>With which map is it compared?</source>
         <translation>Mit welcher Karte wird sie verglichen?</translation>
+    </message>
+    <message>
+        <source>It is estimated how long this takes.</source>
+        <translation>Es wird geschätzt, wie lange das dauert.</translation>
     </message>
     <message>
         <source>The encoder is in {path}.</source>
@@ -3880,6 +3936,10 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
         <translation type="vanished">Zellen nur in diesem Teil machen, als xmin,xmax,ymin,ymax, mit [EPSG:code], wo es nicht das KBS des Rasters ist. Leer: überall.</translation>
     </message>
     <message>
+        <source>Make the map saves the model beside the raster and runs Classify a raster, which you can cancel. The live map gives way to the new one, until you draw the next label. Improve it pretrains an encoder on this raster while you go on, and goes on with it when it is done. You may close the dock meanwhile.</source>
+        <translation type="vanished">Karte erstellen speichert das Modell neben dem Raster und klassifiziert das ganze Raster; Sie können es abbrechen. Die laufende Karte macht der neuen Platz, bis Sie die nächste Trainingsfläche zeichnen. Verbessern trainiert einen Encoder auf diesem Raster vor, während Sie weiterzeichnen, und macht mit ihm weiter, wenn er fertig ist. Das Dock darf dabei geschlossen sein.</translation>
+    </message>
+    <message>
         <source>Makes the labels of this class labels of another one.</source>
         <translation type="vanished">Macht die Trainingsflächen dieser Klasse zu solchen einer anderen.</translation>
     </message>
@@ -4086,6 +4146,10 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
     <message>
         <source>{number} labels are not in {file}, but in {path}. Copy them into the label layer. {reason}</source>
         <translation type="vanished">{number} Trainingsflächen sind nicht in {file}, sondern in {path}. Kopieren Sie sie in den Layer der Trainingsflächen. {reason}</translation>
+    </message>
+    <message>
+        <source>{number} labels wait in {path} for a QGIS on the computer {host}. Where that QGIS was killed, take them up here. Where it still runs, it writes them itself.</source>
+        <translation type="vanished">{number} Trainingsflächen warten in {path} auf ein QGIS auf dem Rechner {host}. Wurde dieses QGIS beendet, übernehmen Sie sie hier. Läuft es noch, schreibt es sie selbst.</translation>
     </message>
 </context>
 </TS>

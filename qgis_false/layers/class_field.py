@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections import Counter
-from typing import Any, Dict, Iterable, List, Optional, Set
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Set
 
 from qgis.core import (
     QgsExpression,
@@ -13,11 +15,13 @@ from qgis.core import (
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingFeatureSource,
+    QgsProviderRegistry,
     QgsRenderContext,
     QgsVectorLayer,
 )
 from qgis.PyQt.QtCore import QMetaType
 
+from qgis_false.layers.class_styles import MOST_CLASSES
 from qgis_false.layers.legend import SINGLE, innermost
 from qgis_false.layers.sources import is_null, layer_of
 from qgis_false.translation import tr
@@ -25,6 +29,10 @@ from qgis_false.translation import tr
 KEY_FIELDS = ("fid", "id", "ogc_fid", "gid", "oid", "objectid", "uuid", "fclass_id", "pk")
 """Names that formats and programs give to the key of a table."""
 FEATURES_LOOKED_AT = 100_000
+ENOUGH_TO_TELL_KEYS = 1000
+"""Features that are looked at to tell a key from a field of classes, while QGIS waits."""
+READING_S = 0.3
+"""Time after which it is left open whether a field is a key: a folder of the network may be slow."""
 MAX_SPELLINGS_NAMED = 5
 """Pairs of names, or classes, that one sentence names."""
 
@@ -84,9 +92,24 @@ def _drawn_by(layer: QgsVectorLayer) -> Set[str]:
 
 
 def _all_different(layer: QgsVectorLayer, name: str) -> bool:
-    """Return whether no value of a field comes twice, as of a key."""
-    counted = _counted(layer, name)
-    return len(counted) > 1 and max(counted.values()) == 1
+    """Return whether no value of a field comes twice, as of a key. A layer of a server is not asked."""
+    if not _is_at_hand(layer):
+        return False
+    end, seen = time.monotonic() + READING_S, set()
+    for value in _values(layer, name, ENOUGH_TO_TELL_KEYS):
+        if value in seen or time.monotonic() > end:
+            return False
+        seen.add(value)
+        if len(seen) > MOST_CLASSES:
+            return True
+    return len(seen) > 1
+
+
+def _is_at_hand(layer: QgsVectorLayer) -> bool:
+    """Return whether a layer lies in memory or in a file, so that its first features are read in a moment."""
+    provider = layer.providerType()
+    path = QgsProviderRegistry.instance().decodeUri(provider, layer.source()).get("path", "")
+    return provider == "memory" or bool(path and os.path.exists(path))
 
 
 def warnings_about_run(
@@ -148,13 +171,16 @@ def _differ_in_spelling(values: Iterable[Any]) -> List[List[str]]:
 
 def _counted(source: Any, name: str) -> Counter[Any]:
     """Return how often each value of a field comes, without those that are no class."""
+    return Counter(_values(source, name, FEATURES_LOOKED_AT))
+
+
+def _values(source: Any, name: str, features: int) -> Iterator[Any]:
+    """Yield the values of a field in the first features, without those that are no class."""
     index = source.fields().lookupField(name)
-    request = QgsFeatureRequest().setLimit(FEATURES_LOOKED_AT).setSubsetOfAttributes([index])
+    request = QgsFeatureRequest().setLimit(features).setSubsetOfAttributes([index])
     request.setFlags(QgsFeatureRequest.Flag.NoGeometry)
-    counted: Counter[Any] = Counter()
     for feature in source.getFeatures(request):
         value = feature.attribute(index)
         value = value.strip() if isinstance(value, str) else value
         if not is_null(value) and value != "":
-            counted[value] += 1
-    return counted
+            yield value

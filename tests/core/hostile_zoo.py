@@ -371,14 +371,14 @@ def _(folder: Path, good: Good) -> str:
 
 
 def _zip_bomb(path: Path, name: str, size: int) -> str:
-    """Write an archive of a few kilobytes for each megabyte that it unpacks to."""
-    with (
-        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
-        archive.open(name, "w", force_zip64=True) as file,
-    ):
-        piece = bytes(10_000_000)
-        for _ in range(size // len(piece)):
-            file.write(piece)
+    """Write an archive of a few kilobytes for each megabyte that it unpacks to. Its checksum is wrong."""
+    deflater, piece = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS), 10_000_000
+    # It refers to nothing before it, and can stand there as often as one likes.
+    zeros = deflater.compress(bytes(piece)) + deflater.flush(zlib.Z_FULL_FLUSH)
+    with zipfile.ZipFile(path, "w") as archive:
+        entry = zipfile.ZipInfo(name)
+        archive.writestr(entry, zeros * (size // piece) + deflater.flush())
+        entry.compress_type, entry.file_size = zipfile.ZIP_DEFLATED, size
     return str(path)
 
 

@@ -70,7 +70,7 @@ def works_with_areas(device: str, folder: Path) -> None:
 
 def finds_change(device: str, folder: Path) -> None:
     """Find change as the CPU finds it, and from what to what, too."""
-    dates = generate_two_dates(256, 256, seed=3, changing=0.1, gsd=0.5)
+    dates = generate_two_dates(192, 192, seed=3, changing=0.1, gsd=0.9)
     before, after, labels = (str(folder / name) for name in ("before.tif", "after.tif", "labels.gpkg"))
     write_image(Path(before), dates.before)
     write_image(Path(after), dates.after)

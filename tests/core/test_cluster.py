@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import shlex
 import socket
@@ -16,8 +18,11 @@ import pytest
 from small_world import Listener
 
 from false_core import cluster
-from false_core.cluster import Tasks, put_if_absent, take_own_gpu, tasks_on_cluster
+from false_core.cluster import Tasks, put_if_absent, take_own_gpu, tasks_on_cluster, tell_of_idle_gpus
 from false_core.errors import FalseError, ProcessLostError, RequestError
+from false_core.feedback import Feedback
+from false_core.jobs import Classify, ClassifyMany
+from false_core.mapping.classify import classify, classify_many
 
 distributed = pytest.importorskip("distributed", reason="dask is missing: pip install -e '.[test]'.")
 
@@ -188,3 +193,81 @@ def test_workers_of_one_computer_take_a_gpu_each(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(distributed, "get_worker", lambda: SimpleNamespace(name="SLURMCluster-3"))
     take_own_gpu()
     assert os.environ["LOCAL_RANK"] == "2"
+    monkeypatch.setattr(distributed, "get_worker", lambda: SimpleNamespace(name=1))
+    monkeypatch.setitem(sys.modules, "dask_cuda", SimpleNamespace())
+    take_own_gpu()
+    assert os.environ["LOCAL_RANK"] == "2"
+
+
+def test_workers_of_one_computer_are_told_how_many_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, Any] = {}
+    monkeypatch.setattr(distributed, "LocalCluster", lambda **given: made.update(given))
+    cluster._local_cluster(3)
+    assert made["env"]["LOCAL_WORLD_SIZE"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("device", "preferred", "gpus", "ranks", "told"),
+    [
+        ("auto", "", 2, "1", True),
+        ("cuda", "cpu", 2, "1", True),
+        ("auto", "cuda:1", 2, "1", False),
+        ("cuda:0", "", 2, "1", False),
+        ("cpu", "", 2, "1", False),
+        ("auto", "", 1, "1", False),
+        ("auto", "", 2, "2", False),
+    ],
+)
+def test_a_map_that_leaves_gpus_idle_says_how_to_use_them(
+    device: str, preferred: str, gpus: int, ranks: str, told: bool, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", ranks)
+    monkeypatch.setenv("FALSE_DEVICE", preferred)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    tell_of_idle_gpus(device, listener.feedback)
+    assert ("One of 2 GPUs computes. With the scheduler local a map uses all of them." in listener.infos) == told
+
+
+@pytest.mark.parametrize("job", [Classify("no.tif", "no.st", "map.tif"), ClassifyMany("no*.tif", "no.st", "maps")])
+def test_maps_begin_with_that(job: Classify | ClassifyMany, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def tell(device: str, feedback: Feedback) -> None:
+        asked.append(device)
+        raise RequestError("enough", "is seen")
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "no.tif").touch()
+    for module in (classify, classify_many):
+        monkeypatch.setattr(module, "tell_of_idle_gpus", tell)
+    with pytest.raises(RequestError, match="enough"):
+        (classify.classify if isinstance(job, Classify) else classify_many.classify_many)(job, Feedback())
+    assert asked == ["auto"]
+
+
+class AsyncioTimeoutError(Exception):
+    """That of Python 3.10, which is another class than the built-in one."""
+
+
+@pytest.mark.parametrize("late", [TimeoutError, AsyncioTimeoutError])
+def test_what_takes_too_long_for_dask_is_known_in_each_python(
+    late: type[Exception], listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreed: list[int] = []
+
+    def too_late(*_: Any, **__: Any) -> Any:
+        raise late("too late")
+
+    monkeypatch.setattr(asyncio, "TimeoutError", AsyncioTimeoutError)
+    monkeypatch.setattr(distributed, "Lock", lambda name: contextlib.nullcontext())
+    monkeypatch.setattr(distributed, "Variable", lambda name: SimpleNamespace(get=too_late, set=agreed.append))
+    assert put_if_absent("tiles", 4) == 4
+    assert agreed == [4]
+    cluster._close(SimpleNamespace(close=too_late))
+    with pytest.raises(ProcessLostError, match="scheduler of Dask was lost"):
+        cluster._result(SimpleNamespace(status="finished", result=too_late))
+    monkeypatch.setattr(distributed, "Client", too_late)
+    monkeypatch.setenv("FALSE_SCHEDULER", "tcp://127.0.0.1:9")
+    with pytest.raises(ProcessLostError, match="cannot be reached: too late"), tasks_on_cluster(listener.feedback):
+        pass

@@ -288,7 +288,7 @@ class TestTheMap:
         _, boxes = label_boxes()
         labels = write_labels(tmp_path / "l.gpkg", [0] * 4 + [200] * 8, [on_map(box) for box in boxes])
         path = str(tmp_path / "m.safetensors")
-        run(Finetune(land, labels, "cover", path, preset="quick", device="cpu"))
+        run(Finetune(land, labels, "cover", path, head="texture", device="cpu"))
         codes = classify(land, path, tmp_path / "map.tif")
         assert set(np.unique(codes[BORDERLESS])) <= {0, 200}
         codes[BORDERLESS] = 255

@@ -10,7 +10,7 @@ import pytest
 
 pytestmark = pytest.mark.thorough
 TESTS = Path(__file__).resolve().with_name("on_a_simulated_gpu.py")
-HALVES = ("TestMapping or TestOtherJobs", "not TestMapping and not TestOtherJobs")
+HALVES = ("TestMapping or TestFineTuning", "not TestMapping and not TestFineTuning")
 
 
 @pytest.mark.parametrize("half", HALVES)

@@ -110,6 +110,87 @@ class TestStreams:
         assert done.returncode == 1
 
 
+class TestWarnings:
+    @pytest.mark.thorough
+    @pytest.mark.parametrize("door", ["command", "exported job", "compute process"])
+    @pytest.mark.parametrize("option", ["error", "err::PendingDeprecationWarning,default"])
+    def test_that_the_user_has_python_raise_stop_no_job(
+        self, land_cover: str, tmp_path: Path, door: str, option: str
+    ) -> None:
+        target = tmp_path / "p.gpkg"
+        job = tmp_path / "job.json"
+        job.write_text(jobs.to_json(Polygonise(land_cover, str(target))) + "\n")
+        words = {
+            "command": "-m false_core polygonise --map {map} --output {target}",
+            "exported job": "-m false_core run {job} --events",
+            "compute process": "-m false_core.worker",
+        }[door].format(map=land_cover.replace(" ", "\0"), target=target, job=job)
+        with subprocess.Popen(
+            [sys.executable, *(word.replace("\0", " ") for word in words.split())],
+            env={**os.environ, "PYTHONWARNINGS": option}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        ) as process:  # fmt: skip
+            assert process.stdin is not None
+            if door == "compute process":
+                process.stdin.write(job.read_bytes())
+                process.stdin.flush()
+            assert (process.wait(60), target.exists()) == (0, True)
+
+    def test_are_not_raised_in_processes_that_are_started_from_here(self) -> None:
+        code = (
+            "import os, subprocess, sys, warnings; from false_core.standard_streams import raise_no_warnings as f; f();"
+            "warnings.warn('here'); print(os.environ['PYTHONWARNINGS'], sys.warnoptions, flush=True);"
+            "subprocess.run([sys.executable, '-c', 'import warnings; warnings.warn(1)'], check=True)"
+        )
+        option = "error,ignore::FutureWarning,e::UserWarning"
+        done = subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONWARNINGS": option}, capture_output=True, text=True
+        )
+        assert done.stdout == "ignore::FutureWarning ['ignore::FutureWarning']\n"
+        assert "UserWarning: here" in done.stderr
+        assert done.returncode == 0
+
+
+class TestLimitsOfAProcess:
+    @pytest.mark.thorough
+    @linux
+    def test_of_memory_that_is_too_little_to_load_torch_are_named(self) -> None:
+        command = 'ulimit -v 1500000; exec "$0" -m false_core check'
+        done = subprocess.run(["bash", "-c", command, sys.executable], capture_output=True, text=True)
+        assert done.returncode == 1
+        said = " ".join(done.stderr.split())
+        assert "The memory that this process may take is too little to load what the job needs. Raise the limit" in said
+
+    @pytest.mark.parametrize(
+        ("problem", "said"),
+        [
+            (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "ulimit -v"),
+            (ImportError("libtorch_cpu.so: cannot open shared object file: Cannot allocate memory"), "ulimit -v"),
+            (OSError(24, "Too many open files"), "ulimit -n"),
+            (RuntimeError("unable to open file <m> in read-only mode: Too many open files (24)"), "ulimit -n"),
+        ],
+    )
+    def test_are_named_with_what_raises_them(
+        self, land_cover: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: Exception, said: str
+    ) -> None:
+        def fails(*_: object) -> None:
+            raise problem
+
+        monkeypatch.setattr("false_core.dispatch._do", fails)
+        with pytest.raises(FalseError, match=said):
+            run(Polygonise(land_cover, str(tmp_path / "p.gpkg")))
+
+    @pytest.mark.parametrize("problem", [ImportError("No module named x"), OSError(2, "No such file or directory")])
+    def test_are_not_blamed_for_anything_else(
+        self, land_cover: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: Exception
+    ) -> None:
+        def fails(*_: object) -> None:
+            raise problem
+
+        monkeypatch.setattr("false_core.dispatch._do", fails)
+        with pytest.raises(type(problem)):
+            run(Polygonise(land_cover, str(tmp_path / "p.gpkg")))
+
+
 class TestNames:
     MOVES = "a\x1b]0;owned\x07\x1b[2J\u202e\x9b31m"
 

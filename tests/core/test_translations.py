@@ -60,7 +60,7 @@ def test_a_text_that_is_new_is_missed(tmp_path):
                 target = tmp_path / path.relative_to(ROOT)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(path.read_bytes())
-    file = tmp_path / "false_core" / "jobs" / "declarations.py"
+    file = tmp_path / "false_core" / "jobs" / "declarations" / "classifying.py"
     file.write_text(file.read_text("utf-8").replace("The raster to classify.", "The raster to be classified."), "utf-8")
     command = [sys.executable, str(tmp_path / "tools" / "build_translations.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -2,8 +2,8 @@
 
 ``test_labelling.py`` starts it three times: to draw, until the system kills this QGIS in the middle of a polygon; again, to
 find everything as it was, until QGIS and its session are killed at once, while a label waits for its file; and once more.
-``test_two_desktops.py`` starts it twice at once, on the same raster. It writes a line of JSON to the folder in
-``FALSE_SESSION`` after every step.
+``test_two_desktops.py`` starts it twice at once, on the same raster; ``test_real_scene.py`` once, on a real one. It writes a
+line of JSON to the folder in ``FALSE_SESSION`` after every step.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
+from qgis.core import QgsApplication, QgsGeometry, QgsPointXY, QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import QCoreApplication, QPoint, Qt, QTimer
 from qgis.PyQt.QtTest import QTest
-from qgis.PyQt.QtWidgets import QAction, QDockWidget
+from qgis.PyQt.QtWidgets import QAction, QApplication, QDockWidget, QLineEdit, QPushButton, QScrollArea, QToolButton
 from qgis.utils import iface
 
 from false_core.session_protocol import pixels_of
@@ -29,7 +29,9 @@ from false_core.session_protocol import pixels_of
 FOLDER = Path(os.environ["FALSE_SESSION"])
 GIVEN: dict[str, Any] = json.loads((FOLDER / "given.json").read_text("utf-8"))
 PROJECT = FOLDER / "project.qgz"
-LIMIT_S = 300
+LIMIT_S = GIVEN.get("limit_s", 300)
+AROUND = 10
+"""Factor by which the view is larger than a place that is drawn."""
 LEFT = Qt.MouseButton.LeftButton
 NO_KEY = Qt.KeyboardModifier.NoModifier
 
@@ -351,9 +353,123 @@ def outlive() -> dict[str, Any]:
     return {"count": dock().work.labels.featureCount()}
 
 
+def press_button(button: Any) -> None:
+    """Click on a button of the dock, which is scrolled to first."""
+    dock().findChild(QScrollArea).ensureWidgetVisible(button)
+    pause(0.3)
+    assert button.isVisible() and button.isEnabled()
+    QTest.mouseClick(button, LEFT)
+
+
+def open_from_the_toolbar() -> dict[str, Any]:
+    """A raster is added to an empty project, and the toolbar opens the dock."""
+    iface.mainWindow().showMaximized()
+    pause(0.5)
+    picture("greeting")
+    assert iface.addRasterLayer(GIVEN["image"], "Scene").isValid()
+    opens = iface.mainWindow().findChild(QAction, "false_label")
+    buttons = [one for one in iface.mainWindow().findChildren(QToolButton) if one.defaultAction() is opens]
+    QTest.mouseClick(next(one for one in buttons if one.isVisible()), LEFT)
+    wait_for(lambda: dock() is not None and dock().isVisible(), "the dock")
+    pause(0.5)
+    return {"missing": dock().first_page.missing.text()}
+
+
+def begin_by_mouse() -> dict[str, Any]:
+    press_button(dock().first_page.begin)
+    started = time.monotonic()
+    wait_for(lambda: dock().work.conversation.opened is not None, "the opening of the raster")
+    return {"opened_s": time.monotonic() - started}
+
+
+def name_classes() -> dict[str, Any]:
+    """Each class is added with a button of the dock and typed into the window that asks for its name."""
+    (add,) = [one for one in dock().classes.findChildren(QPushButton) if one.text() == "Add..."]
+
+    def type_name(name: str) -> None:
+        entry = QApplication.activeModalWidget().findChild(QLineEdit)
+        QTest.keyClicks(entry, name)
+        if name == GIVEN["classes"][0]:
+            picture("class_name")
+        QTest.keyClick(entry, Qt.Key.Key_Return)
+
+    for name in GIVEN["classes"]:
+        QTimer.singleShot(500, lambda name=name: type_name(name))
+        press_button(add)
+    return {"classes": [one.name for one in dock().work.classes]}
+
+
+def draw_places() -> dict[str, Any]:
+    """Each place is zoomed to and drawn. The map is looked at after the first two classes, and when all is drawn."""
+    canvas, work = iface.mapCanvas(), dock().work
+    press_button(dock().drawing.buttons["polygon"])
+    for number, (code, ring) in enumerate(GIVEN["polygons"], start=1):
+        view = QgsGeometry.fromPolygonXY([[QgsPointXY(x, y) for x, y in ring]]).boundingBox()
+        view.scale(AROUND)
+        canvas.setExtent(view)
+        wait_for(lambda: not canvas.isDrawing(), "the view")
+        press(Qt.Key.Key_0 + code)
+        for x, y in ring:
+            click(x, y)
+        press(Qt.Key.Key_Return)
+        wait_for(lambda number=number: work.labels.featureCount() == number, "the label")
+        if number == 2:
+            wait_for(lambda: work.live.picture is not None, "the first map")
+            picture("first_map")
+    canvas.zoomToFullExtent()
+    count = len(GIVEN["polygons"])
+    wait_for(lambda: work.conversation.learned is not None and work.conversation.learned.labels == count, "all labels")
+    whole = work.raster.extent().width()
+
+    def shows_all() -> bool:
+        shown = work.live.picture
+        return shown.extent[1] - shown.extent[0] >= 0.99 * whole and shown.known == 1
+
+    wait_for(shows_all, "the whole view")
+    return {"count": work.labels.featureCount(), "status": dock().status.text()}
+
+
+def make_the_map_by_mouse() -> dict[str, Any]:
+    """It is said what the map costs; a long one has to be wanted. Then it is there."""
+    panel = dock().whole_maps
+    press_button(panel.make_map)
+    wait_for(lambda: "GB of memory" in panel.line.text(), "the estimate")
+    estimate = panel.line.text()
+    dock().findChild(QScrollArea).ensureWidgetVisible(panel.line)
+    picture("estimate")
+    if panel.go_ahead.isVisible():
+        press_button(panel.go_ahead)
+    made: list[Any] = []
+
+    def is_made() -> bool:
+        made[:] = [one for one in QgsProject.instance().mapLayers().values() if one.source().endswith("scene_map.tif")]
+        return bool(made)
+
+    began = time.monotonic()
+    wait_for(is_made, "the map")
+    (layer,) = made
+    taken = time.monotonic() - began
+    wait_for(lambda: not iface.mapCanvas().isDrawing(), "the canvas")
+    legend = [entry.label for entry in layer.renderer().classes()]
+    return {"map": layer.source(), "legend": legend, "estimate": estimate, "seconds": taken}
+
+
+def ask_what_improving_costs() -> dict[str, Any]:
+    """A pretraining takes minutes: it waits for a word, and here nobody wants it."""
+    panel = dock().whole_maps
+    press_button(panel.improve)
+    wait_for(panel.go_ahead.isVisible, "the question")
+    dock().findChild(QScrollArea).ensureWidgetVisible(panel.go_ahead)
+    picture("question")
+    estimate = panel.line.text()
+    press_button(panel._cancel)
+    return {"estimate": estimate, "says": panel.line.text(), "can_begin": panel.improve.isEnabled()}
+
+
 FIRST = (open_dock, begin, draw, undo, look_at_confidence, outline, next_place, kill_the_session, kill_qgis)
 SECOND = (find_again, make_the_map, kill_both)
 THIRD = (find_after_both,)
+REAL = (open_from_the_toolbar, begin_by_mouse, name_classes, draw_places, make_the_map_by_mouse, ask_what_improving_costs)
 BESIDE = (open_dock, begin_beside, draw_beside, undo_beside, make_maps_beside, outlive)
 
 
@@ -361,7 +477,17 @@ def main() -> None:
     code = 0
     done = FOLDER / "steps.jsonl"
     is_third = done.exists() and kill_both.__name__ in done.read_text("utf-8")
-    steps = BESIDE if "meeting" in GIVEN else THIRD if is_third else SECOND if PROJECT.exists() else FIRST
+    steps = (
+        REAL
+        if "is_real" in GIVEN
+        else BESIDE
+        if "meeting" in GIVEN
+        else THIRD
+        if is_third
+        else SECOND
+        if PROJECT.exists()
+        else FIRST
+    )
     with open(done, "a", encoding="utf-8") as record:
         for step in steps:
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -150,6 +151,25 @@ def test_the_report_of_the_diagnostics_stays_english(speak, no_environment, cont
     assert "FALSE has no compute environment yet" in text
     assert "Memory for pixels (GB): 1 (from the default)" in text
     assert "Rechenumgebung" not in text.partition("Last errors")[0]
+
+
+@pytest.mark.parametrize(("locale", "written"), [("en_GB", "12.3%"), ("C", "12.3%"), ("de", "12,3\u00a0%")])
+def test_percents_are_written_as_the_language_writes_them(speak, locale, written):
+    from qgis_false.translation import in_english, in_percent
+
+    speak(locale)
+    assert in_percent(0.1234, 1) == written
+    with in_english():
+        assert in_percent(0.9) == "90%"
+
+
+def test_percents_are_written_in_one_place():
+    own = [
+        path.name
+        for path in (ROOT / "qgis_false").rglob("*.py")
+        if re.search(r"\{[^{}]*:[^{}]*%\}", path.read_text("utf-8")) or '}%"' in path.read_text("utf-8")
+    ]
+    assert not own
 
 
 @pytest.mark.parametrize(("locale", "shown"), [("de", "0,8125"), ("de_AT", "0,8125"), ("en", "0.8125"), ("en_GB", "0.8125")])

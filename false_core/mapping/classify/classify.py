@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from false_core.cluster import tasks_on_cluster
+from false_core.cluster import tasks_on_cluster, tell_of_idle_gpus
 from false_core.computing.cost import is_worth_telling
 from false_core.computing.device import choose_device, tell_precision
 from false_core.computing.distributed import ALONE, WHOLE_JOB, Share, World
@@ -65,6 +65,7 @@ def classify(job: Classify, feedback: Feedback, world: World = ALONE) -> dict[st
     """
     if scheduler_name():
         return _classify_on_dask(job, feedback)
+    tell_of_idle_gpus(job.device, feedback)
     start = JobStart.of([job.output], world)
     with Classification(job, start, world.share, feedback) as classification:
         classification.compute()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from false_core.checks.protection import protect_inputs
-from false_core.cluster import tasks_on_cluster
+from false_core.cluster import tasks_on_cluster, tell_of_idle_gpus
 from false_core.computing.distributed import ALONE, Share, World
 from false_core.errors import InputError, OutputError
 from false_core.feedback import Feedback
@@ -52,6 +52,7 @@ def classify_many(job: ClassifyMany, feedback: Feedback, world: World = ALONE) -
             with tasks_on_cluster(feedback) as tasks:
                 _compute_on_dask(each, maps, MapsOnDask(tasks, job.model, feedback), feedback)
         else:
+            tell_of_idle_gpus(job.device, feedback)
             _compute(each, maps, world.share.world_size, feedback)
     if len(maps.problems) == len(targets):
         raise maps.problems[0]

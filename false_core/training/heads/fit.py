@@ -150,35 +150,46 @@ def zooms_for(width: int, height: int) -> tuple[int, ...]:
     return tuple(zoom for zoom in ZOOMS if zoom == 1 or min(width, height) >= FEWEST_COARSE_PIXELS * stride_at(zoom))
 
 
+@dataclass(frozen=True)
+class HeadRequest:
+    """The head that is asked for.
+
+    Attributes:
+        head: ``"auto"``, ``"linear"`` or ``"texture"``.
+        smoothing: See ``FusedSpec``.
+        seed: Source of all chance.
+        may_learn_from_raster: True where classifiers may learn from pixels without a label, too.
+    """
+
+    head: str
+    smoothing: float
+    seed: int
+    may_learn_from_raster: bool = True
+
+
 def fit_head(
-    head: str,
+    asked: HeadRequest,
     encoders: Sequence[FrozenEncoder],
     raster: LabelledRaster,
-    smoothing: float,
-    seed: int,
     device: torch.device,
     feedback: Feedback,
     keep: Callable[[FeatureSampler], FeatureSource] | None = None,
-    may_learn_from_raster: bool = True,
 ) -> Fitted:
     """Fit the classifiers of a head and choose among them.
 
     Args:
-        head: ``"auto"``, ``"linear"`` or ``"texture"``.
+        asked: The head that is asked for.
         encoders: The encoders, the general one first.
         raster: The raster and its labels.
-        smoothing: See ``FusedSpec``.
-        seed: Source of all chance.
         device: Device to compute features on.
         feedback: It is told how far the work is, in stages that take 0.88 of a job.
         keep: Gives a source of features that asks a sampler for those alone that it does not have yet.
-        may_learn_from_raster: True where classifiers may learn from pixels without a label, too.
     """
-    source, annotation = raster.source, raster.annotation
+    source, annotation, seed = raster.source, raster.annotation, asked.seed
     bands, classes = len(source.bands), len(annotation.classes)
     backbones = tuple(encoder.backbone for encoder in encoders)
     zooms = tuple(encoder.zooms for encoder in encoders)
-    candidates = candidates_for(head, zooms)
+    candidates = candidates_for(asked.head, zooms)
     names = names_in([member.parts for candidate in candidates for member in candidate.members])
     parts = FeatureParts(backbones, zooms, bands).eval()
     for module, encoder in zip(parts.encoders, encoders):
@@ -202,11 +213,11 @@ def fit_head(
             {name: as_classifiers_see(name, values[rows], parts) for name, values in sample.items()}
             for rows in (order[:learned], order[learned : 2 * learned])
         )
-        unlabelled = sample if may_learn_from_raster else {}
+        unlabelled = sample if asked.may_learn_from_raster else {}
         samples = HeadSamples(spaces, points, features, folds, classes, unlabelled, others)
         comparison = compare(candidates, samples, feedback, at_step=feedback.stop_if_cancelled)
     with feedback.stage("Fitting the best", 0.09):
-        spec = FusedSpec(backbones, zooms, comparison.chosen.members, smoothing)
+        spec = FusedSpec(backbones, zooms, comparison.chosen.members, asked.smoothing)
         taught_by = sample if comparison.learns_from_raster else None
         may_lean = comparison.may_lean if comparison.may_lean.any() else None
         classifiers = Classifiers(parts.cpu(), spaces, features, points, classes, taught_by, others, may_lean)

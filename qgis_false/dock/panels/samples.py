@@ -17,7 +17,7 @@ from qgis_false.dock.line import Line
 from qgis_false.dock.panels.panel import Panel
 from qgis_false.dock.project_state import hidden_maps, remember_hidden
 from qgis_false.dock.sample_queue import SampleQueue, point_layers
-from qgis_false.translation import tr, with_decimal_sign
+from qgis_false.translation import in_percent, tr
 
 FEWEST_POINTS = 2
 """Sample points that are filled in, from which on it is said how good the map is."""
@@ -173,8 +173,7 @@ class SamplesPanel(Panel):
         accuracy, half_width = (one if isinstance(one, float) else float("nan") for one in known)
         if accuracy == accuracy and half_width == half_width:
             told = tr("By {number} points {accuracy} ± {error} of the map are right, in 95 of 100 cases.",
-                      number=filled, accuracy=with_decimal_sign(f"{accuracy:.1%}"),
-                      error=with_decimal_sign(f"{half_width:.1%}"))  # fmt: skip
+                      number=filled, accuracy=in_percent(accuracy, 1), error=in_percent(half_width, 1))  # fmt: skip
         else:
             told = tr("How good the map is can be told from two points in each class on.")
         self.estimate_line.setText(told)

@@ -1,5 +1,6 @@
 """Whole maps: they are made with the model of the labels, bettered by pretraining, corrected and compared.
 
+Before a map or a pretraining begins it is said what it costs, as *Estimate* of the dialogs does. A long one must be wanted.
 One run at a time goes on in the background, beside the labelling, and also where the dock is closed meanwhile.
 """
 
@@ -26,7 +27,10 @@ from qgis_false.layers.result_metadata import layer_metadata
 from qgis_false.layers.result_names import name_of_layer, stem_of
 from qgis_false.layers.sources import as_it_is, raster_path
 from qgis_false.made_files import MADE_ENCODER, MADE_SEGMENTER, remember_file
-from qgis_false.translation import tr, with_decimal_sign
+from qgis_false.translation import in_percent, tr
+
+ASKED_FROM_S = 60
+"""Seconds from which on a run begins only when a person wants it, who has been told what it costs."""
 
 
 class _Subject(NamedTuple):
@@ -47,6 +51,8 @@ class WholeMapsPanel(Panel):
     def __init__(self) -> None:
         super().__init__()
         self._run: Optional[BackgroundRun] = None
+        self._planned: Optional[BackgroundRun] = None
+        """The run that begins when a person wants it, knowing what it costs."""
         self._saves = False
         """True until the model of which the map is to be made is there."""
         self._subject = _Subject("", "")
@@ -79,11 +85,15 @@ class WholeMapsPanel(Panel):
         self._cancel.clicked.connect(self._end_run)
         self._cancel.hide()
         self.rows.addLayout(row(self._progress, self._cancel))
+        self.go_ahead = QPushButton(tr("Start"))
+        self.go_ahead.clicked.connect(self._start_planned)
+        self.go_ahead.hide()
         self.line = Line()
         """The end of the last run: the state of the session stands far above, where nobody looks for it."""
         self.line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.line.hide()
         self.rows.addWidget(self.line)
+        self.rows.addWidget(self.go_ahead)
         self.said.connect(lambda text, _: self._show_line(text))
 
     def begin(self, work: Labelling) -> None:
@@ -99,6 +109,9 @@ class WholeMapsPanel(Panel):
 
     def end(self) -> None:
         """Let go of the labelling. What runs goes on."""
+        self._plan(None)
+        if self._run is not None and self._run.only_estimates:
+            self._run.cancel()
         self._wait_for_model(False)
         super().end()
 
@@ -115,7 +128,10 @@ class WholeMapsPanel(Panel):
         self._show_line(why)
 
     def _end_run(self) -> None:
-        if self._run is not None:
+        if self._planned is not None:
+            self._plan(None)
+            self._show_line(tr("Cancelled."))
+        elif self._run is not None:
             self._run.cancel()
         elif self.work is not None:
             self.work.model_saving.withdraw()
@@ -165,26 +181,63 @@ class WholeMapsPanel(Panel):
         if self.work is not None:
             raster = self.work.raster
             self._subject = _Subject(raster.id(), raster_path(raster))
-        self._run = BackgroundRun(name, values, self)
-        self._run.progressed.connect(lambda percent: self._progress.setValue(round(percent)))
-        self._run.ended.connect(self._on_end)
-        self._show_line("")
+        run = BackgroundRun(name, values, self)
+        run.progressed.connect(lambda percent: self._progress.setValue(round(percent)))
+        run.ended.connect(self._on_end)
+        if not run.can_be_estimated():
+            self._show_line("")
+            self._start(run)
+            return
+        estimate = BackgroundRun(name, values, self, only_estimates=True)
+        estimate.ended.connect(lambda *how: self._on_estimate(run, *how))
+        self._show_line(tr("It is estimated how long this takes."))
+        self._start(estimate)
+
+    def _start(self, run: BackgroundRun) -> None:
+        self._run = run
         self._progress.setValue(0)
         self._show_run()
-        self._run.start()
+        run.start()
+
+    def _on_estimate(self, run: BackgroundRun, successful: bool, results: Dict[str, Any], said: str) -> None:
+        """Say what a run costs, and begin it where that is no matter. A long one has to be wanted."""
+        estimate = self._run
+        if not successful or self.work is None or estimate is None or estimate.is_cancelled:
+            self._on_end(successful, results, said)
+            return
+        self._run = None
+        self._show_run()
+        self._show_line(said.rpartition("\n")[2])
+        if results["SECONDS"] < ASKED_FROM_S:
+            self._start(run)
+        else:
+            self._plan(run)
+
+    def _plan(self, run: Optional[BackgroundRun]) -> None:
+        self._planned = run
+        self.go_ahead.setVisible(run is not None)
+        self._show_run()
+
+    def _start_planned(self) -> None:
+        run = self._planned
+        self._plan(None)
+        if run is not None:
+            self._start(run)
 
     def _show_run(self) -> None:
-        runs = self._run is not None
-        self._cancel.setVisible(runs or self._saves)
+        runs, planned = self._run is not None, self._planned is not None
+        is_measured = self._run is not None and not self._run.only_estimates
+        self._cancel.setVisible(runs or planned or self._saves)
         self._progress.setVisible(runs or self._saves)
-        self._progress.setRange(0, 100 if runs else 0)  # How long the session has to do other things first, nobody knows.
+        # How long the session has to do other things first, and a test of this computer takes, nobody knows.
+        self._progress.setRange(0, 100 if is_measured else 0)
         for button in (self.make_map, self.improve, self.finished):
-            button.setEnabled(not runs and not self._saves)
+            button.setEnabled(not runs and not planned and not self._saves)
 
     def _on_end(self, successful: bool, results: Dict[str, Any], said: str) -> None:
         run, self._run = self._run, None
         self._show_run()
-        if run is None:
+        if run is None or (run.only_estimates and (successful or self.work is None)):  # Nobody wants it any more.
             return
         if not successful:
             last_line = said.rpartition("\n")[2]
@@ -195,7 +248,7 @@ class WholeMapsPanel(Panel):
         elif run.name == "comparemaps":
             self._load_map(results["OUTPUT"], tr("Where they differ"), run)
             told = tr("{percent} of the pixels changed. The report is in {path}.",
-                      percent=with_decimal_sign(f"{results['CHANGED']:.1%}"), path=results["REPORT"])  # fmt: skip
+                      percent=in_percent(results["CHANGED"], 1), path=results["REPORT"])  # fmt: skip
             self.said.emit(told, False)
             self._report = results["REPORT"]
             self.report.show()

@@ -27,7 +27,7 @@ from false_core.labels.annotation import Annotation
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.synthetic.files import LAND_COVER, labels_of, write_image
 
-SIDE = 448
+SIDE, GSD = 256, 0.7
 CLASSES = ClassTable(
     tuple(LandCoverClass(code, name, "#102030") for code, name in ((3, "field"), (5, "roof"), (9, "water")))
 )
@@ -73,9 +73,9 @@ class TestPairsOfClasses:
 class World:
     """Two dates on the disk, with label polygons of the first."""
 
-    def __init__(self, folder: Path, side: int = SIDE) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.dates: TwoDates = generate_two_dates(side, side, seed=3, changing=0.1, gsd=0.5)
+        self.dates: TwoDates = generate_two_dates(SIDE, SIDE, seed=7, changing=0.1, gsd=GSD)
         self.before, self.after = str(folder / "before.tif"), str(folder / "after.tif")
         write_image(Path(self.before), self.dates.before)
         write_image(Path(self.after), self.dates.after)
@@ -84,9 +84,9 @@ class World:
 
     @property
     def corner(self) -> str:
-        """An extent of 100 m, where a test is not about what is found."""
+        """An extent of 70 m, where a test is not about what is found."""
         with rasterio.open(self.before) as file:
-            return f"{file.bounds.left},{file.bounds.left + 100},{file.bounds.top - 100},{file.bounds.top}"
+            return f"{file.bounds.left},{file.bounds.left + 70},{file.bounds.top - 70},{file.bounds.top}"
 
     def find(self, output: Path, listener: Listener | None = None, **more: Any) -> tuple[np.ndarray, dict[int, str]]:
         """Return the codes of a map of change, and their names."""
@@ -110,8 +110,7 @@ def light_head(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.thorough
 class TestLabels:
-    def test_say_from_what_to_what(self, tmp_path: Path) -> None:
-        world = World(tmp_path, 640)
+    def test_say_from_what_to_what(self, world: World, tmp_path: Path) -> None:
         listener = Listener()
         codes, names = world.find(tmp_path / "c.tif", listener, labels=world.labels, field=LAND_COVER)
         scores = change_scores(codes, world.dates.changed)
@@ -224,7 +223,7 @@ class TestModel:
             run(Pretrain((raster,), str(tmp_path / f"encoder_{number}.safetensors"), method="random", **FROM_NOTHING))
         world.find(tmp_path / "c.tif", model=model, encoder=str(tmp_path / "encoder_0.safetensors"), extent=world.corner)
         with pytest.raises(ModelFileError, match=r"takes bands 4, 3, 2, 1 .* takes bands 1 to 4"):
-            world.find(tmp_path / "c.tif", model=model, encoder=str(tmp_path / "encoder_1.safetensors"))
+            world.find(tmp_path / "c.tif", model=model, encoder=str(tmp_path / "encoder_1.safetensors"), extent=world.corner)
 
     def test_that_takes_other_bands_than_an_encoder_given_too_is_refused(self, world: World, tmp_path: Path) -> None:
         """As many of them would pass by their number alone, and give wrong classes."""
@@ -233,7 +232,7 @@ class TestModel:
         for path, bands in ((model, (4, 1, 2)), (turned, (3, 2, 1))):
             run(Finetune(world.before, world.labels, LAND_COVER, path, head="texture", bands=bands))
         with pytest.raises(ModelFileError, match=r"takes bands 1 to 3 .* takes bands 4, 1, 2"):
-            world.find(tmp_path / "c.tif", model=model, encoder=encoder)
+            world.find(tmp_path / "c.tif", model=model, encoder=encoder, extent=world.corner)
         listener = Listener()
         world.find(tmp_path / "c.tif", listener, model=turned, encoder=encoder, bands=(1, 2, 3), extent=world.corner)
         assert "are 3, 2, 1 here. Those asked for are used." in listener.warnings
@@ -263,8 +262,8 @@ def test_a_report_and_polygons_tell_how_much_and_where(world: World, tmp_path: P
     with rasterio.open(given["output"]) as file:
         codes = file.read(1)
     changed = codes > NO_CHANGE_CODE
-    assert table["area"].sum() == pytest.approx(changed.sum() * 0.5**2, rel=1e-6)
-    assert (table["area"] >= 256 * 0.5**2 * 0.999).all()
+    assert table["area"].sum() == pytest.approx(changed.sum() * GSD**2, rel=1e-6)
+    assert (table["area"] >= 256 * GSD**2 * 0.999).all()
     assert table["confidence"].between(40, 100).all()
     assert (table["before"] != table["after"]).all()
     assert (table["name"] == table["before"] + " → " + table["after"]).all()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +34,7 @@ from false_core.jobs import (
     Pretrain,
     SamplePoints,
     SuggestLabels,
+    to_json,
 )
 
 
@@ -62,6 +65,10 @@ NAMES: dict[str, Callable[[Path, str], str]] = {
     "by a roundabout way": lambda folder, part: f"{folder}/../{folder.name}/./{Path(part).name}",
     "as a hard link": lambda folder, part: (os.link(part, folder / "link.tif"), str(folder / "link.tif"))[1],
     "as a symbolic link": lambda folder, part: (os.symlink(part, folder / "link.tif"), str(folder / "link.tif"))[1],
+    "in a linked folder": lambda folder, part: (
+        os.symlink(Path(part).parent, folder / "linked"),
+        str(folder / "linked" / Path(part).name),
+    )[1],
     "as a VRT": lambda folder, part: vrt(folder / "a.vrt", part),
     "as a VRT with a bar": lambda folder, part: vrt(folder / "a|b.vrt", part),
     "as a VRT with options": lambda folder, part: vrt(folder / "a.vrt", part) + "|crs=EPSG:32633|nodata=0",
@@ -238,6 +245,25 @@ class TestLabels:
         run(Polygonise(raster, str(tmp_path / "p.shp")))
         with pytest.raises(OutputError, match="output would overwrite an input: .*p.dbf"):
             protect_inputs(job := SuggestLabels(raster, "m", str(tmp_path / "p.shp"), str(tmp_path / "p.dbf")), job)
+
+
+@pytest.mark.thorough
+def test_by_a_second_mount_of_their_folder_are_not_written_over(land: str, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    part = Path(shutil.copy(land, tmp_path / "here" / "part.tif"))
+    named = vrt(tmp_path / "a.vrt", str(part))
+    mounted = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"']
+    mounted += [str(part.parent), str(tmp_path / "there")]
+    if shutil.which("unshare") is None or subprocess.run([*mounted, "true"], capture_output=True).returncode:
+        pytest.skip("A folder cannot be mounted a second time here: that takes root, and unshare.")
+    before = part.read_bytes()
+    for raster in (str(part), named):
+        job = to_json(Polygonise(raster, str(tmp_path / "there" / "part.tif")))
+        code = "import sys; from false_core import jobs, run; run(jobs.from_json(sys.argv[1]))"
+        done = subprocess.run([*mounted, sys.executable, "-c", code, job], capture_output=True, text=True)
+        assert "would overwrite an input" in done.stderr or "is a part of the raster" in done.stderr, done.stderr
+    assert part.read_bytes() == before
 
 
 def test_outputs_of_every_job_are_compared(land: str, model: str, encoder: str, tmp_path: Path) -> None:

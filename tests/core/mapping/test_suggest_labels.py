@@ -65,9 +65,7 @@ def look(raster: str, model: str, side: int, labels: str | None = None, seed: in
     load_weights(model, network)
     ground = read_labelled_ground(labels, source, listener.feedback) if labels else None
     grid = Grid(source.window_of(None), side)
-    return find_candidates(
-        network.eval(), card.normalisation, len(card.classes), source, grid, ground, CPU, seed, listener.feedback
-    )
+    return find_candidates(network.eval(), card, source, grid, ground, CPU, seed, listener.feedback)
 
 
 class TestTheSquares:
@@ -332,7 +330,7 @@ class TestOnASceneWithAClassTheModelNeverSaw:
                 weights="none",
                 device="cpu",
                 head="network",
-                steps=40,
+                steps=25,
                 validation=0,
             )
         )

@@ -9,7 +9,7 @@ import naive_neighbourhoods
 import numpy as np
 import pytest
 import torch
-from small_world import Listener, textured_land, write_raster
+from small_world import FROM_NOTHING, Listener, textured_land, write_raster
 from torch import Tensor
 
 from false_core.dispatch import run
@@ -170,8 +170,8 @@ class TestTheMethod:
         land = write_raster(tmp_path / "land.tif", textured_land(), nodata=0)
         report = tmp_path / "report.html"
         job = Pretrain(
-            (land,), str(tmp_path / "e.safetensors"), preset="quick", device="cpu", method="gfcnet", steps=1, batch_size=4,
-            radius=0.0, report=str(report),
+            (land,), str(tmp_path / "e.safetensors"), method="gfcnet", steps=1, batch_size=4, radius=0.0, report=str(report),
+            **FROM_NOTHING,
         )  # fmt: skip
         shares = {}
         for radius in (0.0, 0.2, 3.0):

@@ -66,7 +66,7 @@ def pretraining(land: str, folder: Path, name: str, **more: Any) -> Pretrain:
 class TestTheRegistry:
     def test_holds_the_methods_that_can_be_asked_for(self) -> None:
         for name in METHOD_CLASSES.keys() - jobs.METHODS.keys():
-            pytest.fail(f'Add the line "{name}": "what tables call it" to METHODS of false_core/jobs/declarations.py.')
+            pytest.fail(f'Add "{name}": "what tables call it" to METHODS of false_core/jobs/declarations/choices.py.')
         for name in jobs.METHODS.keys() - METHOD_CLASSES.keys():
             pytest.fail(f'Add the line "{name}": its class to METHOD_CLASSES of false_core/methods/registry.py.')
 

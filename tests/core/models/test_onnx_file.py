@@ -19,7 +19,7 @@ from small_world import BORDER, Listener, label_boxes, on_map, textured_land, wr
 
 from false_core.dispatch import run
 from false_core.errors import FalseError, ModelFileError, OutputError, RequestError
-from false_core.jobs import ExportOnnx, Finetune, Pretrain
+from false_core.jobs import ExportOnnx, Finetune
 from false_core.models.from_file import segmenter_from
 from false_core.models.model_file import load_weights, read_card, save_model
 from false_core.models.segmenter import build_segmenter, class_probabilities
@@ -265,11 +265,12 @@ def test_where_the_package_is_missing_the_set_up_installs_it_or_a_command(model:
 @needs_onnx
 class TestAModelOfFrozenFeatures:
     @pytest.fixture(params=["one encoder", "the general and a pretrained encoder"])
-    def fitted(self, request: pytest.FixtureRequest, frozen_model: str, land: str, labels: str, tmp_path: Path) -> str:
+    def fitted(
+        self, request: pytest.FixtureRequest, frozen_model: str, encoder: str, land: str, labels: str, tmp_path: Path
+    ) -> str:
         if request.param == "one encoder":
             return frozen_model
-        encoder, model = str(tmp_path / "encoder.safetensors"), str(tmp_path / "model.safetensors")
-        run(Pretrain((land,), encoder, method="random", preset="quick", device="cpu"))
+        model = str(tmp_path / "model.safetensors")
         run(Finetune(land, labels, "cover", model, encoder, head="linear", device="cpu"))
         head = read_card(model).head
         assert head is not None and len(head.encoders) == 2

@@ -28,12 +28,17 @@ def raster(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.thorough
-def test_it_answers_requests_refuses_what_is_none_and_ends_when_it_is_closed(raster: str) -> None:
+def test_it_answers_requests_refuses_what_is_none_and_ends_when_it_is_closed(
+    raster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONWARNINGS", "error")  # Which a developer may have set.
     with SessionClient() as session:
         assert session.answer(Started).job == "session"
         session.write("{}\n\nnonsense\n" + '{"request": "view", "number": "one"}\n')
         for _ in range(3):
             assert session.answer(Refused, number=0).what.startswith("This is no request")
+        number = session.ask(View, extent=(0.0, 1.0, 0.0, 1.0), width=5, height=5)
+        assert session.answer(Refused, number=number).remedy == "Open one first."
         session.ask(Open, raster=raster)
         assert session.answer(Opened).protocol == SESSION_VERSION
         session.ask(Close)
@@ -42,7 +47,7 @@ def test_it_answers_requests_refuses_what_is_none_and_ends_when_it_is_closed(ras
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("how", ["end of stdin", "SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize("how", ["end of stdin", "SIGTERM"])
 def test_nothing_of_it_is_left_when_nobody_wants_it_any_more(raster: str, how: str) -> None:
     with SessionClient() as session:
         session.ask(Open, raster=raster)
@@ -55,11 +60,3 @@ def test_nothing_of_it_is_left_when_nobody_wants_it_any_more(raster: str, how: s
             session.process.send_signal(getattr(signal, how))
         session.process.wait(10)
         assert time.monotonic() - began < 4
-
-
-@pytest.mark.thorough
-def test_it_says_at_once_that_a_view_came_before_a_raster() -> None:
-    with SessionClient() as session:
-        session.answer(Started)
-        number = session.ask(View, extent=(0.0, 1.0, 0.0, 1.0), width=5, height=5)
-        assert session.answer(Refused, number=number).remedy == "Open one first."

@@ -11,6 +11,7 @@ import torch
 from small_world import Listener, write_raster
 
 from false_core.errors import Cancelled
+from false_core.feedback import Feedback
 from false_core.methods.false_negatives import Search, determine_false_negatives
 from false_core.methods.pairs import directions
 from false_core.presets import PRETRAIN, PretrainSettings
@@ -164,11 +165,12 @@ class TestPictures:
 
     def test_say_whether_the_class_is_the_same(self, sampler: PatchSampler, land: str, tmp_path: Path) -> None:
         codes = np.ones((1, 120, 170), "uint8")
-        one = gallery(Embedder(sampler, 6), truth=Truth(write_raster(tmp_path / "one.tif", codes), [RasterSource(land)]))
+        same = write_raster(tmp_path / "one.tif", codes)
+        one = gallery(Embedder(sampler, 6), truth=Truth(same, [RasterSource(land)], Feedback()))
         assert all(example.same_class == (True, True) for example in one.examples)
         assert "same class" in draw_gallery(one)
         unknown = write_raster(tmp_path / "none.tif", codes, nodata=1)
-        other = gallery(Embedder(sampler, 6), truth=Truth(unknown, [RasterSource(land)]))
+        other = gallery(Embedder(sampler, 6), truth=Truth(unknown, [RasterSource(land)], Feedback()))
         assert all(example.same_class == (None, None) for example in other.examples)
         assert " class" not in draw_gallery(other).replace("<svg", "")
 

@@ -16,6 +16,7 @@ from small_world import CRS, GRID, Listener, textured_land, write_raster
 from false_core.dispatch import run
 from false_core.errors import InputError
 from false_core.events import Metric
+from false_core.feedback import Feedback
 from false_core.jobs import Pretrain
 from false_core.methods.false_negatives import FalseNegatives
 from false_core.raster.source import RasterSource
@@ -94,14 +95,14 @@ class TestTruth:
 
     def test_is_looked_up_at_the_pixel_under_each_place(self, source: RasterSource, tmp_path: Path) -> None:
         codes = np.arange(120 * 170).reshape(120, 170) % 251
-        truth = Truth(self.truth(tmp_path, codes), [source])
+        truth = Truth(self.truth(tmp_path, codes), [source], Feedback())
         found = truth.classes_at(places((0.01, 0.01), (0.99, 0.99), (1.01, 0.5), (169.9, 119.9), (7.5, 30.5)))
         assert found.tolist() == [codes[0, 0], codes[0, 0], codes[0, 1], codes[119, 169], codes[30, 7]]
 
     def test_may_have_pixels_of_another_size_and_lie_elsewhere_in_part(self, source: RasterSource, tmp_path: Path) -> None:
         codes = np.array([[1, 2], [3, 0]])
         path = self.truth(tmp_path, codes, transform=GRID * Affine.translation(20, 10) * Affine.scale(30), nodata=0)
-        truth = Truth(path, [source.at_factor(2)])
+        truth = Truth(path, [source.at_factor(2)], Feedback())
         found = truth.classes_at(places((10.1, 5.1), (25.1, 5.1), (10.1, 20.1), (26, 21), (2, 2), (80, 8)))
         np.testing.assert_array_equal(found, [1, 2, 3, NAN, NAN, NAN])
 
@@ -109,7 +110,7 @@ class TestTruth:
         codes = np.arange(1, 101).reshape(10, 10)
         xmin, xmax, ymin, ymax = 15.0, 15.0025, 50.5495, 50.552
         degrees = Affine((xmax - xmin) / 10, 0, xmin, 0, (ymin - ymax) / 10, ymax)
-        truth = Truth(self.truth(tmp_path, codes, crs="EPSG:4326", transform=degrees), [source])
+        truth = Truth(self.truth(tmp_path, codes, crs="EPSG:4326", transform=degrees), [source], Feedback())
         x, y = transform(CRS, "EPSG:4326", [500_050.5], [5_599_950.5])
         wanted = codes[int((ymax - y[0]) / 0.00025), int((x[0] - xmin) / 0.00025)]
         assert truth.classes_at(places((50.5, 49.5))).tolist() == [wanted]
@@ -118,13 +119,13 @@ class TestTruth:
         codes = np.random.default_rng(0).integers(1, 9, (TRUTH_TILE_PX + 40, 2 * TRUTH_TILE_PX + 10))
         path = self.truth(tmp_path, codes)
         x, y = np.random.default_rng(1).integers(0, codes.shape[::-1], (500, 2)).T
-        found = Truth(path, [RasterSource(path)]).classes_at(places(*zip(x + 0.5, y + 0.5)))
+        found = Truth(path, [RasterSource(path)], Feedback()).classes_at(places(*zip(x + 0.5, y + 0.5)))
         np.testing.assert_array_equal(found, codes[y, x])
 
     def test_of_another_area_is_refused(self, source: RasterSource, tmp_path: Path) -> None:
         path = self.truth(tmp_path, np.ones((5, 5)), transform=GRID * Affine.translation(5000, 0))
         with pytest.raises(InputError, match=r"truth raster truth\.tif does not overlap land\.tif"):
-            Truth(path, [source])
+            Truth(path, [source], Feedback())
 
 
 class TestPurity:
@@ -160,7 +161,7 @@ class TestPurity:
         path = write_raster(tmp_path / "truth.tif", codes.astype("uint8")[None])
         found = FalseNegatives(torch.tensor([True, True, False, False]), torch.tensor([[1], [3], [0], [0]]))
         where = places((10, 10), (20, 50), (120, 5), (30, 30))
-        curves = Truth(path, [RasterSource(land)]).purity(where, found)
+        curves = Truth(path, [RasterSource(land)], Feedback()).purity(where, found)
         # 0-1 and 1-3 are alike. By chance: anchor 0 has the negatives 1 and 3, anchor 1 has 0 and 2.
         assert curves == {"purity of false negatives": 1.0, "purity by chance": (1 + 0.5) / 2}
 
@@ -172,7 +173,7 @@ class TestPurity:
         found = FalseNegatives(torch.arange(8) < 4, indices)
         # Two patches with two places each: 0 and 1, 2 and 3. In one patch: 0-1, alike, and 3-2. In two: 2-1, alike, and 1-3.
         where = places((10, 10), (10, 20), (20, 50), (120, 60), *[(0, 0)] * 4, patches=(0, 0, 1, 1, 0, 0, 1, 1))
-        curves = Truth(path, [RasterSource(land)]).purity(where, found)
+        curves = Truth(path, [RasterSource(land)], Feedback()).purity(where, found)
         assert curves["purity of false negatives"] == pytest.approx(2 / 4)
         assert curves["purity in other patches"] == pytest.approx(1 / 2)
 

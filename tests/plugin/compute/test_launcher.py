@@ -317,7 +317,7 @@ class TestARun:
         assert run("stays", "checks", asked=jobs.Check()) == {"device": "cpu"}
 
     def test_an_output_that_is_not_seen_here_is_an_error(self, run, monkeypatch):
-        monkeypatch.setattr("qgis_false.compute.worker.SHARED_S", 0.2)
+        monkeypatch.setattr("qgis_false.compute.started_by_launcher.SHARED_S", 0.2)
         with pytest.raises(QgsProcessingException, match="OUTPUT. is not there: .*my map.tif"):
             run("stays", "writes nothing")
 

@@ -218,9 +218,9 @@ def test_cancel_arrives_by_qt_s_event_loop_too(run, feedback, tmp_path):
 
 
 def test_the_steps_of_a_cancel_add_up_to_what_users_are_promised(provider):
-    from qgis_false.compute import worker
+    from qgis_false.compute.followed_process import KILL_AFTER_S, OUTPUT_POLL_S, TERMINATE_S
 
-    assert worker.OUTPUT_POLL_S + worker.KILL_AFTER_S + worker.TERMINATE_S <= 2.0
+    assert OUTPUT_POLL_S + KILL_AFTER_S + TERMINATE_S <= 2.0
 
 
 @pytest.mark.thorough

@@ -64,6 +64,7 @@ def dialog(algorithm, monkeypatch, qgis_parent, raster, compute_python):
         "checkenvironment",
         "classifyareas",
         "findsimilar",
+        "outlinepoints",
         "change",
         "collectplaces",
         "classifymany",
@@ -457,7 +458,7 @@ class TestATrial:
 
         monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
         opened = dialog("pretrain")
-        opened.setParameters({"RASTERS": [raster.source()], "ENCODER": str(tmp_path / "e.safetensors"), "BATCH_SIZE": 8})
+        opened.setParameters({"RASTERS": [raster.source()], "ENCODER": str(tmp_path / "e.safetensors"), "BATCH_SIZE": 4})
         (button,) = [one for one in opened.findChildren(QPushButton) if one.text() == "Try it small"]
         ended = []
         opened.algorithmFinished.connect(lambda successful, results: ended.append((successful, dict(results))))

@@ -1500,6 +1500,29 @@ class TestClasses:
         if how != "rules":
             assert [one.code for one in classes] == [4, 7]
 
+    @pytest.mark.parametrize("kind", ["integer", "double"])
+    def test_they_are_the_ranges_of_a_style_with_all_values_in_them(self, dock, image, kind):
+        layer = QgsVectorLayer(f"Polygon?crs=EPSG:32633&field=height:{kind}", "heights", "memory")
+        features = []
+        for number, height in enumerate((1, 2, 5, 9, 30, None)):
+            features.append(QgsFeature(layer.fields()))
+            features[-1]["height"] = height
+            features[-1].setGeometry(
+                QgsGeometry.fromRect(QgsRectangle(500_000 + number, 5_599_990, 500_001 + number, 5_599_991))
+            )
+        assert layer.dataProvider().addFeatures(features)[0]
+        shown = ((0, 4, "low", "#010203"), (4, 10, "high", "#040506"), (10, 20, "", "#070809"))
+        ranges = [
+            QgsRendererRange(low, up, QgsFillSymbol.createSimple({"color": colour}), name) for low, up, name, colour in shown
+        ]
+        ranges[1].setRenderState(False)  # What is not ticked is a class all the same.
+        layer.setRenderer(QgsGraduatedSymbolRenderer("height", ranges))
+        dock.classes.take(layer, with_labels=True)
+        made = [(one.name, one.color) for one in dock.work.classes]
+        assert made == [("low", "#010203"), ("high", "#040506"), ("10 - 20", "#070809")]
+        codes = [one.code for one in dock.work.classes]
+        assert sorted(in_file(dock).values()) == sorted([codes[0]] * 2 + [codes[1]] * 2)
+
     def test_more_of_them_than_a_map_holds_are_refused(self, provider):
         from qgis_false.dock.class_sources import joined_classes
         from qgis_false.dock.label_file import LabelClass
@@ -1910,13 +1933,23 @@ class TestProject:
 
 
 class Started:
-    """In place of the runs of algorithms."""
+    """In place of the runs of algorithms.
 
-    def __init__(self, monkeypatch) -> None:
+    Args:
+        seconds: Seconds that each is said to take; None where nobody says it.
+    """
+
+    def __init__(self, monkeypatch, seconds: float | None = 5) -> None:
         from qgis_false.dock.background_run import BackgroundRun
 
-        self.started = []
-        monkeypatch.setattr(BackgroundRun, "start", lambda run: self.started.append(run))
+        self.started, self.estimated = [], []
+
+        def start(run: BackgroundRun) -> None:
+            (self.estimated if run.only_estimates else self.started).append(run)
+            if run.only_estimates and seconds is not None:
+                run.ended.emit(True, {"SECONDS": seconds}, f"Computing on a CPU\nThis will take about {seconds} seconds.")
+
+        monkeypatch.setattr(BackgroundRun, "start", start)
 
 
 class TestModels:
@@ -2179,6 +2212,43 @@ class TestWholeMaps:
         dock.start(image)
         assert live.isChecked() and dock.work.live._visible, "it gave way for the other raster"
 
+    @pytest.mark.parametrize("button", ["make_map", "improve"])
+    def test_a_short_run_is_begun_and_said_what_it_costs_and_a_long_one_has_to_be_wanted(self, dock, monkeypatch, button):
+        panel = dock.whole_maps
+        runs = Started(monkeypatch)
+        getattr(panel, button).click()
+        until(lambda: runs.started, "the run begins")
+        assert panel.line.text() == "This will take about 5 seconds." and panel.go_ahead.isHidden()
+        assert runs.estimated[0].values == runs.started[0].values
+        titles = [one._task.description() for one in (runs.estimated[0], runs.started[0])]
+        assert "Estimate: " in titles[0] and "Estimate" not in titles[1], "QGIS says which of its tasks is complete"
+        runs.started[0].ended.emit(False, {}, "")
+        runs = Started(monkeypatch, seconds=600)
+        for wanted in (False, True):
+            getattr(panel, button).click()
+            until(lambda: not panel.go_ahead.isHidden(), "it is asked")
+            assert panel.line.text() == "This will take about 600 seconds."
+            assert not runs.started and not getattr(panel, button).isEnabled()
+            (panel.go_ahead if wanted else panel._cancel).click()
+            assert panel.go_ahead.isHidden() and getattr(panel, button).isEnabled() != wanted
+        (run,) = runs.started
+        assert run.values == runs.estimated[1].values and panel._progress.maximum() == 100
+
+    @pytest.mark.parametrize("successful", [True, False])
+    @pytest.mark.parametrize("then", ["closed", "begun again"])
+    def test_no_run_begins_where_nobody_waits_for_its_estimate_any_more(
+        self, dock, desk, image, monkeypatch, successful, then
+    ):
+        runs = Started(monkeypatch, seconds=None)
+        dock.whole_maps.improve.click()
+        dock.stop()
+        assert runs.estimated[0].is_cancelled
+        if then == "begun again":
+            dock.start(image)
+        runs.estimated[0].ended.emit(successful, {"SECONDS": 5}, "This will take about 5 seconds.")
+        assert not runs.started and dock.whole_maps.improve.isEnabled() and dock.whole_maps.go_ahead.isHidden()
+        assert not desk.bar.items() or then == "begun again"
+
     def test_an_encoder_that_was_pretrained_is_swapped_in(self, dock, monkeypatch, record):
         runs = Started(monkeypatch)
         dock.whole_maps.improve.click()
@@ -2300,7 +2370,7 @@ class TestFinishedMaps:
         monkeypatch.setattr(QgsApplication, "locale", lambda: "de")
         dock.whole_maps.finished.menu().actions()[1].trigger()
         runs.started[1].ended.emit(True, {**run.values, "CHANGED": 0.123, "COMPARED": 100.0}, "")
-        assert "12,3% of the pixels changed" in dock.status.text()
+        assert "12,3\u00a0% of the pixels changed" in dock.status.text()
 
     @pytest.mark.thorough
     def test_what_shows_where_two_differ_is_hidden_as_one_and_no_map_to_choose(self, dock, maps, tmp_path, monkeypatch):
@@ -2358,7 +2428,7 @@ class TestFinishedMaps:
         assert len(runs.started) == 2, "of the point that came in meanwhile"
         monkeypatch.setattr(QgsApplication, "locale", lambda: "de")
         dock.samples._show_estimate(2, {"ADJUSTED_OA": 0.84, "ADJUSTED_OA_ERROR": 0.05})
-        assert "84,0% ± 5,0%" in dock.samples.estimate_line.text()
+        assert "84,0\u00a0% ± 5,0\u00a0%" in dock.samples.estimate_line.text()
         runs.started[1].ended.emit(True, {"ADJUSTED_OA": None, "ADJUSTED_OA_ERROR": None}, "")
         assert "two points in each class" in dock.samples.estimate_line.text()
         press(desk, Qt.Key.Key_Escape)
@@ -2477,6 +2547,22 @@ class TestSamplePoints:
         press(desk, Qt.Key.Key_Escape)
         dock.samples.fill_in(points)
         assert "cannot be told" not in dock.samples.line.text()
+
+    def test_that_nobody_can_tell_is_remembered_in_another_order_and_under_other_ids(self, dock, desk, points):
+        two_classes(dock)
+        dock.samples.fill_in(points)
+        press(desk, Qt.Key.Key_0)  # At the point with the lowest number, which lies in the middle of the table.
+        press(desk, Qt.Key.Key_Escape)
+        provider, features = points.dataProvider(), list(points.getFeatures())
+        assert provider.truncate()
+        for feature in reversed(features):
+            feature["id"] += 100
+            assert provider.addFeatures([feature])[0]
+        assert {one.id() for one in points.getFeatures()}.isdisjoint({one.id() for one in features})
+        dock.samples.fill_in(points)
+        assert "At 1 more the class cannot be told." in dock.samples.line.text()
+        (passed,) = dock.samples.queue.passed
+        assert points.getFeature(passed).geometry().equals(features[1].geometry())
 
     @pytest.mark.thorough
     @pytest.mark.parametrize("ground", ["#ffff00", "#000000"])

@@ -6,10 +6,12 @@ import pytest
 from qgis.core import (
     QgsCategorizedSymbolRenderer,
     QgsEditorWidgetSetup,
+    QgsFeature,
     QgsGraduatedSymbolRenderer,
     QgsProcessingException,
     QgsRuleBasedRenderer,
     QgsSymbol,
+    QgsVectorFileWriter,
     QgsVectorLayer,
 )
 from small_labels import add, memory_layer, square
@@ -62,6 +64,46 @@ def test_numbers_of_which_none_comes_twice_are_a_key(field_of):
     for number, code in ((5, 1), (6, 1), (9, 2)):
         add(layer, square(number), number, code)
     assert field_of(layer) == "code"
+
+
+@pytest.mark.parametrize("what", ["keys", "classes"])
+def test_few_features_are_read_to_tell_keys(field_of, monkeypatch, tmp_path, what):
+    memory = layer_with(number="integer", code="integer")
+    features = []
+    for number in range(3000):
+        features.append(QgsFeature(memory.fields()))
+        features[-1].setAttributes([number, number % 7 if what == "classes" else number])
+    assert memory.dataProvider().addFeatures(features)[0]
+    path, read = str(tmp_path / "labels.csv"), []
+    options = QgsVectorFileWriter.SaveVectorOptions()
+    options.driverName = "CSV"
+    QgsVectorFileWriter.writeAsVectorFormatV3(memory, path, memory.transformContext(), options)
+    get_features = QgsVectorLayer.getFeatures
+
+    def counted(layer: QgsVectorLayer, *request: object):
+        for feature in get_features(layer, *request):
+            read.append(feature)
+            yield feature
+
+    monkeypatch.setattr(QgsVectorLayer, "getFeatures", counted)
+    for layer in (memory, QgsVectorLayer(f"file://{path}?detectTypes=yes", "labels", "delimitedtext")):
+        read.clear()
+        assert layer.fields()[0].isNumeric() and field_of(layer) == ("code" if what == "classes" else "")
+        assert 0 < len(read) < 600
+
+
+@pytest.mark.parametrize("cause", ["a server", "a slow folder"])
+def test_what_takes_long_is_not_read_to_tell_keys(field_of, monkeypatch, cause):
+    layer = layer_with(number="integer")
+    for number in (5, 6, 9):
+        add(layer, square(number), number)
+    assert field_of(layer) == ""
+    if cause == "a server":
+        monkeypatch.setattr(QgsVectorLayer, "providerType", lambda _: "WFS")
+        monkeypatch.setattr(QgsVectorLayer, "getFeatures", lambda *_: pytest.fail("it is read"))
+    else:
+        monkeypatch.setattr("qgis_false.layers.class_field.READING_S", -1)
+    assert field_of(layer) == "number"
 
 
 def test_of_several_the_likeliest_is_guessed_where_a_person_sees_it(field_of):

@@ -45,7 +45,7 @@ from false_core.raster.statistics import measure
 from false_core.sampling.labelled import LabelledRaster
 from false_core.training.heads import choice
 from false_core.training.heads import fit as fit_module
-from false_core.training.heads.fit import Fitted, FrozenEncoder, fit_head, put_in, zooms_for
+from false_core.training.heads.fit import Fitted, FrozenEncoder, HeadRequest, fit_head, put_in, zooms_for
 from false_core.training.heads.fits import LEANING, LEAST_SHARE_LEANT_TO, answers_of, designs
 
 BACKBONE = "resnet10t"
@@ -64,7 +64,7 @@ def fitted(raster: str, labels: str, head: str = "auto", encoders: int = 1, may_
     given = [encoder(len(source.bands))] * encoders
     device = torch.device("cpu")
     labelled = LabelledRaster(source, normalisation, annotation)
-    return fit_head(head, given, labelled, 0.0, 0, device, feedback, may_learn_from_raster=may_learn_from_raster)
+    return fit_head(HeadRequest(head, 0.0, 0, may_learn_from_raster), given, labelled, device, feedback)
 
 
 def share_right(fitted: Fitted, raster: str) -> float:
@@ -176,7 +176,7 @@ def test_what_the_classifiers_say_at_labelled_points_is_what_the_map_shows_there
         kept.append(fit_head(*given, **named))
         return kept[-1]
 
-    monkeypatch.setattr("false_core.training.finetune.fit_head", fit_and_keep)
+    monkeypatch.setattr("false_core.training.head_model.fit_head", fit_and_keep)
     model, output, sureness = (str(tmp_path / name) for name in ("model.safetensors", "map.tif", "confidence.tif"))
     run(Finetune(land, labels, "cover", model, encoder, head=head, weights="none", preset="quick", device="cpu"))
     run(Classify(land, model, output, confidence=sureness, device="cpu"))
