@@ -74,7 +74,8 @@ class CellGrid:
         shared = np.where(whole, self.side**2, 0.0)
         shared[edge] = shapely.area(shapely.intersection(cells[edge], shape))
         most = shared.max(initial=0.0)
-        return numbers[(shared > most_shared * min(self.side**2, shape.area)) | ((shared == most) & (most > 0))]
+        near = (shared > most_shared * min(self.side**2, shape.area)) | ((shared == most) & (most > 0))
+        return np.asarray(numbers[near], np.int64)
 
     def numbers_of(self, numbers: npt.NDArray[np.int64], other: CellGrid) -> npt.NDArray[np.int64]:
         """Return the numbers here of some cells of another grid over the same raster, -1 for those that are not here."""
