@@ -78,7 +78,7 @@ OVERLAP = 96
 
 @dataclass(frozen=True)
 class Case:
-    """A raster and the model that classifies it."""
+    """A raster and the model that classifies it, whose network is on ``device``."""
 
     raster: Path
     model: Path
@@ -86,6 +86,7 @@ class Case:
     card: ModelCard
     network: nn.Module
     factor: int
+    device: torch.device
 
     @property
     def source(self) -> RasterSource:
@@ -113,13 +114,14 @@ def make(folder: Path, side: int, encoder: str, decoder: str, factor: int) -> Ca
     return made(folder, factor)
 
 
-def made(folder: Path, factor: int) -> Case:
+def made(folder: Path, factor: int, device: str = "cpu") -> Case:
     """Return what ``make`` wrote."""
     raster, model = folder / "raster.tif", folder / "model.safetensors"
     card = read_card(str(model), SEGMENTER)
     network = build_segmenter(card.encoder, card.decoder, BANDS, CLASSES).eval()
     load_weights(str(model), network)
-    return Case(raster, model, folder, card, network.to(memory_format=torch.channels_last), factor)
+    network = network.to(device, memory_format=torch.channels_last)
+    return Case(raster, model, folder, card, network, factor, torch.device(device))
 
 
 def forward_only(case: Case, network: nn.Module) -> Callable[[], None]:
@@ -127,7 +129,11 @@ def forward_only(case: Case, network: nn.Module) -> Callable[[], None]:
     source = case.source
     plan = TilePlan.for_area(Window(0, 0, source.width, source.height), CLASSES, case.factor)
     raw = source.read(next(iter(plan)).window)
-    pixels = torch.from_numpy(case.card.normalisation.apply(raw))[None].contiguous(memory_format=torch.channels_last)
+    pixels = (
+        torch.from_numpy(case.card.normalisation.apply(raw))[None]
+        .to(case.device)
+        .contiguous(memory_format=torch.channels_last)
+    )
 
     def compute() -> None:
         with torch.inference_mode():
@@ -152,7 +158,7 @@ def ours(case: Case) -> Callable[[], None]:
     """Return the whole job: raster and model in, map with overviews out."""
 
     def classify() -> None:
-        run(Classify(str(case.raster), str(case.model), str(case.folder / "ours.tif"), device="cpu"))
+        run(Classify(str(case.raster), str(case.model), str(case.folder / "ours.tif"), device=str(case.device)))
 
     return classify
 
@@ -170,12 +176,15 @@ def deepness(case: Case) -> Callable[[], None] | None:
         return None
     import onnxruntime
 
+    provider = f"{case.device.type.upper()}ExecutionProvider"
+    if provider not in onnxruntime.get_available_providers():
+        return None
     path = case.folder / "model.onnx"
     run(ExportOnnx(str(case.model), str(path), tile=DEEPNESS_TILE))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
     name = session.get_inputs()[0].name
     shared = int(DEEPNESS_TILE * DEEPNESS_OVERLAP)
     stride, half = DEEPNESS_TILE - shared, shared // 2
@@ -205,7 +214,7 @@ def geoai(case: Case) -> Callable[[], None] | None:
         return None
     # The module by itself: the package imports what has nothing to do with this.
     sys.modules["geoai.utils"] = types.ModuleType("geoai.utils")
-    sys.modules["geoai.utils"].get_device = lambda: torch.device("cpu")  # type: ignore[attr-defined]
+    sys.modules["geoai.utils"].get_device = lambda: case.device  # type: ignore[attr-defined]
     specification = importlib.util.spec_from_file_location("geoai_inference", found)
     assert specification is not None
     assert specification.loader is not None
@@ -215,7 +224,7 @@ def geoai(case: Case) -> Callable[[], None] | None:
 
     def classify() -> None:
         module.predict_geotiff(
-            case.network, str(case.raster), str(case.folder / "geoai.tif"), num_classes=CLASSES, device="cpu",
+            case.network, str(case.raster), str(case.folder / "geoai.tif"), num_classes=CLASSES, device=str(case.device),
             preprocess_fn=case.card.normalisation.apply, output_dtype="uint8", output_nodata=0, compress="deflate",
             postprocess_fn=lambda scores: (scores.argmax(axis=0) + 1).astype(np.uint8), verbose=False,
         )  # fmt: skip
@@ -243,7 +252,7 @@ def torchgeo(case: Case, overlap: int) -> Callable[[], None] | None:
         with torch.inference_mode():
             for batch in DataLoader(images, batch_size=4, sampler=sampler, collate_fn=stack_samples):
                 pixels = [torch.from_numpy(case.card.normalisation.apply(image.numpy())) for image in batch["image"]]
-                codes = (case.network(torch.stack(pixels)).argmax(dim=1) + 1).to(torch.uint8).numpy()
+                codes = (case.network(torch.stack(pixels).to(case.device)).argmax(dim=1) + 1).to(torch.uint8).cpu().numpy()
                 for bounds, tile in zip(batch["bounds"], codes):
                     x, y = _corner(bounds)
                     column, row = (round(v) for v in inverse * (x, y))

@@ -16,6 +16,8 @@ and the JSON says why. Nothing that is measured on a CPU stands in a row of the 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
+import importlib.util
 import json
 import os
 import re
@@ -34,10 +36,19 @@ ROWS = {
     "GPU": ("name", "compute capability", "memory, GB", "numbers", "matrix product, TFLOP/s"),
     "tests": ("passed", "failed"),
     "pretraining quick": ("fixed batch, patches/s", "end to end, patches/s", "end to end over fixed"),
-    "pretraining standard": ("fixed batch, patches/s", "end to end, patches/s", "end to end over fixed"),
+    "pretraining standard": (
+        "fixed batch, patches/s", "end to end, patches/s", "end to end over fixed", "most memory of the GPU, GB",
+    ),
+    "contrastive loss": ("standard, as it is, ms", "standard, the whole matrix, ms"),
     "peers": ("FALSE, patches/s", "torchgeo, patches/s", "lightly, patches/s"),
+    "fine-tuning": ("standard, crops/s",),
     "classifying": ("forward passes, Mpx/s", "from file to file, Mpx/s", "file to file over forward passes"),
-}
+    "peers in classifying": ("FALSE, Mpx/s", "torchgeo, Mpx/s", "geoai, Mpx/s", "Deepness' tiling, Mpx/s"),
+    "two GPUs": (
+        "a step of pretraining by one, ms", "the same batch by two under torchrun, ms", "a map by one, s",
+        "the same by two workers of Dask, s",
+    ),
+}  # fmt: skip
 
 
 def gpu_itself(device: str, short: bool) -> dict[str, Any]:
@@ -66,9 +77,15 @@ def gpu_itself(device: str, short: bool) -> dict[str, Any]:
     }
 
 
+def files_with_tests() -> list[str]:
+    """Return the files with tests that need a GPU. The others would be read for nothing."""
+    every = sorted((ROOT / "tests" / "core").rglob("test_*.py"))
+    return [str(file.relative_to(ROOT)) for file in every if "pytest.mark.gpu" in file.read_text("utf-8")]
+
+
 def tests(device: str, short: bool) -> dict[str, Any]:
     """Run the tests that need a GPU, on every one that there is."""
-    words = ["-m", "gpu", "-q", "-p", "no:cacheprovider", "tests/core/test_with_a_gpu.py"]
+    words = ["-m", "gpu", "-q", "-p", "no:cacheprovider", "--continue-on-collection-errors", *files_with_tests()]
     if short:
         words += ["-k", "precision"]
     environment = os.environ if device == "cuda" else {**os.environ, "FALSE_TEST_DEVICES": device}
@@ -89,6 +106,7 @@ def pretraining(preset: str) -> Callable[[str, bool], dict[str, Any]]:
         from contextlib import closing
         from dataclasses import replace
 
+        import torch
         from pretraining import Case, taken
 
         from false_core.computing.device import choose_device
@@ -109,9 +127,11 @@ def pretraining(preset: str) -> Callable[[str, bool], dict[str, Any]]:
                 for name, work in (("fixed batch", case.fixed), ("end to end", case.end_to_end)):
                     taken(work, 1 if short else 5, chosen)
                     found[name] = settings.batch_size / taken(work, steps, chosen).wall
+        memory = torch.cuda.max_memory_allocated(chosen) if chosen.type == "cuda" else 0
         return {
             **{f"{name}, patches/s": round(speed, 1) for name, speed in found.items()},
             "end to end over fixed": round(found["end to end"] / found["fixed batch"], 3),
+            "most memory of the GPU, GB": round(memory / 1e9, 2),
         }
 
     return measure
@@ -132,6 +152,106 @@ def peers(device: str, short: bool) -> dict[str, Any]:
         rounds, steps = (1, 1) if short else (5, 10)
         found = compared(raster, Path(folder), choose_device(device, Feedback()), rounds, steps)
     return {f"{who}, patches/s": round(patches_per_second(found, who), 1) for who in LIBRARIES if who in found[0]}
+
+
+def contrastive_loss(device: str, short: bool) -> dict[str, Any]:
+    """Compare the loss of a batch of ``standard`` with that of the whole matrix, forward and backward."""
+    import torch
+    from contrastive_loss import SIZES, in_tiles, random_embeddings, whole_matrix
+    from pretraining import taken
+
+    from false_core.computing.device import choose_device
+    from false_core.feedback import Feedback
+
+    chosen = choose_device(device, Feedback())
+    embeddings = random_embeddings(*SIZES[0 if short else -1]).detach().to(chosen).requires_grad_()
+    found = {}
+    for what, loss in (("as it is", in_tiles), ("the whole matrix", whole_matrix)):
+
+        def once(loss: Callable[[Any], Any] = loss) -> None:
+            torch.autograd.backward(loss(embeddings))
+
+        for times in (1, 1 if short else 10):
+            found[what] = taken(once, times, chosen).wall
+    return {f"standard, {what}, ms": round(1e3 * seconds, 2) for what, seconds in found.items()}
+
+
+def fine_tuning(device: str, short: bool) -> dict[str, Any]:
+    """Train the decoder of ``standard`` on some labels, and count the crops from its second step on."""
+    from false_core import events
+    from false_core.dispatch import run
+    from false_core.jobs import Finetune
+    from false_core.presets import FINETUNE
+    from false_core.synthetic import write_scene
+
+    preset, steps = ("quick", 3) if short else ("standard", 60)
+    seconds: dict[int, float] = {}
+
+    def note(event: events.Event) -> None:
+        if isinstance(event, events.Metric):
+            seconds.setdefault(event.step, time.perf_counter())
+
+    with tempfile.TemporaryDirectory() as folder:
+        scene = write_scene(Path(folder) / "scene", 512 if short else 2048)
+        made = str(Path(folder) / "model.safetensors")
+        job = Finetune(
+            str(scene.image), str(scene.labels), "code", made, head="network", weights="none", preset=preset, steps=steps,
+            device=device,
+        )  # fmt: skip
+        run(job, note)
+    first, last = min(seconds), max(seconds)
+    crops = (last - first) * FINETUNE[preset].batch_size
+    return {"standard, crops/s": round(crops / (seconds[last] - seconds[first]), 1)}
+
+
+def peers_in_classifying(device: str, short: bool) -> dict[str, Any]:
+    """Compare making a map with what the other programs that are there take for it."""
+    from classifying import made, make, timed, variants
+
+    side = 512 if short else 4096
+    found = {}
+    with tempfile.TemporaryDirectory() as name:
+        make(Path(name), side, "resnet10t" if device == "cpu" else "resnet50", "segformer", 1)
+        case = made(Path(name), 1, device)
+        for who, variant in (
+            ("FALSE", "ours"), ("torchgeo", "torchgeo"), ("geoai", "geoai"), ("Deepness' tiling", "deepness"),
+        ):  # fmt: skip
+            do = variants()[variant].prepare(case)
+            if do:
+                do()
+                found[f"{who}, Mpx/s"] = round(side * side / 1e6 / timed(do).wall, 2)
+    return found
+
+
+def two_gpus(device: str, short: bool) -> dict[str, Any]:
+    """Compare two processes with one: steps under torchrun, and a map by workers of Dask. Nothing where one GPU is."""
+    import scaling
+    import torch
+    from dask_workers import classify
+
+    from false_core.dispatch import run
+    from false_core.jobs import Classify, Finetune
+    from false_core.synthetic import write_large, write_scene
+
+    if device != "cpu" and torch.cuda.device_count() < 2:
+        return {}
+    side = 1024 if short else 8192
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        raster, model = str(folder / "large.tif"), str(folder / "model.safetensors")
+        scene = write_scene(folder / "scene", 512)
+        head: dict[str, Any] = {"head": "network", "weights": "none", "steps": 2}
+        run(Finetune(str(scene.image), str(scene.labels), "code", model, device=device, **head))
+        write_large(raster, side, side)
+        steps = [scaling.start(raster, 8 if short else 256, processes).step_s for processes in (1, 2)]
+        job = Classify(raster, model, str(folder / "map.tif"), device=device)
+        maps = [classify(job, scheduler)[0] for scheduler in ("", "local:2")]
+    return {
+        "a step of pretraining by one, ms": round(1e3 * steps[0], 1),
+        "the same batch by two under torchrun, ms": round(1e3 * steps[1], 1),
+        "a map by one, s": round(maps[0], 2),
+        "the same by two workers of Dask, s": round(maps[1], 2),
+    }
 
 
 def classifying(device: str, short: bool) -> dict[str, Any]:
@@ -184,8 +304,12 @@ PARTS: dict[str, Callable[[str, bool], dict[str, Any]]] = {
     "tests": tests,
     "pretraining quick": pretraining("quick"),
     "pretraining standard": pretraining("standard"),
+    "contrastive loss": contrastive_loss,
     "peers": peers,
+    "fine-tuning": fine_tuning,
     "classifying": classifying,
+    "peers in classifying": peers_in_classifying,
+    "two GPUs": two_gpus,
 }
 
 
@@ -201,6 +325,17 @@ def measured(part: str, arguments: argparse.Namespace, environment: dict[str, st
         return {"problem": f"it was not done in {left:.0f} s"}
     found = {"problem": done.stderr[-2000:]} if done.returncode else json.loads(done.stdout.splitlines()[-1])
     return {**found, "seconds": round(time.monotonic() - began, 1)}
+
+
+def is_there(wheel: str) -> bool:
+    """Return whether what a wheel holds is the machine's own: PyTorch, what was built for it, and all that is importable."""
+    name = wheel.partition("-")[0]
+    if name == "torch" or name.startswith("nvidia") or importlib.util.find_spec(name.lower()):
+        return True
+    try:
+        return bool(importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return False
 
 
 def page(found: dict[str, dict[str, Any]], device: str) -> str:
@@ -236,10 +371,7 @@ def main() -> None:
     paths = [str(ROOT), str(ROOT / "benchmarks"), os.environ.get("PYTHONPATH", "")]
     if arguments.wheels:
         packages = arguments.out / "packages"
-        # Beside what is there, not over it: PyTorch is the machine's own.
-        wheels = [
-            str(path) for path in sorted(arguments.wheels.glob("*.whl")) if not path.name.startswith(("torch-", "nvidia"))
-        ]
+        wheels = [str(path) for path in sorted(arguments.wheels.glob("*.whl")) if not is_there(path.name)]
         install = ["-m", "pip", "install", "--no-index", "--no-deps", "--upgrade", "--target", str(packages), *wheels]
         subprocess.run([sys.executable, *install], check=True)
         paths.append(str(packages))

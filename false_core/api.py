@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import sys
 import threading
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any, ParamSpec, TypeVar, overload
 
 from false_core import dispatch, jobs
-from false_core.events import Event
+from false_core.errors import RequestError
+from false_core.events import Event, Message
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -96,6 +100,19 @@ _RESULTS: dict[type[jobs.Job], type[Results]] = {
 }  # fmt: skip
 
 
+def _warn(event: Event) -> None:
+    """Make a Python warning of one of a job, at the line of the program that called the library."""
+    if isinstance(event, Message) and event.level == "warning":
+        frame: FrameType | None = sys._getframe()
+        caller: FrameType | None = None
+        while frame is not None:
+            if frame.f_globals.get("__name__", "").partition(".")[0] == "false_core":
+                caller = frame.f_back
+            frame = frame.f_back
+        place = (caller.f_code.co_filename, caller.f_lineno) if caller else ("false_core", 0)
+        warnings.warn_explicit(event.text, UserWarning, *place)
+
+
 @overload
 def run(job: jobs.Pretrain, on_event: Callable[[Event], None] = ..., cancel: threading.Event | None = ...) -> Pretrained: ...
 @overload
@@ -108,12 +125,13 @@ def run(job: jobs.Assess, on_event: Callable[[Event], None] = ..., cancel: threa
 def run(job: jobs.Job, on_event: Callable[[Event], None] = ..., cancel: threading.Event | None = ...) -> Results: ...
 
 
-def run(job: jobs.Job, on_event: Callable[[Event], None] = lambda event: None, cancel: threading.Event | None = None) -> Any:
+def run(job: jobs.Job, on_event: Callable[[Event], None] = _warn, cancel: threading.Event | None = None) -> Any:
     """Run ``job`` to its end in this process, and return what it made.
 
     Args:
         job: A job of ``false_core.jobs``.
-        on_event: Called with progress, metrics, messages and files as the job goes on.
+        on_event: Called with progress, metrics, messages and files as the job goes on. Unless it is given, warnings of the
+            job are those of Python's ``warnings``, and the rest is not told.
         cancel: An event that another thread sets to end the job at its next step.
 
     Raises:
@@ -138,13 +156,18 @@ def run(job: jobs.Job, on_event: Callable[[Event], None] = lambda event: None, c
 def _function(job: Callable[P, jobs.Job], result: type[R]) -> Callable[P, R]:
     """Return a function that takes the parameters of a job class, runs it, and returns its results."""
 
+    name: str = job.NAME  # type: ignore[attr-defined]
+    declared = jobs.parameters(job)  # type: ignore[arg-type]
+
     def function(*given: P.args, **named: P.kwargs) -> R:
-        done: R = run(job(*given, **named))  # type: ignore[assignment]
+        in_order = dict(zip(declared, given))
+        if len(given) > len(declared) or in_order.keys() & named.keys():
+            raise RequestError(f"{name} was given a parameter twice, or too many.", "Give each by its name.")
+        done: R = run(jobs.from_mapping({"job": name, **in_order, **named}))  # type: ignore[assignment]
         return done
 
-    declared = jobs.parameters(job)  # type: ignore[arg-type]
     arguments = "\n".join(f"    {name}: {parameter.help}" for name, parameter in declared.items())
-    function.__name__ = function.__qualname__ = job.NAME  # type: ignore[attr-defined]
+    function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{inspect.getdoc(job)}\n\nArgs:\n{arguments}\n\nReturns:\n    {inspect.getdoc(result)}"
     function.__signature__ = inspect.signature(job).replace(return_annotation=result)  # type: ignore[attr-defined]
     return function

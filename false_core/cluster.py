@@ -37,7 +37,7 @@ QUEUES = {"slurm": "dask_jobqueue.SLURMCluster", "pbs": "dask_jobqueue.PBSCluste
 CONNECT_S = 20.0
 CLOSE_S = 10.0
 """Seconds that a cluster of our own may take to end. The rest ends with this process, or when it misses it."""
-LOOK_AGAIN_S = 0.2
+POLL_WORKERS_S = 0.2
 WORTH_SAYING_S = 10.0
 """Seconds without any worker after which the user is told."""
 LEAST_WORKERS = 4
@@ -105,7 +105,7 @@ class Tasks(Generic[About]):
         while True:
             self._feedback.stop_if_cancelled()
             with contextlib.suppress(queue.Empty):
-                future = self._done.get(timeout=LOOK_AGAIN_S)
+                future = self._done.get(timeout=POLL_WORKERS_S)
                 if future in self._futures:
                     self.unfinished -= 1
                     return self._futures.pop(future), functools.partial(_result, future)

@@ -12,7 +12,7 @@ from false_core.computing.cost import Cost, total_cost
 from false_core.computing.device import choose_device
 from false_core.errors import RequestError
 from false_core.feedback import Feedback
-from false_core.jobs import Classify, Estimate, Finetune, Pretrain
+from false_core.jobs import NETWORK_HEAD, Classify, Estimate, Finetune, Pretrain
 from false_core.mapping.classify.cost import mapping_cost
 from false_core.mapping.classify.numbers import own_precision
 from false_core.mapping.classify.plan import plan_of
@@ -24,7 +24,7 @@ from false_core.training.preparation import Pretraining
 from false_core.training.pretraining_cost import pretraining_cost, pretraining_precision
 from false_core.training.reading_labels import labelled_raster
 from false_core.training.stages import asks_network, read_stages
-from false_core.training.start import NETWORK_HEAD, Start, begin, frozen_encoders
+from false_core.training.start import Start, begin, frozen_encoders
 from false_core.untrusted.network import network_closed
 
 

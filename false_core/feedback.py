@@ -14,7 +14,7 @@ from false_core import events
 from false_core.cancellation import raise_if_set
 
 SHORTEST_INTERVAL_S = 0.2
-"""Between two progress events. More would only keep the reader busy."""
+"""Seconds between two progress events. More would only keep the reader busy."""
 MANY_A_SECOND = 10
 """A rate from which on decimals say nothing more."""
 

@@ -93,7 +93,7 @@ def disk_cache_bytes() -> int:
     text = os.environ.get("FALSE_DISK_GB", "").strip()
     if text and _number(text) == 0:
         return 0
-    return _bytes(_positive("FALSE_DISK_GB", DISK_GB, "0, or the disk space for rasters that are far away in GB"))
+    return _bytes(_positive("FALSE_DISK_GB", DISK_GB, "0, or the disk space for remote rasters in GB"))
 
 
 def disk_cache_folder() -> Path:
@@ -112,7 +112,7 @@ def disk_cache_takes_all() -> bool:
     if which not in (REMOTE, _FAR, ALL):
         raise RequestError(
             f"FALSE_DISK_FOR is {which!r}.",
-            f"It must be remote, for rasters at addresses on the network, or all.{_IN_QGIS}",
+            f"It must be remote, for rasters that are read over the network, or all.{_IN_QGIS}",
         )
     return which == ALL
 

@@ -33,7 +33,7 @@ from false_core.standard_streams import leave_removed_folder, open_streams, rais
 from false_core.untrusted import LONGEST_TEXT
 
 WATCH_S = 0.2
-"""Between two looks at whether the file of a job is still there."""
+"""Seconds between two looks at whether the file of a job is still there."""
 
 
 def serve_file(path: str) -> NoReturn:

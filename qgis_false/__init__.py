@@ -11,6 +11,7 @@ from typing import Any
 
 PLUGIN_FOLDER = Path(__file__).resolve().parent
 """The plugin's real folder, also where QGIS knows it through a symbolic link."""
+ICON_FILE = PLUGIN_FOLDER / "icons" / "false.svg"
 
 
 def _library_folder() -> Path:

@@ -10,11 +10,10 @@ from qgis.PyQt.QtCore import Qt, QTimer, QUrl
 from qgis.PyQt.QtGui import QDesktopServices, QIcon
 from qgis.PyQt.QtWidgets import QAction, QDockWidget, QMenu, QPushButton, QToolButton
 
-from qgis_false import PLUGIN_FOLDER
+from qgis_false import ICON_FILE, PLUGIN_FOLDER
 from qgis_false.help import help_page
 from qgis_false.translation import tr
 
-ICON_FILE = PLUGIN_FOLDER / "icons" / "false.svg"
 PROVIDER = "false"
 MENU_GROUPS = (
     ("Map from a few labels", "pretrain", "finetune", "classify"),

@@ -22,7 +22,7 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from qgis_false import PLUGIN_FOLDER, settings
+from qgis_false import ICON_FILE, settings
 from qgis_false.choice_names import choice_name
 from qgis_false.environment import versions
 from qgis_false.environment.interpreters import NoEnvironment, find_interpreter, managed_folder
@@ -30,7 +30,6 @@ from qgis_false.environment.state import WORKS, read_state
 from qgis_false.settings import Setting
 from qgis_false.translation import tr
 
-ICON_FILE = PLUGIN_FOLDER / "icons" / "false.svg"
 DEVICES = ("auto", "cuda", "cuda:0", "cuda:1", "mps", "cpu")
 
 

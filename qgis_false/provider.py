@@ -10,7 +10,7 @@ from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import QWidget
 
 from false_core import jobs
-from qgis_false import PLUGIN_FOLDER
+from qgis_false import ICON_FILE, PLUGIN_FOLDER
 from qgis_false.algorithms import groups
 from qgis_false.algorithms.assess import Assess
 from qgis_false.algorithms.base import missing_to_compute
@@ -76,7 +76,6 @@ GROUPS_OF_MODELS = {
     "Improve a map": groups.IMPROVE,
 }
 MODELS_FOLDER = PLUGIN_FOLDER / "models"
-ICON_FILE = PLUGIN_FOLDER / "icons" / "false.svg"
 
 
 class ShippedModel(QgsProcessingModelAlgorithm):

@@ -124,16 +124,16 @@ DISK = Setting(
     "false/disk_gb",
     "FALSE_DISK_GB",
     "10",
-    "Disk for rasters far away (GB)",
-    "How much of the rasters that are read over the network is kept on the disk, so that each block is downloaded once. "
-    "The blocks that were not used for longest are removed first. What 'Find similar places' and 'Classify areas' have seen "
-    "of rasters, also of files, is kept in the same space. 0: nothing is kept, and every search looks again.",
+    "Disk for remote rasters (GB)",
+    "How much of remote rasters, which are read over the network, is kept on the disk, so that each block is downloaded "
+    "once. The blocks that were not used for longest are removed first. What 'Find similar places' and 'Classify areas' "
+    "have seen of rasters, also of files, is kept in the same space. 0: nothing is kept, and every search looks again.",
 )
 DISK_FOLDER = Setting(
     "false/disk_folder",
     "FALSE_DISK_FOLDER",
     "",
-    "Folder for rasters far away",
+    "Folder for remote rasters",
     "A fast disk of this computer is best. Empty: the folder is in the cache folder.",
 )
 DISK_FOR = Setting(
@@ -141,7 +141,7 @@ DISK_FOR = Setting(
     "FALSE_DISK_FOR",
     "remote",
     "Rasters kept on the disk",
-    "remote: those at addresses, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow.",
+    "remote: those read over the network, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow.",
 )
 MORE_DRIVERS = Setting(
     "false/drivers",

@@ -300,7 +300,7 @@ def index() -> str:
         [
             *lines,
             "",
-            "The command line has four commands more, `run`, `info`, `rerun` and `experiment`: see",
+            "The command line has five more commands, `run`, `info`, `rerun`, `experiment` and `benchmark`: see",
             "[Command line](../command-line.md).",
             "",
         ]

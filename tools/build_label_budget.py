@@ -28,7 +28,7 @@ TITLES = {
     "barlow_twins": "pretrained with Barlow Twins",
     "pcl": "pretrained with PCL",
     "random": "untrained encoder",
-    "supervised": "labels alone",
+    "supervised": "without pretraining",
 }
 Key = tuple[str, str, str]
 """Scored raster, method, and whether the encoder was frozen."""

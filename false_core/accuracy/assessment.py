@@ -20,7 +20,7 @@ from false_core.raster.classes import LandCoverClass, whole_number
 FEWEST_SAMPLES = 2
 """The least number of points of a mapped class, to tell how much they vary (Olofsson et al. 2014, Eq. 5)."""
 GREY = "#9a9a9a"
-MOST_NAMED = 5
+CLASSES_NAMED = 5
 """Classes that one sentence names."""
 
 
@@ -157,7 +157,7 @@ def _notes_on_names(
     ]
     if not differ:
         return []
-    return [f"{beside} was compared by its codes, but has other names for some of them: {_list(differ[:MOST_NAMED])}."]
+    return [f"{beside} was compared by its codes, but has other names for some of them: {_list(differ[:CLASSES_NAMED])}."]
 
 
 def assessed(the_map: ClassMap, key: int | str, names: dict[str, str], seen: Comparison) -> AssessedClass:

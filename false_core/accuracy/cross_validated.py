@@ -95,21 +95,30 @@ def estimate_accuracy(
 
 
 def accuracy_of_held_out(
-    confusion: npt.NDArray[np.integer], pixels_of_shapes: npt.NDArray[np.floating]
+    confusion: npt.NDArray[np.integer],
+    pixels_of_shapes: npt.NDArray[np.floating],
+    targets: npt.NDArray[np.integer],
+    share: float,
 ) -> AccuracyEstimate | None:
     """Return the accuracy within shapes that were held out once, and its interval; None where no pixel was compared.
 
     Args:
         confusion: Counts of their pixels, true classes in rows.
         pixels_of_shapes: Number of pixels of each. A few large shapes among many small ones are worth few.
+        targets: Class of each.
+        share: Share of the labels that is held out: of so many more, that part counts.
     """
-    total, known = int(confusion.sum()), (0,) * len(confusion)
+    total = int(confusion.sum())
     if not total or not pixels_of_shapes.any():
         return None
+    held = missing_shapes(np.bincount(targets, minlength=len(confusion)))
+    missing = tuple(math.ceil(round(number / share, 6)) for number in held)
+    if any(missing):
+        return AccuracyEstimate(None, None, None, len(targets), missing)
     accuracy = float(np.trace(confusion)) / total
     number = float(pixels_of_shapes.sum()) ** 2 / float(np.square(pixels_of_shapes).sum())
     return AccuracyEstimate(
-        accuracy, *wilson_interval(accuracy, number, len(pixels_of_shapes)), len(pixels_of_shapes), known
+        accuracy, *wilson_interval(accuracy, number, len(pixels_of_shapes)), len(pixels_of_shapes), missing
     )
 
 

@@ -22,7 +22,7 @@ from false_core.vector.layer_style import keep_style, style_of_points_to_fill_in
 
 PixelArray = npt.NDArray[np.int64]
 
-CLASS_FIELD = "class"
+FIELD_TO_FILL_IN = "class"
 """The field that the interpreter fills in."""
 
 
@@ -54,7 +54,7 @@ def sample_points(job: SamplePoints, feedback: Feedback) -> dict[str, Any]:
         sample = draw(the_map, pixels, points, job.seed, feedback)
     with feedback.stage("Writing", 0.1):
         table = _table(the_map, sample)
-        style = style_of_points_to_fill_in(CLASS_FIELD, [c.name for c in the_map.classes_beside(pixels)])
+        style = style_of_points_to_fill_in(FIELD_TO_FILL_IN, [c.name for c in the_map.classes_beside(pixels)])
         write_vector(job.output, table, finish=lambda scratch: keep_style(style, scratch, job.output, the_map.source.path))
         if job.key:
             _write_key(job.key, the_map, sample, table)
@@ -107,7 +107,7 @@ def _table(the_map: ClassMap, sample: Sample) -> geopandas.GeoDataFrame:
     column, row = sample.columns + 0.5, sample.rows + 0.5
     number = len(sample.codes)
     return geopandas.GeoDataFrame(
-        {"id": np.arange(1, number + 1), CLASS_FIELD: pandas.Series([None] * number, dtype="string")},
+        {"id": np.arange(1, number + 1), FIELD_TO_FILL_IN: pandas.Series([None] * number, dtype="string")},
         geometry=geopandas.points_from_xy(a * column + b * row + c, d * column + e * row + f),
         crs=source.crs.to_wkt() if source.crs else None,
     )

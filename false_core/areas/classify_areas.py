@@ -41,11 +41,11 @@ from false_core.models.model_file import MADE_BY, MISSING_SHAPES, SHAPES, ModelC
 from false_core.models.model_report import accuracy_in_short
 from false_core.models.record import record_of
 from false_core.raster.classes import ClassTable, read_legend
+from false_core.raster.measured_bands import measured_bands
 from false_core.raster.source import BoolArray, RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import open_all
 from false_core.reports.page import write_report
-from false_core.training.bands import measured_bands
 
 FloatArray = npt.NDArray[np.float32]
 

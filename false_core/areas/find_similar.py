@@ -36,8 +36,11 @@ from false_core.jobs import FindSimilar
 from false_core.labels.placement import on_common_map
 from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.area_classifier import AreaEncoder
+from false_core.models.encoder_origin import EncoderOrigin, pretrained_encoder
+from false_core.models.general import BACKBONE
 from false_core.models.header import ENCODER
 from false_core.models.model_file import ModelCard, read_card
+from false_core.raster.measured_bands import measured_bands
 from false_core.raster.place_pictures import PlaceShown, window_within
 from false_core.raster.source import RasterSource, Window, names_of
 from false_core.raster.statistics import Normalisation, measure
@@ -45,7 +48,6 @@ from false_core.raster.working_grid import areas_within, open_all
 from false_core.redaction import without_secrets
 from false_core.reports.page import write_report
 from false_core.settings import disk_cache_bytes
-from false_core.training.bands import measured_bands
 from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style, style_of_places
 
@@ -80,8 +82,11 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
         unlike = Marks.read(job.unlike, feedback) if job.unlike else None
         normalisations, cell = _opened(job, card, examples, feedback)
         sources = list(normalisations)
-        encoder = area_encoder(job, card, sources[0], feedback)[0].to(device)
-        search = _Search(encoder, normalisations, device, cell, Path(job.output).parent, feedback)
+        encoder, weights = area_encoder(job, card, sources[0], feedback)
+        origins = [EncoderOrigin(BACKBONE, weights)] if weights else []
+        if card:
+            origins.append(pretrained_encoder(card))
+        search = _Search(encoder.to(device), normalisations, device, cell, Path(job.output).parent, feedback)
         searched = search.grids(sources, job.extent)
     with feedback.stage("Looking at the rasters", 0.85):
         wanted = search.seen_of_marks(examples, sources)
@@ -93,7 +98,7 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
         if 0 < disk_cache_bytes() < features.nbytes:
             feedback.warn(
                 f"What is seen of {len(features):,} cells takes {features.nbytes / 1e9:.1f} GB, more than is kept on the "
-                "disk: another search looks at the rasters again. The option 'Disk for rasters far away', or FALSE_DISK_GB, "
+                "disk: another search looks at the rasters again. The option 'Disk for remote rasters', or FALSE_DISK_GB, "
                 "says how much is kept."
             )
     with feedback.stage("Comparing", 0.05):
@@ -118,7 +123,7 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
         _write(job, searched, chosen, scores[chosen], places)
         if job.report:
             found = FoundPlaces(_shown(searched, chosen), places, scores[chosen], scores[np.isfinite(scores)])
-            write_report(job.report, similar_places_report(job, cell, wanted, unwanted, found, feedback.warnings))
+            write_report(job.report, similar_places_report(job, cell, origins, wanted, unwanted, found, feedback.warnings))
     return {"places": len(chosen), "cells": int(np.isfinite(scores).sum()), "side": round(cell, 6)}
 
 

@@ -7,7 +7,7 @@ numbers. No pixels are kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -30,6 +30,8 @@ FloatArray = npt.NDArray[np.float32]
 
 AREA_TILE_PX, AREA_HALO_PX = 768, 128
 """Working pixels of a tile, and those that the encoders see around it."""
+TILES_OF_A_GPU = 4
+"""Tiles that a GPU computes together."""
 AREAS_AT_ONCE = 4_096
 """Areas of a tile that are summed up together: as many as lie in it may be small ones."""
 
@@ -84,7 +86,8 @@ class Pooling:
             waiting[members] += 1
         numbers = sorted(tiles)
         wanted = [plan.tile(number % plan.columns, number // plan.columns) for number in numbers]
-        network = BatchedNetwork(self._forward, self.device, self.feedback)
+        batch = TILES_OF_A_GPU if self.device.type != "cpu" else 1
+        network = BatchedNetwork(self._forward, self.device, self.feedback, batch)
         with closing(TiledNetwork(network, self.source, self.normalisation).over(wanted)) as computed:
             for done, (item, levels) in enumerate(computed):
                 self.feedback.advance(start + done / len(numbers) * len(shapes), of or len(shapes), "areas")
@@ -111,7 +114,8 @@ class Pooling:
         found = []
         for stride, level in zip(self.encoder.strides, levels):
             margin = AREA_HALO_PX // stride
-            found.append(level[..., margin:-margin, margin:-margin].float().cpu())
+            found.append(level[..., margin:-margin, margin:-margin].float())
+        found = _on_the_host(found)
         return [[level[number] for level in found] for number in range(len(pixels))]
 
     def _valid(self, valid: BoolArray) -> BoolArray:
@@ -173,6 +177,15 @@ class _Sums:
 
     def __add__(self, other: _Sums) -> _Sums:
         return _Sums(self.sums + other.sums, self.pixels + other.pixels)
+
+
+def _on_the_host(levels: Sequence[Tensor]) -> list[Tensor]:
+    """Return levels (batch, channels, height, width) in the memory of the computer, by one copy."""
+    if levels[0].device.type == "cpu":
+        return list(levels)
+    sizes = [level[0].numel() for level in levels]
+    parts = torch.split(torch.cat([level.flatten(1) for level in levels], dim=1).cpu(), sizes, dim=1)
+    return [part.reshape(level.shape) for part, level in zip(parts, levels)]
 
 
 def _tiles_of(shapes: npt.NDArray[np.object_], plan: TilePlan) -> dict[int, npt.NDArray[np.int64]]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import shapely
 
 from false_core.jobs import FindSimilar
+from false_core.models.encoder_origin import EncoderOrigin, encoders_section
 from false_core.models.model_report import bands_shown
 from false_core.raster.georeference import ground_facts
 from false_core.raster.place_pictures import PICTURES_IN_A_ROW, PlaceShown, draw_on_rasters, draw_places
@@ -62,12 +63,19 @@ class FoundPlaces:
 
 
 def similar_places_report(
-    job: FindSimilar, cell: float, examples: SeenMarks, unlike: SeenMarks, found: FoundPlaces, notes: Sequence[str]
+    job: FindSimilar,
+    cell: float,
+    origins: Sequence[EncoderOrigin],
+    examples: SeenMarks,
+    unlike: SeenMarks,
+    found: FoundPlaces,
+    notes: Sequence[str],
 ) -> str:
     """Return the report of a search, as HTML.
 
     Args:
         cell: Side of a cell in metres.
+        origins: Origins of the encoders.
         examples, unlike: Places that were looked for, and places that were not meant.
     """
     first = found.places[0].source
@@ -99,6 +107,7 @@ def similar_places_report(
             "ones.",
             histogram_figure(found.every_score, found.scores, ("All cells", "Places found")),
         ),
+        encoders_section(origins),
         *next_steps(
             "Look at the places in their order, and see from which rank on they are wrong.",
             "Copy wrong ones to a layer of their own and run it again with it as 'Not this'.",

@@ -35,7 +35,7 @@ TO_LEARN, TO_SCORE = "train", "test"
 """Values of the field that says what an area is for. Areas with another one are not used."""
 AREA_FOLDS_TO_SCORE = (3, 4)
 """Folds of blocks of space, of the five that there are, that are scored where no field says it."""
-_SEED = 0
+_AREAS_SEED = 0
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
@@ -126,7 +126,7 @@ def see_areas(
             f"{task.name}: there are too few areas to learn from and to score.",
             f"Classify more of them by hand, or mark them {TO_LEARN} and {TO_SCORE} in a field named by split.",
         )
-    some = np.sort(np.random.default_rng(_SEED).permutation(np.flatnonzero(valid))[:SAMPLED_AREAS])
+    some = np.sort(np.random.default_rng(_AREAS_SEED).permutation(np.flatnonzero(valid))[:SAMPLED_AREAS])
     parameters, pixel = count_of_parameters(networks), source.working_pixel_size
     return SeenAreas(classes, targets, shapes, size, features, features[some], learned, scored, seconds, parameters, pixel)
 
@@ -195,7 +195,7 @@ def _parted(
     if split is not None:
         said = np.array([str(value) for value in split])
         return said == TO_LEARN, said == TO_SCORE
-    folds = folds_of(Annotation(classes, shapes, targets, shapely.STRtree(shapes)), *size, _SEED)
+    folds = folds_of(Annotation(classes, shapes, targets, shapely.STRtree(shapes)), *size, _AREAS_SEED)
     scored = np.isin(folds, AREA_FOLDS_TO_SCORE)
     return ~scored, scored
 

@@ -28,9 +28,9 @@ from false_core.models.header import ENCODER
 from false_core.models.model_file import ModelCard, facts_of_raster, save_model
 from false_core.models.weights import NONE
 from false_core.raster.grid import moved
+from false_core.raster.measured_bands import measured_bands
 from false_core.raster.source import RasterSource
 from false_core.raster.working_grid import open_all
-from false_core.training.bands import measured_bands
 
 _PATCH_PX = 256
 _CODE = "code"

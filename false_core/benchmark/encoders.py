@@ -29,10 +29,10 @@ from false_core.training.heads.samples import FeatureSampler
 
 UNTRAINED_ENCODER = "random"
 BESIDE = "+"
-"""Between two encoders that look side by side, as fine-tuning has the general one beside an encoder file."""
-_SEED = 0
-PLACES_FOR_UNTRAINED = 8
-"""Places of a raster that an untrained encoder gets used to."""
+"""Separator between two encoders that look side by side, as fine-tuning has the general one beside an encoder file."""
+_UNTRAINED_SEED = 0
+UNTRAINED_WINDOWS = 8
+"""Windows of a raster that the statistics of an untrained encoder are measured in."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _looking(
     if member.card:
         return ReadyEncoder(member.backbone, encoder_from(member.file, member.card), of_photographs=False)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_SEED)
+        torch.manual_seed(_UNTRAINED_SEED)
         network = build_encoder(member.backbone, len(source.bands)).eval()
     if member.weights == NONE:
         network = _adapted_to(member.backbone, network, source, normalisation, device, feedback)
@@ -188,6 +188,6 @@ def _adapted_to(
     """Return an untrained network whose batch norms have seen the raster: without that it tells nearly nothing apart."""
     parts = FeatureParts((backbone,), ((1,),), len(source.bands)).eval()
     parts.encoders[0].load_state_dict(network.state_dict())
-    sampler = FeatureSampler(parts.to(device), (), source, normalisation, device, feedback, PLACES_FOR_UNTRAINED)
-    sampler.adapt_to_raster(_SEED)
+    sampler = FeatureSampler(parts.to(device), (), source, normalisation, device, feedback, UNTRAINED_WINDOWS)
+    sampler.adapt_to_raster(_UNTRAINED_SEED)
     return parts.encoders[0].cpu().eval()

@@ -51,7 +51,7 @@ class TaskRun:
 
     Attributes:
         task, kind, encoder: Names.
-        measurements: One for each budget and draw.
+        measurements: A fit and its scores for each budget and draw.
         seconds_of_features: Seconds that looking at the raster took, whenever that was.
         parameters: Number of the encoder's parameters.
         facts: Facts about the task: classes, labels to draw from, pixels or areas that were scored.

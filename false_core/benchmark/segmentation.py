@@ -36,7 +36,7 @@ from false_core.training.start import Start, measured_raster
 
 PRESET_OF_GRID = "quick"
 """The preset on whose working grid rasters are looked at."""
-_SEED = 0
+_SEGMENTATION_SEED = 0
 _SAMPLE, _LEARNED, _SCORED, _OWNERS = "sample ", "learned ", "scored ", "owners"
 
 
@@ -148,7 +148,7 @@ def _look(
     parts = scene.parts.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     sampler = FeatureSampler(parts, scene.names, scene.source, scene.normalisation, device, feedback)
     arrays: dict[str, npt.NDArray[np.generic]] = {
-        f"{_SAMPLE}{name}": _half(values) for name, values in sampler.adapt_to_raster(_SEED).items()
+        f"{_SAMPLE}{name}": _half(values) for name, values in sampler.adapt_to_raster(_SEGMENTATION_SEED).items()
     }
     for which, source, positions in ((_LEARNED, scene.source, asked), (_SCORED, scene.scored_source, scored)):
         numbered = LabelledPoints(positions, np.arange(len(positions)), np.zeros(len(positions), np.int64))
@@ -170,7 +170,7 @@ class _Head:
         self._scene, self._arrays, self._pool, self._points = scene, arrays, pool, points
         sample = self._features(_SAMPLE)
         if TEXTURE in sample:
-            generator = torch.Generator().manual_seed(_SEED)
+            generator = torch.Generator().manual_seed(_SEGMENTATION_SEED)
             scene.parts.random_features.draw(*mean_and_std(sample[TEXTURE]), generator)
         self._spaces = {name: space_of_part(name, values) for name, values in sample.items()}
         self._ends = np.cumsum([0, *(len(own.owners) for own in points)])

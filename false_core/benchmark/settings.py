@@ -38,7 +38,7 @@ class BenchmarkSettings:
 
     @property
     def mark(self) -> dict[str, Any]:
-        """Those that decide results."""
+        """Return the settings that decide results, by name."""
         return {key: value for key, value in asdict(self).items() if key != "device"}
 
 

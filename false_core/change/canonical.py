@@ -46,7 +46,7 @@ LEAST_SAMPLES = 128
 HELD_OUT_STRIPS = 4
 """Parts of the ground, each of which is scored by what the others teach."""
 LITTLE_IN_COMMON = -0.5
-"""The median score of places that were not learned from, above which one date says next to nothing of the other.
+"""The median score of positions that were not learned from, above which one date says next to nothing of the other.
 
 On six generated scenes of 256 to 512 pixels in two seasons it is -12 to -14, on aerial images of 2009 and 2020 -3, on two
 pairs of scenes that have nothing to do with each other 1.5 and 1.7."""
@@ -75,7 +75,7 @@ class CanonicalPair:
 
 
 def fit_canonical(before: FloatArray, after: FloatArray, widths: Sequence[int], device: torch.device) -> CanonicalPair:
-    """Fit the canonical variates of features of the same places at two dates.
+    """Fit the canonical variates of features of the same positions at two dates.
 
     Args:
         before, after: Features of shape (n, channels).
@@ -92,19 +92,21 @@ def fit_canonical(before: FloatArray, after: FloatArray, widths: Sequence[int], 
     )
 
 
-def held_out_score(before: FloatArray, after: FloatArray, widths: Sequence[int], places: npt.NDArray[np.float64]) -> float:
-    """Return the median score of places by what is learned on the other ground.
+def held_out_score(
+    before: FloatArray, after: FloatArray, widths: Sequence[int], positions: npt.NDArray[np.float64]
+) -> float:
+    """Return the median score of positions by what is learned on the other ground.
 
-    It is negative where one date says something of the other. Otherwise most places look changed, or nothing was learned
-    but chance. The ground is cut in strips of as many places each, and each is scored by what the others teach: the median
-    is that of all places, as one strip may show what none of the others does.
+    It is negative where one date says something of the other. Otherwise most positions look changed, or nothing was learned
+    but chance. The ground is cut in strips of as many positions each, and each is scored by what the others teach: the
+    median is that of all positions, as one strip may show what none of the others does.
 
     Args:
         before, after: Features of shape (n, channels).
         widths: Number of channels of each level; the last one is that of the bands.
-        places: Positions of them, of shape (n, 2).
+        positions: Positions of them, of shape (n, 2).
     """
-    along = places[:, int(np.ptp(places, axis=0).argmax())]
+    along = positions[:, int(np.ptp(positions, axis=0).argmax())]
     edges = np.quantile(along, np.linspace(0, 1, HELD_OUT_STRIPS + 1)[1:-1])
     strip = np.searchsorted(edges, along, side="right")
     learned = len(before) * (HELD_OUT_STRIPS - 1) // HELD_OUT_STRIPS
@@ -172,7 +174,7 @@ class _Fit:
 
     @classmethod
     def reweighted(cls, before: DoubleArray, after: DoubleArray) -> _Fit:
-        """Fit, and fit again with weights that say how likely each place is unchanged."""
+        """Fit, and fit again with weights that say how likely each position is unchanged."""
         weights = np.ones(len(before))
         for _ in range(ROUNDS_OF_WEIGHTS):
             fit = cls.of(before, after, weights)

@@ -29,8 +29,8 @@ from false_core.raster.new_map import new_map
 from false_core.raster.source import FloatArray, RasterSource, Window
 from false_core.vector.polygon_file import polygon_file
 
-NO_PERCENT = 255
-"""The value that stands for no probability."""
+NO_PROBABILITY = 255
+"""Value of a pixel whose probability of change is not known."""
 BLOCK_OF_CHANGE_PX = 1024
 """Side of the blocks in which regions are found."""
 LEAST_PIXELS_OF_CHANGE = 256
@@ -170,7 +170,8 @@ def write_change_map(found: ChangeMap, job: Change, pair: DatePair, feedback: Fe
         if job.confidence:
             (path,) = stack.enter_context(published(job.confidence))
             stack.callback(build_overviews, path)
-            percent = stack.enter_context(RasterFile(path, source, Window(0, 0, source.width, source.height), NO_PERCENT))
+            everywhere = Window(0, 0, source.width, source.height)
+            percent = stack.enter_context(RasterFile(path, source, everywhere, NO_PROBABILITY))
         for done, part in enumerate(found.windows()):
             feedback.advance(done, len(found.regions.blocks))
             column, row = part.window.column, part.window.row
@@ -216,7 +217,7 @@ def _without_islands(regions: Regions, least: float) -> Regions:
 
 def _in_percent(probability: FloatArray) -> npt.NDArray[np.uint8]:
     known = np.rint(100 * np.nan_to_num(probability)).astype(np.uint8)
-    return np.where(np.isnan(probability), np.uint8(NO_PERCENT), known)
+    return np.where(np.isnan(probability), np.uint8(NO_PROBABILITY), known)
 
 
 def _blocks(source: RasterSource) -> Iterator[Window]:

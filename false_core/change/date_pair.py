@@ -16,11 +16,11 @@ from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.model_file import ModelCard
 from false_core.raster.image_on_grid import ImageOnGrid
 from false_core.raster.in_words import length_in_words
+from false_core.raster.measured_bands import measured_bands
 from false_core.raster.same_bands import BandReference, Remarks, ordered_as
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation, measure, number_ranges
 from false_core.raster.working_grid import LARGEST_FACTOR, open_all
-from false_core.training.bands import measured_bands
 
 
 @dataclass(frozen=True)

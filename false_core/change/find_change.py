@@ -34,6 +34,7 @@ from false_core.feedback import Feedback
 from false_core.jobs import Change
 from false_core.mapping.raster_for_model import bands_in_order, check_geotiffs
 from false_core.models.encoder import build_encoder
+from false_core.models.encoder_origin import EncoderOrigin, encoders_of, encoders_section, pretrained_encoder
 from false_core.models.from_file import encoder_from, segmenter_from
 from false_core.models.general import BACKBONE, GENERAL
 from false_core.models.header import ENCODER, SEGMENTER
@@ -64,14 +65,14 @@ def find_change(job: Change, feedback: Feedback) -> dict[str, Any]:
         pair = open_pair(job, card or model, feedback)
         if card and model:
             _check_same_bands(job, model, pair, feedback)
-        encoders = _encoders(job, card, pair, feedback)
+        encoders, origins = _encoders(job, card, pair, feedback)
     with feedback.stage("Getting used to both dates", 0.07):
         pair = _registered(pair, job, feedback)
         looks = list(looks_at_dates(pair, job.seed, feedback))
         encoder = PairedEncoder.adapted_to(pair, _network(encoders, pair), looks, device)
     with feedback.stage("Comparing samples", 0.1):
         samples = sample_pairs(encoder, LEAST_SAMPLES, job.seed, feedback)
-        if held_out_score(samples.before, samples.after, encoder.widths, samples.places) > LITTLE_IN_COMMON:
+        if held_out_score(samples.before, samples.after, encoder.widths, samples.positions) > LITTLE_IN_COMMON:
             feedback.warn(
                 f"What {pair.before.name} shows hardly tells what {pair.after.source.name} shows: do not trust the map. "
                 "Choose a larger extent, most of which has not changed, and check that both have the same bands in the same "
@@ -94,7 +95,10 @@ def find_change(job: Change, feedback: Feedback) -> dict[str, Any]:
                 written = write_change_polygons(job.polygons, change, summary, job.before, feedback)
                 feedback.info(f"Polygons: {written:,}. Areas are in {unit_in_words(change.codes.source)}.")
         if job.report:
-            write_report(job.report, two_dates_report(summary, pair, feedback.warnings))
+            seen = [encoders_section(origins)]
+            if model:
+                seen.append(encoders_section(encoders_of(model), "The encoders of the model that tells the classes"))
+            write_report(job.report, two_dates_report(summary, pair, seen, feedback.warnings))
     return summary.results()
 
 
@@ -159,22 +163,26 @@ def _registered(pair: DatePair, job: Change, feedback: Feedback) -> DatePair:
     return replace(pair, shift=(0, 0) if measured.beyond else (columns, rows))
 
 
-def _encoders(job: Change, card: ModelCard | None, pair: DatePair, feedback: Feedback) -> list[FrozenEncoder]:
-    """Return what looks at both dates: the general encoder, one from a file, or both."""
+def _encoders(
+    job: Change, card: ModelCard | None, pair: DatePair, feedback: Feedback
+) -> tuple[list[FrozenEncoder], list[EncoderOrigin]]:
+    """Return what looks at both dates, the general encoder, one from a file, or both, and where each comes from."""
     if not card and job.weights != GENERAL:
         raise RequestError(
             "There is no encoder to look with: no encoder file is given, and the general encoder is off.",
             "Choose an encoder file, or the general encoder.",
         )
-    source, found = pair.before, []
+    source, found, origins = pair.before, [], []
     zooms = zooms_for(source.width, source.height)
     if job.weights == GENERAL:
         general = build_encoder(BACKBONE, len(source.bands))
-        start_from(GENERAL, general, BACKBONE, source.name, source.colours, feedback)
+        weights = start_from(GENERAL, general, BACKBONE, source.name, source.colours, feedback)
         found.append(FrozenEncoder(BACKBONE, general.state_dict(), zooms))
+        origins.append(EncoderOrigin(BACKBONE, weights))
     if card and job.encoder:
         found.append(FrozenEncoder(card.encoder, encoder_from(job.encoder, card).state_dict(), zooms))
-    return found
+        origins.append(pretrained_encoder(card))
+    return found, origins
 
 
 def _network(encoders: Sequence[FrozenEncoder], pair: DatePair) -> nn.Module:

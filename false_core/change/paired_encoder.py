@@ -33,8 +33,8 @@ LOOKS_AT_A_DATE, LOOK_AT_A_DATE_PX = 12, 384
 """Places that the batch norms of an encoder get used to a date at, and working pixels of the side of each."""
 MOST_FILE_PIXELS_ALONG = 6_000
 """Pixels of a file along a tile with its halo, where working pixels are so much larger that a whole tile would be more."""
-MOST_PLACES_TRIED = 400
-"""Places that are looked at for those, where much of the area has no data."""
+MOST_TILES_TRIED = 400
+"""Tiles that are looked at for those, where much of the area has no data."""
 LEVELS_COMPARED = slice(FINEST_LEVEL, 5)
 """Levels of an encoder that are compared, to a stride of 16. Coarser ones see whole parcels at once, and too few of them."""
 READ_AHEAD = 2
@@ -160,7 +160,7 @@ def valid_features(valid: BoolArray) -> BoolArray:
 def looks_at_dates(pair: DatePair, seed: int, feedback: Feedback) -> Iterator[PairedPixels]:
     """Yield random places of the area with enough that is valid at both dates, or the fullest where none has that much."""
     plan = TilePlan(pair.area, LOOK_AT_A_DATE_PX, 0, ramp=0)
-    order = np.random.default_rng(seed).permutation(len(plan))[:MOST_PLACES_TRIED]
+    order = np.random.default_rng(seed).permutation(len(plan))[:MOST_TILES_TRIED]
     found = 0
     fullest: list[PairedPixels] = []
     with closing(read_ahead(pair, (plan.tile(int(n) % plan.columns, int(n) // plan.columns) for n in order))) as ahead:

@@ -1,4 +1,4 @@
-"""Features of random places at both dates: what the correlation of the dates is measured from."""
+"""Features of random positions at both dates: what the correlation of the dates is measured from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from false_core.change.date_pair import PairedPixels
-from false_core.change.paired_encoder import MOST_PLACES_TRIED, PairedEncoder, valid_features
+from false_core.change.paired_encoder import MOST_TILES_TRIED, PairedEncoder, valid_features
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.inference.features import FEATURE_STRIDE
@@ -26,39 +26,39 @@ MOST_SAMPLED_TILES = 24
 
 @dataclass(frozen=True)
 class PairedSamples:
-    """Features of the same places at two dates.
+    """Features of the same positions at two dates.
 
     Attributes:
         before, after: Features of each date, of shape (n, channels).
-        places: Positions of them, in working pixels, x first, of shape (n, 2).
+        positions: Positions of them, in working pixels, x first, of shape (n, 2).
     """
 
     before: FloatArray
     after: FloatArray
-    places: npt.NDArray[np.float64]
+    positions: npt.NDArray[np.float64]
 
 
 def sample_pairs(encoder: PairedEncoder, least: int, seed: int, feedback: Feedback) -> PairedSamples:
-    """Return features of random places that are valid at both dates.
+    """Return features of random positions that are valid at both dates.
 
     Args:
-        least: The number of places below which nothing can be said.
-        seed: Seed of the draw of places.
+        least: The number of positions below which nothing can be said.
+        seed: Seed of the draw of positions.
 
     Raises:
         InputError: There are fewer that are valid at both dates.
     """
     plan, chance = encoder.plan(), np.random.default_rng(seed)
-    order = chance.permutation(len(plan))[:MOST_PLACES_TRIED]
+    order = chance.permutation(len(plan))[:MOST_TILES_TRIED]
     each = -(-SAMPLED_PAIRS // min(len(plan), MOST_SAMPLED_TILES))
     found: list[PairedSamples] = []
 
     def take(before: list[Tensor], after: list[Tensor], pixels: PairedPixels) -> PairedSamples:
-        places = _places(pixels, encoder.halo, each, chance)
+        positions = _positions(pixels, encoder.halo, each, chance)
         first, second = (
-            sampled_levels([level[None] for level in levels], pixels.valid.shape, places) for levels in (before, after)
+            sampled_levels([level[None] for level in levels], pixels.valid.shape, positions) for levels in (before, after)
         )
-        return PairedSamples(first, second, places)
+        return PairedSamples(first, second, positions)
 
     tiles = (plan.tile(int(number) % plan.columns, int(number) // plan.columns) for number in order)
     with closing(encoder.over(tiles, take)) as computed:
@@ -66,7 +66,7 @@ def sample_pairs(encoder: PairedEncoder, least: int, seed: int, feedback: Feedba
             feedback.advance(len(found), min(len(order), MOST_SAMPLED_TILES), "tiles")
             if item.result is not None:
                 corner = item.tile.window.column, item.tile.window.row
-                found.append(replace(item.result, places=item.result.places + corner))
+                found.append(replace(item.result, positions=item.result.positions + corner))
             if len(found) == MOST_SAMPLED_TILES:
                 break
     number = sum(len(some.before) for some in found)
@@ -79,11 +79,11 @@ def sample_pairs(encoder: PairedEncoder, least: int, seed: int, feedback: Feedba
     return PairedSamples(
         np.concatenate([some.before for some in found]),
         np.concatenate([some.after for some in found]),
-        np.concatenate([some.places for some in found]),
+        np.concatenate([some.positions for some in found]),
     )
 
 
-def _places(pixels: PairedPixels, halo: int, most: int, chance: np.random.Generator) -> npt.NDArray[np.float64]:
+def _positions(pixels: PairedPixels, halo: int, most: int, chance: np.random.Generator) -> npt.NDArray[np.float64]:
     """Return the middles of random feature pixels of a tile without its halo that are valid, x first, of shape (n, 2)."""
     valid = valid_features(pixels.valid[halo:-halo, halo:-halo])
     rows, columns = np.nonzero(valid)

@@ -17,8 +17,12 @@ from false_core.reports.page import page, percent
 from false_core.reports.sections import Section, next_steps
 
 
-def two_dates_report(summary: ChangeSummary, pair: DatePair, notes: Sequence[str]) -> str:
-    """Return the report of two dates, as HTML."""
+def two_dates_report(summary: ChangeSummary, pair: DatePair, seen: Sequence[Section], notes: Sequence[str]) -> str:
+    """Return the report of two dates, as HTML.
+
+    Args:
+        seen: Sections on the encoders that the dates were seen through.
+    """
     results, unit = summary.results(), unit_of_map(summary.source)
     area = unit.name != PIXELS
     surely, perhaps = percent(SURELY), percent(PERHAPS)
@@ -60,6 +64,7 @@ def two_dates_report(summary: ChangeSummary, pair: DatePair, notes: Sequence[str
         )
         if rows
         else Section("How much changed", "Nothing changed."),
+        *seen,
         *next_steps(
             "Look at the changes over both rasters, the least sure ones first.",
             "Draw points with 'Sample points to assess a map' on the map of change, fill in what is there, and run 'Assess "

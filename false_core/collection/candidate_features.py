@@ -17,6 +17,7 @@ from false_core.collection.candidates import PlaceCandidates, SearchedRasters
 from false_core.computing.threads import prefetch
 from false_core.feedback import Feedback
 from false_core.inference.features import FINEST_LEVEL
+from false_core.inference.tiled import readers_for
 from false_core.models.encoder import STRIDE
 from false_core.raster.source import BoolArray, FloatArray, Window
 from false_core.raster.statistics import Normalisation
@@ -24,7 +25,7 @@ from false_core.raster.statistics import Normalisation
 LEAST_VALID_SHARE = 0.9
 """Share of a place that must hold data."""
 BATCH = 32
-READING_THREADS = 4
+CPU = torch.device("cpu")
 CROP_SHARE = 0.75
 """Side of the second view of a place, as a part of the first."""
 
@@ -104,7 +105,7 @@ def features_of_candidates(
     def read(index: np.int64) -> tuple[FloatArray, bool]:
         return _read(searched, int(candidates.rasters[index]), windows[index])
 
-    with closing(prefetch(read, order, 4 * BATCH, READING_THREADS)) as reading:
+    with closing(prefetch(read, order, 4 * BATCH, readers_for(encoder.device if encoder else CPU))) as reading:
         for start in range(0, len(order), BATCH):
             feedback.advance(start, len(order), "places")
             batch = zip(order[start : start + BATCH], reading)

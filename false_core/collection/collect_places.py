@@ -26,6 +26,7 @@ from false_core.collection.quotas import quotas
 from false_core.collection.spread import ChosenPlaces, in_turn
 from false_core.collection.variety import contrastive_gradients, covering_first, farthest_first
 from false_core.computing.device import choose_device
+from false_core.computing.distributed import ALONE
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import BY_CHANCE, BY_FEATURES, BY_GRADIENTS, CollectPlaces
@@ -37,8 +38,8 @@ from false_core.models.general import BACKBONE, GENERAL
 from false_core.models.header import ENCODER
 from false_core.models.model_file import read_card
 from false_core.models.weights import start_from
+from false_core.raster.measured_bands import measured_bands
 from false_core.raster.source import RasterSource
-from false_core.raster.statistics import measure
 from false_core.raster.working_grid import areas_within, open_all
 from false_core.redaction import without_secrets
 from false_core.reports.page import write_report
@@ -116,12 +117,13 @@ def _open(job: CollectPlaces, how: str, feedback: Feedback) -> tuple[SearchedRas
             source.at_factor(factor) if factor > 1 else source for source in sources for factor in [_factor(source, side)]
         ]
         sources, areas = areas_within(sources, job.extent, feedback)
+        if device:
+            sources, normalisation = measured_bands(sources, areas, bool(job.bands), feedback, ALONE)
         searched = SearchedRasters(sources, areas, [_pixels(source, side) for source in sources], side)
         if device is None:
             return searched, None
         encoder = build_encoder(BACKBONE, len(sources[0].bands))
         start_from(GENERAL, encoder, BACKBONE, sources[0].name, sources[0].colours, feedback)
-        normalisation = measure(sources, areas, feedback)
     else:
         card = read_card(job.encoder, ENCODER)
         encoder, normalisation = encoder_from(job.encoder, card), card.normalisation

@@ -49,8 +49,8 @@ class GroupQuota:
         name: The class; empty for a group.
         found: Candidates of it.
         wanted: Places by the shares asked for.
-        existing: Those that were there already.
-        collected: Those that were added.
+        existing: Places that were there already.
+        collected: Places that were added.
     """
 
     name: str

@@ -10,7 +10,7 @@ from false_core import jobs
 from false_core.dispatch import run
 from false_core.experiments.cell_progress import CellProgress
 from false_core.experiments.cells import Cell, encoder_key
-from false_core.experiments.config import BASELINES, NETWORK_HEAD, SUPERVISED, WITH_FNCC, Experiment
+from false_core.experiments.config import BASELINES, SUPERVISED, WITH_FNCC, Experiment
 from false_core.experiments.dataset import Dataset
 
 
@@ -66,8 +66,8 @@ def encoder_of_cell(
 
 
 def _takes_a_file(cell: Cell) -> bool:
-    """Return whether labels alone need an encoder file, as fine-tuning takes such weights from nothing else."""
+    """Return whether a run without pretraining needs an encoder file: fine-tuning takes such weights from nothing else."""
     variant = cell.variant
-    if variant.head == NETWORK_HEAD:
+    if variant.head == jobs.NETWORK_HEAD:
         return variant.weights not in (None, jobs.GENERAL_WEIGHTS, jobs.NO_WEIGHTS)
     return variant.backbone is not None or variant.weights not in (None, jobs.GENERAL_WEIGHTS)

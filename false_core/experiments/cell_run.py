@@ -21,15 +21,16 @@ from false_core.experiments.baselines import classifier_in_words
 from false_core.experiments.cell_encoder import encoder_of_cell
 from false_core.experiments.cell_progress import CellProgress
 from false_core.experiments.cells import Cell, Variant, cell_key, scored_on_map, spec_of
-from false_core.experiments.config import BASELINES, NETWORK_HEAD, PATCHES, SCENE, SUPERVISED, Experiment
+from false_core.experiments.config import BASELINES, PATCHES, SCENE, SUPERVISED, Experiment
 from false_core.experiments.dataset import Dataset
-from false_core.experiments.labelling import CODE_FIELD, RunLabels
+from false_core.experiments.labelling import RunLabels
 from false_core.experiments.materials import Materials
 from false_core.experiments.results import ChosenHead, RunResult
 from false_core.experiments.sampled import Answered, Asked, SampledRun, in_part
 from false_core.experiments.scoring import Tally, score_map
 from false_core.feedback import Feedback
 from false_core.models.model_file import read_card
+from false_core.vector.polygon_file import CODE_FIELD
 
 
 def run_cell(
@@ -104,7 +105,7 @@ class _CellRun:
             seed=self.cell.seed,
             device=self.experiment.device,
             # Without an encoder there is nothing to preserve, whatever the preset says.
-            freeze=self.cell.frozen if head == NETWORK_HEAD else None,
+            freeze=self.cell.frozen if head == jobs.NETWORK_HEAD else None,
             legend=self.dataset.legend,
             **(self.experiment.finetune or {}),
         )

@@ -15,7 +15,6 @@ from false_core.experiments.config import (
     BASELINES,
     COORDINATES,
     FOREST,
-    NETWORK_HEAD,
     PATCHES,
     SCENE,
     SCORE_MAP,
@@ -28,10 +27,9 @@ from false_core.experiments.config import (
     Experiment,
 )
 
-TEXTURE_HEAD = "texture"
 PROTOCOL_TITLES = {SCENE: "", PATCHES: "", TILES_ALONE: "each tile alone", TILES_LEFT_OUT: "tiles left out"}
 _OTHER_TITLES = {
-    SUPERVISED: "labels alone",
+    SUPERVISED: "without pretraining",
     COORDINATES: "coordinates alone",
     FOREST: "texture, trees",
     VALUES: "pixel values, trees",
@@ -105,7 +103,7 @@ def cell_title(cell: Cell, experiment: Experiment) -> str:
 def variant_title(variant: Variant, experiment: Experiment) -> str:
     """Return what a row is called: its method, and what else is not the same in all rows."""
     words = [method_title(variant.method, variant.confidence)]
-    if variant.head == TEXTURE_HEAD:
+    if variant.head == jobs.TEXTURE_HEAD:
         words.append(variant.head)
     elif variant.method not in BASELINES:
         words += [str(variant.backbone or "preset's backbone")] if len(experiment.backbones) > 1 else []
@@ -134,7 +132,7 @@ def variants(experiment: Experiment) -> list[Variant]:
     grid = itertools.product(experiment.heads, experiment.backbones, experiment.weights, settings, experiment.methods)
     for head, backbone, weights, setting, method in grid:
         for confidence in experiment.confidences if method == "false" else (None,):
-            if head == TEXTURE_HEAD:
+            if head == jobs.TEXTURE_HEAD:
                 # It looks at no encoder.
                 found[Variant(SUPERVISED, head=head)] = None
             elif method == SUPERVISED:
@@ -148,7 +146,7 @@ def cells_of(
     variant: Variant, dataset: str, protocol: str, fraction: float, frozen: bool, experiment: Experiment
 ) -> list[Cell]:
     """Return the cells of a row of a table, one for each seed."""
-    stays = frozen and variant.head == NETWORK_HEAD and variant.method != SUPERVISED
+    stays = frozen and variant.head == jobs.NETWORK_HEAD and variant.method != SUPERVISED
     return [Cell(dataset, variant, seed, fraction, protocol, stays) for seed in experiment.seeds]
 
 
@@ -171,7 +169,7 @@ def expand(experiment: Experiment) -> list[Cell]:
 
 def _is_labels_alone_again(cell: Cell, experiment: Experiment) -> bool:
     """Return whether a cell trains through an encoder that was random, where the grid has that under another name."""
-    untrained = cell.variant.method == jobs.UNTRAINED and cell.variant.head == NETWORK_HEAD
+    untrained = cell.variant.method == jobs.UNTRAINED and cell.variant.head == jobs.NETWORK_HEAD
     return untrained and not cell.frozen and SUPERVISED in experiment.methods
 
 
@@ -179,7 +177,7 @@ def scored_on_map(cell: Cell, experiment: Experiment) -> bool:
     """Return whether a whole map is made of a cell and scored."""
     if cell.variant.method in BASELINES:
         return False
-    return experiment.score == SCORE_MAP or cell.variant.head == NETWORK_HEAD
+    return experiment.score == SCORE_MAP or cell.variant.head == jobs.NETWORK_HEAD
 
 
 def cell_key(cell: Cell, experiment: Experiment) -> str:
@@ -190,7 +188,7 @@ def cell_key(cell: Cell, experiment: Experiment) -> str:
         decisive["patch_size"] = experiment.patch_size
     if not scored_on_map(cell, experiment):
         decisive["scored_pixels"] = experiment.scored_pixels
-    how = ("frozen" if cell.frozen else "trained") if cell.variant.head == NETWORK_HEAD else cell.variant.head
+    how = ("frozen" if cell.frozen else "trained") if cell.variant.head == jobs.NETWORK_HEAD else cell.variant.head
     protocol = () if cell.protocol in (SCENE, PATCHES) else (cell.protocol,)
     return "-".join(filter(None, [*_stem(cell), *protocol, f"{cell.fraction:g}", how, _mark(decisive)]))
 

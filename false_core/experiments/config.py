@@ -28,17 +28,14 @@ SCORE_PIXELS, SCORE_MAP = "pixels", "map"
 """The pixels that are scored: random pixels, at which alone a model is asked, or a whole map."""
 PAIR, POTSDAM, DEEPGLOBE = "pair", "potsdam", "deepglobe"
 SUPERVISED = "supervised"
-"""Fine-tuning alone, without an encoder."""
+"""Fine-tuning without pretraining: with the general encoder, or with none."""
 NO_CLASSES = ClassTable(())
 WITH_FNCC = "+fncc"
-"""Behind the name of a method: it finds false negatives and calibrates them, as FALSE does."""
+"""Ending of the name of a method that finds false negatives and calibrates them, as FALSE does."""
 COORDINATES, FOREST, VALUES = "coordinates", "forest", "values"
 BASELINES = (COORDINATES, FOREST, VALUES)
 """Baselines beside figures: the place alone, without the image; trees on texture; trees on the values of a pixel."""
-NETWORK_HEAD = "network"
-"""The head that is a decoder, trained step by step."""
 RUN_METHODS = (*jobs.METHODS, *(f"{method}{WITH_FNCC}" for method in jobs.CALIBRATED), SUPERVISED)
-ADAPTIVE = "adaptive"
 SCORED_PIXELS = 20_000
 """An overall accuracy of 0.8 is told to 0.003 by as many."""
 
@@ -127,7 +124,7 @@ class Experiment:
         heads: Names from ``jobs.HEADS``.
         baselines: Names from ``BASELINES``.
         confidences: Confidence weights of FALSE: numbers from 0 to 1, or ``"adaptive"``.
-        seeds: One run each.
+        seeds: Seeds, each of a run of its own.
         fractions: Share of the label polygons (scene) or of the patches (patches) that is learned from.
         frozen: True for an encoder that stays as it is while the decoder learns. Both may be asked for.
         score: ``"pixels"`` or ``"map"``. A network is always scored on its map.
@@ -435,9 +432,9 @@ class ConfigTable:
 
     def confidences(self, key: str, default: tuple[float | str, ...]) -> tuple[float | str, ...]:
         def admitted(value: Any) -> bool:
-            return value == ADAPTIVE or (_is_number(value) and 0 <= value <= 1)
+            return value == jobs.ADAPTIVE or (_is_number(value) and 0 <= value <= 1)
 
-        values = self._some(key, default, admitted, f'a list of numbers from 0 to 1 and "{ADAPTIVE}"')
+        values = self._some(key, default, admitted, f'a list of numbers from 0 to 1 and "{jobs.ADAPTIVE}"')
         return tuple(value if isinstance(value, str) else float(value) for value in values)
 
     def tables(self, key: str) -> list[ConfigTable]:

@@ -1,7 +1,7 @@
 """Features of a raster on disk: computed once, at all the pixels that an experiment asks for, so that a head costs seconds.
 
 A folder holds what was seen of one raster with one seed. In it, a file for each part and each time that pixels were asked
-for holds their places and features, in half precision. What a part is called there names the encoder by its weights, so
+for holds their positions and features, in half precision. What a part is called there names the encoder by its weights, so
 that encoders which several cells share are looked through once.
 """
 
@@ -31,7 +31,7 @@ from false_core.training.heads.samples import FeatureSampler, FloatArray, Labell
 HalfArray = npt.NDArray[np.float16]
 _LARGEST = float(np.finfo(np.float16).max)
 _FINEST = 2
-"""Steps per pixel of the file, along each axis, in which places are told apart."""
+"""Steps per pixel of the file, along each axis, in which positions are told apart."""
 _STATE, _SAMPLE = "state.safetensors", "sample.safetensors"
 
 
@@ -43,7 +43,7 @@ class KeptFeatures:
         sampler: Sampler that computes them.
         folder: Folder that they are kept in.
         names: Parts to compute together with those that the sampler is for, as other cells will ask for them.
-        ahead: Returns places in working pixels of a raster, of shape (n, 2), to look at together with those asked for.
+        ahead: Returns positions in working pixels of a raster, of shape (n, 2), to look at together with those asked for.
         marks: Mark of each part, which tells it from the same part of other encoders.
         together: Mark of all encoders together, which tells them from others.
     """
@@ -54,7 +54,7 @@ class KeptFeatures:
     ahead: Callable[[RasterSource], npt.NDArray[np.float64]]
     marks: dict[str, str] = field(default_factory=dict)
     together: str = ""
-    _place: Path | None = None
+    _seed_folder: Path | None = None
 
     def __post_init__(self) -> None:
         self.names = tuple(dict.fromkeys((*self.sampler.names, *self.names)))
@@ -66,10 +66,10 @@ class KeptFeatures:
 
     def adapt_to_raster(self, seed: int) -> dict[str, FloatArray]:
         """Show the batch norms of the encoders the raster, and return features of random pixels by part."""
-        self._place = place = self.folder / f"{_mark_of_raster(self.sampler)}-seed{seed}"
-        place.mkdir(parents=True, exist_ok=True)
-        state, parts = place / f"{self.together}.{_STATE}", self.sampler.parts
-        files = {name: place / f"{self.marks[name]}.{_SAMPLE}" for name in self.names}
+        self._seed_folder = folder = self.folder / f"{_mark_of_raster(self.sampler)}-seed{seed}"
+        folder.mkdir(parents=True, exist_ok=True)
+        state, parts = folder / f"{self.together}.{_STATE}", self.sampler.parts
+        files = {name: folder / f"{self.marks[name]}.{_SAMPLE}" for name in self.names}
         if state.is_file() and all(files[name].is_file() for name in self.sampler.names):
             parts.load_state_dict(safetensors.torch.load_file(state))
         else:
@@ -96,16 +96,16 @@ class KeptFeatures:
 
     def on(self, source: RasterSource, ahead: npt.NDArray[np.float64]) -> KeptFeatures:
         """Return the features of another raster, as encoders see it that got used to this one."""
-        assert self._place is not None
-        place = self._place / f"on {_mark_of_raster(replace(self.sampler, source=source))}"
-        place.mkdir(exist_ok=True)
+        assert self._seed_folder is not None
+        folder = self._seed_folder / f"on {_mark_of_raster(replace(self.sampler, source=source))}"
+        folder.mkdir(exist_ok=True)
         sampler = replace(self.sampler, source=source)
-        return KeptFeatures(sampler, self.folder, self.names, lambda _: ahead, self.marks, self.together, place)
+        return KeptFeatures(sampler, self.folder, self.names, lambda _: ahead, self.marks, self.together, folder)
 
-    def _look_at(self, places: npt.NDArray[np.float64], kept: dict[str, _KeptPart]) -> None:
-        """Compute what is missing of some places, and of those that others will ask for, and keep it."""
-        assert self._place is not None
-        every = np.concatenate([places, self.ahead(self.sampler.source)])
+    def _look_at(self, positions: npt.NDArray[np.float64], kept: dict[str, _KeptPart]) -> None:
+        """Compute what is missing of some positions, and of those that others will ask for, and keep it."""
+        assert self._seed_folder is not None
+        every = np.concatenate([positions, self.ahead(self.sampler.source)])
         keys, first = np.unique(self._keys(every), return_index=True)
         missing = {name: kept[name].lacking(keys) for name in kept}
         names = tuple(name for name, lacking in missing.items() if len(lacking))
@@ -120,22 +120,22 @@ class KeptFeatures:
             number = len(self._files()[name])
             values = found.get(name, np.zeros((0, 1), np.float32))
             _write(
-                self._place / f"{self.marks[name]}.{number}.safetensors",
+                self._seed_folder / f"{self.marks[name]}.{number}.safetensors",
                 {"keys": lacking, "rows": rows, "features": _half(values)},
             )
 
     def _files(self) -> dict[str, list[Path]]:
-        assert self._place is not None
-        place = self._place
+        assert self._seed_folder is not None
+        folder = self._seed_folder
         found = {}
         for name in self.names:
-            files = place.glob(f"{self.marks[name]}.[0-9]*.safetensors")
+            files = folder.glob(f"{self.marks[name]}.[0-9]*.safetensors")
             found[name] = sorted(files, key=lambda file: int(file.suffixes[0][1:]))
         return found
 
-    def _keys(self, places: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-        """Return a number for each place (n, 2) in working pixels."""
-        steps = np.rint(places * self.sampler.source.factor * _FINEST).astype(np.int64)
+    def _keys(self, positions: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        """Return a number for each position (n, 2) in working pixels."""
+        steps = np.rint(positions * self.sampler.source.factor * _FINEST).astype(np.int64)
         keys: npt.NDArray[np.int64] = (steps[:, 1] << 32) + steps[:, 0]
         return keys
 
@@ -145,9 +145,9 @@ class _KeptPart:
     """The features of one part that are kept.
 
     Attributes:
-        keys: Numbers of places, rising, of shape (n,).
-        rows: Row of the features of each place; -1 where the raster has no data.
-        features: Array of shape (valid places, channels).
+        keys: Numbers of positions, rising, of shape (n,).
+        rows: Row of the features of each position; -1 where the raster has no data.
+        features: Array of shape (valid positions, channels).
     """
 
     keys: npt.NDArray[np.int64]
@@ -164,16 +164,16 @@ class _KeptPart:
         keys = np.concatenate([body["keys"] for body in bodies])
         rows = np.concatenate([np.where(body["rows"] < 0, -1, body["rows"] + n) for body, n in zip(bodies, before)])
         keys, first = np.unique(keys, return_index=True)
-        # Where all places asked for at a time are without data there are no features, of no known number of channels.
+        # Where all positions asked for at a time are without data there are no features, of no known number of channels.
         features = [body["features"] for body in bodies if len(body["features"])] or [bodies[0]["features"]]
         return cls(keys, rows[first], np.concatenate(features))
 
     def lacking(self, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return those of some places that are not kept."""
+        """Return those of some positions that are not kept."""
         return np.setdiff1d(keys, self.keys)
 
     def rows_of(self, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return the rows of places that are kept."""
+        """Return the rows of positions that are kept."""
         return self.rows[np.searchsorted(self.keys, keys)]
 
 

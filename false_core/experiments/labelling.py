@@ -34,8 +34,8 @@ from false_core.raster.classes import ClassTable, LandCoverClass, read_legend
 from false_core.raster.source import RasterSource
 from false_core.synthetic.digitising import digitise
 from false_core.synthetic.scene import Scene
+from false_core.vector.polygon_file import CODE_FIELD
 
-CODE_FIELD = "code"
 _MOST_PIXELS_TO_DRAW_ON = 4_000_000
 """Polygons are drawn on a thinned raster if there are more, as a person too draws on what the screen shows."""
 _DRAWING_SEED = 0

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from false_core.experiments.config import NETWORK_HEAD, PATCHES, SCENE, DatasetSpec, Experiment
+from false_core import jobs
+from false_core.experiments.config import PATCHES, SCENE, DatasetSpec, Experiment
 from false_core.experiments.dataset import Dataset, LabelledImage, prepare
-from false_core.experiments.labelling import CODE_FIELD, RunLabels, labels_of_parts, patch_labels, scene_labels
+from false_core.experiments.labelling import RunLabels, labels_of_parts, patch_labels, scene_labels
 from false_core.experiments.sampled import WantedFeatures
 from false_core.experiments.scoring import ScoredPixels, draw_pixels
 from false_core.feedback import Feedback
+from false_core.vector.polygon_file import CODE_FIELD
 
 
 class Materials:
@@ -36,7 +38,7 @@ class Materials:
             for fraction in self._experiment.fractions
             for own in self.labels_of(dataset, protocol, fraction, seed, Feedback()).values()
         ]
-        looks_at_encoders = any(head not in (NETWORK_HEAD, "texture") for head in self._experiment.heads)
+        looks_at_encoders = any(head not in (jobs.NETWORK_HEAD, "texture") for head in self._experiment.heads)
         pixels = self.pixels_of(dataset, dataset.train[0], labels)
         return WantedFeatures(self._experiment.output / "features", looks_at_encoders, files, CODE_FIELD, pixels)
 

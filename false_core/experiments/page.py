@@ -12,11 +12,11 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from false_core import jobs
 from false_core.experiments.cells import PROTOCOL_TITLES, confidence_title, variant_title
 from false_core.experiments.config import (
     BASELINES,
     COORDINATES,
-    NETWORK_HEAD,
     PATCHES,
     SCENE,
     SCORE_PIXELS,
@@ -209,7 +209,8 @@ def _differences(experiment: Experiment, groups: Sequence[Group]) -> list[Part]:
                     "The numbers are the mIoU less that of another row with the same seed, in percentage points: mean ± "
                     "standard error over the seeds."
                     + (
-                        " With labels alone, a network's encoder is always trained too." * (NETWORK_HEAD in experiment.heads)
+                        " Without pretraining, a network's encoder is always trained too."
+                        * (jobs.NETWORK_HEAD in experiment.heads)
                     ),
                     header=["Method", *(f"over {variant_title(row.variant, experiment)}" for row in baselines)],
                     rows=rows,
@@ -387,4 +388,5 @@ def _weight(row: Row) -> float | str:
 
 def _setting(experiment: Experiment, group: Group) -> str:
     words = f"{100 * group.fraction:.3g} % of the labels"
-    return f"{words}, encoder {'frozen' if group.frozen else 'trained too'}" if NETWORK_HEAD in experiment.heads else words
+    how = f", encoder {'frozen' if group.frozen else 'trained too'}"
+    return words + how * (jobs.NETWORK_HEAD in experiment.heads)

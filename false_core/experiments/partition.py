@@ -53,10 +53,10 @@ def as_ground(shapes: npt.NDArray[np.object_]) -> Annotation:
     return Annotation(ground, shapes, np.zeros(len(shapes), np.int64), shapely.STRtree(shapes))
 
 
-def part_at(parts: Annotation, places: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Return the number of the part in which each of some places (n, 2) lies, or ``NO_PART``, of shape (n,)."""
-    found = np.full(len(places), NO_PART, np.int64)
+def part_at(parts: Annotation, positions: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return the number of the part in which each of some positions (n, 2) lies, or ``NO_PART``, of shape (n,)."""
+    found = np.full(len(positions), NO_PART, np.int64)
     # The first of several that meet there.
-    place, part = parts.tree.query(shapely.points(places), predicate="intersects")[:, ::-1]
-    found[place] = part
+    position, part = parts.tree.query(shapely.points(positions), predicate="intersects")[:, ::-1]
+    found[position] = part
     return found

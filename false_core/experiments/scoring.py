@@ -17,7 +17,7 @@ from false_core.labels.annotation import IGNORE, Annotation
 from false_core.raster.classes import ClassTable
 
 _STRIP = 512
-_DRAWING_SEED = 0
+_SCORED_PIXELS_SEED = 0
 UNKNOWN_INDEX = -1
 """Class of a pixel whose truth is not known, or that is not scored."""
 
@@ -77,7 +77,7 @@ def draw_pixels(truth: str, classes: ClassTable, excluded: Annotation | None, nu
         starts = range(0, file.height, _STRIP)
         ends = np.cumsum([int((_truth(file, row, index, excluded)[0] >= 0).sum()) for row in starts])
         total = int(ends[-1])
-        chance = np.random.default_rng(_DRAWING_SEED)
+        chance = np.random.default_rng(_SCORED_PIXELS_SEED)
         drawn = np.sort(chance.choice(total, min(number, total), replace=False, shuffle=False))
         begin = 0
         for start, end in zip(starts, ends.tolist()):

@@ -80,7 +80,7 @@ class Group:
         raster: Name of the raster that was scored; or of all images together, or of the mean over the parts of a scene.
         protocol, fraction, frozen: Protocol, fraction and encoder as in ``Cell``.
         classes: The classes of the dataset.
-        rows: One per variant that has results.
+        rows: Rows of the table, each of a variant that has results.
     """
 
     dataset: str

@@ -14,8 +14,8 @@ from false_core.raster.classes import LandCoverClass
 
 FEW_PIXELS = 100
 """Labelled pixels below which a class is called too small to learn well."""
-MOST_NAMED = 5
-"""Groups of names that are told."""
+MOST_NAMED_GROUPS = 5
+"""Groups of names that a warning lists."""
 CORNER = 0.1
 """Share of the raster's area that labels should at least be spread over."""
 SAME_CORNER = 0.1
@@ -63,7 +63,7 @@ def called_alike(classes: Iterable[LandCoverClass]) -> str:
         return ""
     return (
         f"Some classes are called alike but for capitals, blanks or how accents are stored, and each is a class of its "
-        f"own: {'; '.join(doubled[:MOST_NAMED])}. Give them one name if they are one."
+        f"own: {'; '.join(doubled[:MOST_NAMED_GROUPS])}. Give them one name if they are one."
     )
 
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import shapely
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from false_core.labels.annotation import Annotation
 
 BLOCKS_ALONG_SIDE = 10
+"""Blocks of space along the longer side of a raster."""
 FEWEST_SHAPES = 2
 """A class with fewer shapes gives none: what it has is needed for training."""
 
 
 def split(annotation: Annotation, share: float, width: int, height: int, seed: int) -> tuple[Annotation, Annotation | None]:
-    """Part the labels into those that train the model and those that score it.
+    """Part the labels into those that train the model and those that score it. No shape is cut: its parts look alike.
 
-    Shapes whose centres fall into the same block of a regular grid stay together; polygons larger than half a block are cut
-    along the grid first. Blocks are taken in random order until each class has given about ``share`` of its pixels; no
-    class gives its last shape.
+    Shapes whose centres fall into the same block of a regular grid stay together. What is drawn inside another shape goes
+    with that. Blocks are taken in random order until each class has given about ``share`` of its pixels; no class gives its
+    last shape.
 
     Args:
         share: Part of each class's labelled pixels to hold out, 0 to 0.5.
@@ -29,20 +32,20 @@ def split(annotation: Annotation, share: float, width: int, height: int, seed: i
     """
     if share == 0:
         return annotation, None
-    side = max(width, height) / BLOCKS_ALONG_SIDE
-    pieces = annotation.cut(side)
-    held = _choose(pieces, share, side, seed)
-    return pieces.subset(~held), pieces.subset(held) if held.any() else None
+    held = _choose(annotation, share, max(width, height) / BLOCKS_ALONG_SIDE, seed)
+    return annotation.subset(~held), annotation.subset(held) if held.any() else None
 
 
-def _choose(pieces: Annotation, share: float, side: float, seed: int) -> npt.NDArray[np.bool_]:
-    held = np.zeros(len(pieces.shapes), bool)
-    _, block_of = np.unique(shapely.get_coordinates(shapely.centroid(pieces.shapes)) // side, axis=0, return_inverse=True)
-    block_of = block_of.reshape(-1)
-    pixels, targets = pieces.pixels, pieces.targets
-    total = np.bincount(targets, pixels, len(pieces.classes))
-    taken = np.zeros(len(pieces.classes))
-    left = np.bincount(targets, minlength=len(pieces.classes))
+def _choose(annotation: Annotation, share: float, side: float, seed: int) -> npt.NDArray[np.bool_]:
+    held = np.zeros(len(annotation.shapes), bool)
+    nest_of = _nests(annotation)
+    largest = np.unique(nest_of, return_index=True)[1][nest_of]
+    places = shapely.get_coordinates(shapely.centroid(annotation.shapes))[largest] // side
+    block_of = np.unique(places, axis=0, return_inverse=True)[1].reshape(-1)
+    pixels, targets = annotation.pixels, annotation.targets
+    total = np.bincount(targets, pixels, len(annotation.classes))
+    taken = np.zeros(len(annotation.classes))
+    left = np.bincount(targets, minlength=len(annotation.classes))
     for block in np.random.default_rng(seed).permutation(block_of.max() + 1):
         members = np.flatnonzero(block_of == block)
         gives = np.bincount(targets[members], pixels[members], len(total))
@@ -57,6 +60,20 @@ def _choose(pieces: Annotation, share: float, side: float, seed: int) -> npt.NDA
     # Where a class is not scored yet and has shapes to spare, its smallest one is held out.
     for target in np.unique(targets):
         members = np.flatnonzero(targets == target)
-        if not held[members].any() and len(members) >= FEWEST_SHAPES:
-            held[members[np.argmin(pixels[members])]] = True
+        if held[members].any() or len(members) < FEWEST_SHAPES:
+            continue
+        for member in members[np.argsort(pixels[members], kind="stable")]:
+            together = nest_of == nest_of[member]
+            if np.isin(targets[together], targets[~held & ~together]).all():
+                held |= together
+                break
     return held
+
+
+def _nests(annotation: Annotation) -> npt.NDArray[np.integer]:
+    """Return the group of each shape: in one are those that are drawn inside one another."""
+    number = len(annotation.shapes)
+    inside, around = annotation.tree.query(shapely.point_on_surface(annotation.shapes), predicate="within")
+    pairs = coo_matrix((np.ones(len(inside), bool), (inside, around)), shape=(number, number))
+    groups: npt.NDArray[np.integer] = connected_components(pairs, directed=False)[1]
+    return groups

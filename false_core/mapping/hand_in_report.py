@@ -221,6 +221,8 @@ def _by_others(origin: Any) -> list[str]:
         source, licence = origin.get("source", ORIGIN["source"]), origin.get("licence", ORIGIN["licence"])
         return [f"That is the general encoder {origin['general']} (source: {source}; licence: {licence})."]
     name = origin_in_words(origin)
+    if name and "licence" in origin:
+        return [f"Its weights are {name}."]
     return [f"Its weights are {name}; who published them says under which licence."] if name else []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from false_core.mapping.map_overview import MapOverview
+from false_core.models.encoder_origin import encoders_of, encoders_section
 from false_core.models.model_file import ModelCard
 from false_core.models.model_report import accuracy_in_words, accuracy_tiles, bands_shown
 from false_core.raster.areas import PIXELS, unit_of_map
@@ -53,6 +54,7 @@ def classification_report(
             colors=[c.color for c in card.classes],
         ),
         Section("The model", accuracy_in_words(card)),
+        encoders_section(encoders_of(card)),
         *([Section("Fast map, in int8", f"The network computed it with whole numbers of 8 bits. {fast}")] if fast else []),
         *next_steps(
             "Look at the map over the image. Where it is wrong, digitise, fine-tune again and classify again; 'Where to "

@@ -15,7 +15,7 @@ UNLIKE_PERCENTILE = 90.0
 
 @dataclass(frozen=True)
 class ChosenSquare:
-    """One that was chosen.
+    """A square that was chosen.
 
     Attributes:
         distance: The distance to the nearest that was labelled or chosen before; infinite where there was none.

@@ -11,14 +11,12 @@ import torch
 from torch import Tensor
 
 from false_core.computing.distributed import ALONE, World
+from false_core.jobs import ADAPTIVE
 from false_core.methods import pairs
 from false_core.methods.false_negatives import PUBLISHED_SEARCH, FalseNegatives, Search
 from false_core.methods.pairs import other_views
 from false_core.methods.shared_anchors import sums_of_all
 from false_core.presets import PretrainSettings
-
-ADAPTIVE = "adaptive"
-"""Instead of one confidence weight for all: one for each pair, see ``adaptive_confidence``."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from false_core.methods.false_negatives import lowest
 from false_core.methods.pairs import other_views, tiles
 
 MOST_EXPONENT = 60.0
-"""Up to here float32 holds an exponential and its inverse, and sums of them."""
+"""Largest exponent of which float32 holds the exponential, its inverse, and sums of them."""
 
 
 def log_denominator(

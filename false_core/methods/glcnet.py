@@ -28,7 +28,7 @@ from false_core.errors import RequestError
 from false_core.methods.calibration import Calibration
 from false_core.methods.fncc import contrast
 from false_core.methods.method import Method, Outcome, Views, average
-from false_core.methods.pictures import MarkedView, MarkedViews
+from false_core.methods.pictures import SHOWN_PATCHES, MarkedView, MarkedViews
 from false_core.methods.simclr import nt_xent
 from false_core.models.deeplab import CHANNELS, DilatedDecoder
 from false_core.models.encoder import channels_of, sampled_at
@@ -40,8 +40,6 @@ LOCAL_WINDOWS = 4
 """The number of windows in each pair of views."""
 DECODER_STRIDE = 4
 """Pixels of a view per pixel of what a decoder makes of it, along each axis."""
-SHOWN_PATCHES = 6
-"""Patches in the picture of the report."""
 
 
 class GLCNet(Method):

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from false_core.methods.calibration import Calibration
 from false_core.methods.fncc import contrast
 from false_core.methods.method import FirstLook, Outcome, PairMethod, Views
-from false_core.methods.pictures import MarkedView, MarkedViews
+from false_core.methods.pictures import SHOWN_PATCHES, MarkedView, MarkedViews
 from false_core.methods.simclr import nt_xent
 from false_core.presets import POINTS, PretrainSettings
 
@@ -39,8 +39,6 @@ CELL = 4
 """Pixels of a view per cell of the attention, along each axis."""
 AT_A_TIME = 8
 """Cells that a region grows by before the CPU asks whether it still grows."""
-SHOWN_PATCHES = 6
-"""Patches in the picture of the report."""
 
 
 class GraSS(PairMethod):

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from false_core.methods.method import Method, Outcome, Views
 from false_core.methods.momentum import follow, risen
-from false_core.methods.pictures import MarkedView, MarkedViews
+from false_core.methods.pictures import SHOWN_PATCHES, MarkedView, MarkedViews
 from false_core.models.encoder import STRIDE, channels_of
 from false_core.presets import IMAGE, PretrainSettings
 from false_core.sampling.views import SamplingRequirements
@@ -40,7 +40,7 @@ LOCAL_SIDE = 96 / 224
 BOTTLENECK = 256
 """Width of what the last layer sees, of unit length."""
 MOMENTUM_OF_TEACHER = 0.996
-"""At first; it rises to 1 by a cosine."""
+"""Momentum of the teacher at first. It rises to 1 by a cosine."""
 STUDENT_TEMPERATURE = 0.1
 """The temperature of the student."""
 TEACHER_TEMPERATURES = (0.04, 0.07)
@@ -59,8 +59,6 @@ LEAST_DEVIATION = 0.01
 """The least standard deviation of directions. Below it nearly all views look the same to the student."""
 CENTRE_MOMENTUM = 0.9
 """Share of the centre that stays at each step."""
-SHOWN_PATCHES = 6
-"""Patches in the picture of the report."""
 SHOWN_SMALL_CROPS = 3
 """Small crops of each."""
 

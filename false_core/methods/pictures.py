@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+SHOWN_PATCHES = 6
+"""Patches in a picture of the report."""
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom in pixels of a view."""
 

@@ -304,7 +304,7 @@ class FusedSegmenter(nn.Module):
 
         Args:
             pixels: Normalised, in single precision.
-            features: Those of the encoders by part, as ``encoded`` gives them. Statistics of the texture may be among
+            features: Features of the encoders by part, as ``encoded`` gives them. Statistics of the texture may be among
                 them, where they are at hand: those of the pixels that ``places_around`` returns for the wanted ones.
             wanted: The rows and columns of the pixels for which probabilities are wanted. Where they are averaged, those
                 near its border are as if there was nothing beyond.

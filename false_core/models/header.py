@@ -13,7 +13,7 @@ MODEL_FORMAT = "false-model"
 METADATA = "__metadata__"
 """The key under which safetensors keeps texts."""
 LONGEST_HEADER = 8_000_000
-"""Bytes. The header of a real model is a hundredth of that."""
+"""Largest size of a header in bytes. The header of a real model is a hundredth of that."""
 ENCODER, SEGMENTER, AREA_CLASSIFIER = "encoder", "segmenter", "area classifier"
 MODEL_KINDS = (ENCODER, SEGMENTER, AREA_CLASSIFIER)
 

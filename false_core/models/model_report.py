@@ -10,9 +10,15 @@ import numpy as np
 
 from false_core import __version__
 from false_core.language.catalogue import localised
+from false_core.models.encoder_origin import (
+    encoder_rows,
+    encoders_of,
+    pretrained_encoder,
+    settings_in_words,
+    started_from,
+)
 from false_core.models.header import AREA_CLASSIFIER, ENCODER, SEGMENTER
-from false_core.models.model_file import LEANS_TO, MISSING_SHAPES, PRECISION, SHAPES, STAGES, ModelCard
-from false_core.models.weights import CHOSEN_BANDS, origin_in_words
+from false_core.models.model_file import LEANS_TO, MISSING_SHAPES, SHAPES, STAGES, ModelCard
 from false_core.raster.georeference import pixel_in_words
 from false_core.reports.page import page, percent
 from false_core.reports.sections import Section, next_steps
@@ -57,6 +63,7 @@ def kind_in_words(card: ModelCard) -> str:
 
 def model_sections(card: ModelCard) -> list[Section]:
     """Say what a model is: what it maps, what it needs, how good it is, how it was made and what it does to pixels first."""
+    side = f"{card.patch_size} x {card.patch_size} pixels"
     sections = [
         Section(
             "What it needs",
@@ -64,8 +71,7 @@ def model_sections(card: ModelCard) -> list[Section]:
                 ["Bands", ", ".join(f"{number} {name}" for number, name in zip(card.band_numbers, card.bands))],
                 ["Data type", card.dtype],
                 ["Pixel size it works on", pixel_in_words(card.pixel_size, card.ground_sample_distance)],
-                # A classifier of areas learns from whole areas.
-                *([] if card.areas else [["Patches it was trained on", f"{card.patch_size} x {card.patch_size} pixels"]]),
+                *([["Patches it was trained on", side]] if not (card.head or card.areas) else []),
             ],
         ),
         history_section(card),
@@ -125,7 +131,7 @@ def accuracy_tiles(card: ModelCard) -> list[tuple[str, str]]:
     title = "overall accuracy"
     missing = card.provenance.get(MISSING_SHAPES)
     if missing:
-        return [(title, f"{UNKNOWN_ACCURACY}, {sum(missing.values()):,} more polygons needed")]
+        return [(title, f"{UNKNOWN_ACCURACY}, known with {sum(missing.values()):,} label shapes more")]
     if "oa" not in scores:
         return []
     limits = "interval unknown"
@@ -200,39 +206,25 @@ def leaning_in_words(card: ModelCard) -> str:
 
 
 def _history(card: ModelCard) -> list[list[str]]:
-    network = " + ".join(filter(None, (card.encoder, card.decoder or card.method.get("head"))))
-    rows = [["Network", network]]
+    names = card.head.encoders if card.head else card.areas.encoders if card.areas else (card.encoder,)
+    rows = [["Network", " + ".join(filter(None, (*names, card.decoder or card.method.get("head"))))]]
     if card.kind != ENCODER:
-        pretraining, source = card.provenance.get("pretraining", {}), card.provenance.get("encoder", {})
-        rows.append(["Pretraining", _settings(pretraining) if pretraining else "none"])
-        rows += _origin(card.provenance)
-        if isinstance(source, dict):
-            rows.append(["Pretrained on", ", ".join(source.get("rasters", ()))])
-            rows += _origin(source)
+        rows += encoder_rows(encoders_of(card))
         learned = ("Fine-tuning", "Fine-tuned on") if card.kind == SEGMENTER else ("Classifier", "Learned on")
-        rows.append([learned[0], _settings(card.method)])
+        rows.append([learned[0], settings_in_words(card.method)])
         leaning = leaning_in_words(card)
         rows += [["Shares of the raster", leaning]] if leaning else []
         rows.append([learned[1], str(card.provenance.get("raster", ""))])
     else:
-        rows.append(["Pretraining", _settings(card.method)])
-        rows.append(["Pretrained on", ", ".join(card.provenance.get("rasters", ()))])
-        rows += _origin(card.provenance)
+        made = pretrained_encoder(card)
+        rows.append(["Pretraining", settings_in_words(made.method)])
+        rows.append(["Pretrained on", ", ".join(made.rasters)])
+        rows += started_from(made.weights)
         rows += _stages(card.provenance)
         if card.general:
             rows.append(["Kept beside it", f"the {card.general} that its pretraining began with; heads see both"])
     rows.append(["Library version", str(card.provenance.get("false_core", __version__))])
     return rows
-
-
-def _origin(provenance: dict[str, Any]) -> list[list[str]]:
-    """Return rows on the weights that an encoder started from, where they were given."""
-    weights = provenance.get("weights")
-    if not isinstance(weights, dict) or not weights:
-        return []
-    made = f": {_settings(weights['method'])}" if "method" in weights else ""
-    rows = [["Started from", f"{origin_in_words(weights)}{made}"]]
-    return [*rows, ["Bands for its colours", str(weights[CHOSEN_BANDS])]] if CHOSEN_BANDS in weights else rows
 
 
 def _stages(provenance: dict[str, Any]) -> list[list[str]]:
@@ -245,20 +237,4 @@ def _stages(provenance: dict[str, Any]) -> list[list[str]]:
 def _stage_in_words(stage: dict[str, Any]) -> str:
     rasters = stage.get("rasters")
     names = ", ".join(map(str, rasters)) if isinstance(rasters, list) else ""
-    return ", ".join(filter(None, (str(stage.get("title", "")), _settings(stage.get("method", {})), names)))
-
-
-def _settings(method: Any) -> str:
-    """Return the settings that a reader compares; the file itself holds all."""
-    if not isinstance(method, dict):
-        return str(method)
-    said = (
-        ("name", "method {}"), ("head", "head {}"), ("preset", "preset {}"), ("steps", "{} steps"),
-        ("batch_size", "batch size {}"), ("smoothing", "smoothing {}"), ("seed", "seed {}"),
-        (PRECISION, "computed in {}"),
-    )  # fmt: skip
-    return ", ".join(localised(text.format(_plain(method[key]))) for key, text in said if method.get(key) not in (None, ""))
-
-
-def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return ", ".join(filter(None, (str(stage.get("title", "")), settings_in_words(stage.get("method", {})), names)))

@@ -20,7 +20,7 @@ from torch import Tensor
 from false_core.computing.backbone_libraries import NothingDrawnOnMeta, timm
 from false_core.errors import ModelFileError
 from false_core.feedback import Feedback
-from false_core.models.encoder import channels_of
+from false_core.models.encoder import build_encoder, channels_of
 from false_core.models.general import BACKBONE, GENERAL, ORIGIN, general_weights
 from false_core.models.header import ENCODER
 from false_core.models.model_file import check_bands, is_model_file, load_weights, read_card
@@ -33,6 +33,8 @@ NONE = "none"
 """Stands for no weights, where a name of weights is asked for."""
 DEFAULT_OF_TIMM = "imagenet"
 """Stands for the weights that timm itself takes for a backbone; nearly all of those were trained on ImageNet."""
+UNKNOWN_LICENCE = "licence unknown"
+"""Stands in the card of a model for the licence of weights for which timm names none."""
 CHOSEN_BANDS = "bands"
 """Under this name the card of a model says what the weights make of the bands."""
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
@@ -72,19 +74,39 @@ def start_from(
         origin = {"file": Path(weights).name}
         origin |= _told(fill(encoder, _read(weights), backbone, origin["file"], bands))
     else:
-        origin = {"timm": _timm_name(weights, backbone)}
-        origin |= _told(fill(encoder, _download(origin["timm"]), backbone, origin["timm"], bands))
+        origin = _start_from_timm(_timm_name(weights, backbone), encoder, backbone, bands)
     if origin:
         feedback.info(f"Starting from {origin_in_words(origin)}. {origin.get(CHOSEN_BANDS, '')}".rstrip())
     return origin
 
 
+def encoder_that_others_trained(
+    wanted: str, raster: str, bands: BandColours, feedback: Feedback
+) -> tuple[str, Any, dict[str, Any]]:
+    """Return the name of an encoder in timm, a network with weights that others trained, and where they come from.
+
+    Args:
+        wanted: The name; empty: the encoder that comes with the library. That one is taken, too, where timm has no weights
+            of another or cannot download them.
+        raster, bands, feedback: See ``start_from``.
+    """
+    if wanted not in ("", BACKBONE):
+        encoder = build_encoder(wanted, len(bands.numbers))
+        try:
+            return wanted, encoder, start_from(DEFAULT_OF_TIMM, encoder, wanted, raster, bands, feedback)
+        except ModelFileError as error:
+            feedback.warn(f"{error.what} The general encoder {BACKBONE} is taken instead.")
+    encoder = build_encoder(BACKBONE, len(bands.numbers))
+    return BACKBONE, encoder, start_from(GENERAL, encoder, BACKBONE, raster, bands, feedback)
+
+
 def origin_in_words(origin: Mapping[str, Any]) -> str:
     """Return what an encoder started from, as ``start_from`` tells it, for the end of a sentence."""
+    told = ", ".join(str(origin[key]) for key in ("trained_on", "source", "licence") if key in origin)
     if "general" in origin:
-        told = ("trained_on", "source", "licence")
-        return f"the general encoder {origin['general']} ({', '.join(str(origin[key]) for key in told if key in origin)})"
-    return str(origin.get("file") or origin.get("timm", ""))
+        return f"the general encoder {origin['general']} ({told})"
+    name = str(origin.get("file") or origin.get("timm", ""))
+    return f"{name} ({told})" if told else name
 
 
 def _told(bands: str) -> dict[str, str]:
@@ -95,12 +117,20 @@ def _start_from_general(encoder: Any, backbone: str, bands: BandColours, feedbac
     if backbone == BACKBONE:
         return ORIGIN | _told(fill(encoder, general_weights(), backbone, GENERAL, bands))
     try:
-        name = _timm_name(DEFAULT_OF_TIMM, backbone)
-        told = _told(fill(encoder, _download(name), backbone, name, bands))
+        return _start_from_timm(_timm_name(DEFAULT_OF_TIMM, backbone), encoder, backbone, bands)
     except ModelFileError as error:
-        feedback.warn(f"{error.what} The encoder starts from random weights.")
+        feedback.warn(
+            f"{error.what} The encoder starts from random weights. To start from trained ones, connect to the network once, "
+            f"or choose the backbone {BACKBONE}, whose weights come with the library."
+        )
         return {}
-    return {"timm": name, **told}
+
+
+def _start_from_timm(name: str, encoder: Any, backbone: str, bands: BandColours) -> dict[str, Any]:
+    told = _told(fill(encoder, _download(name), backbone, name, bands))
+    known = timm.models.get_pretrained_cfg(name)
+    source = known and (f"https://huggingface.co/{known.hf_hub_id}" if known.hf_hub_id else known.url)
+    return {"timm": name, "source": source or "timm", "licence": (known and known.license) or UNKNOWN_LICENCE, **told}
 
 
 def fit_to_bands(weight: Tensor, bands: int, colours: Sequence[str] = ()) -> Tensor:
@@ -129,8 +159,8 @@ def fit_to_bands(weight: Tensor, bands: int, colours: Sequence[str] = ()) -> Ten
 def _shares(colours: Sequence[str]) -> Tensor:
     """Return the share of each band in each colour, of shape (3, bands). Those of a colour add up to 1."""
     shares = torch.full((len(BAND_COLOURS), len(colours)), 1 / len(colours), dtype=torch.float64)
-    others = [place for place, colour in enumerate(colours) if not colour]
-    own = {colour: [place for place, of in enumerate(colours) if of == colour] for colour in BAND_COLOURS}
+    others = [index for index, colour in enumerate(colours) if not colour]
+    own = {colour: [index for index, of in enumerate(colours) if of == colour] for colour in BAND_COLOURS}
     for colour in BAND_COLOURS:
         # What the raster lacks is looked for in another band: near infrared tells as much as blue.
         if not own[colour] and others:

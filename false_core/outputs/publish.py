@@ -33,7 +33,7 @@ LONGEST_OUTPUT_NAME = 220
 """Bytes of the name of an output. Most systems allow 255, and what comes to lie beside it is called by more letters."""
 _unfinished: set[Path] = set()
 strips_folders: set[Path] = set()
-"""Those of the maps that this process puts together."""
+"""Folders of strips of the maps that this process puts together."""
 
 
 @contextmanager

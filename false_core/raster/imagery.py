@@ -25,7 +25,7 @@ RASTER_ENDINGS = (".tif", ".tiff", ".vrt", ".img", ".jp2")
 LARGEST_LIST = 100_000_000
 """Bytes of a text file of paths. A larger one was named by mistake."""
 ASSET = "|asset="
-"""Between a STAC file and the name of the asset to take from each item."""
+"""Separator between a STAC file and the name of the asset to take from each item."""
 
 
 def with_rasters_found(job: jobs.Job, feedback: Feedback) -> jobs.Job:

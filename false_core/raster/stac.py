@@ -20,7 +20,7 @@ from false_core.untrusted import check_is_file, parse_json
 from false_core.untrusted.names import is_served
 
 LARGEST_FILE = 200_000_000
-"""Bytes. A file of 100,000 items has about half of that."""
+"""Largest size of a STAC file in bytes. A file of 100,000 items has about half of that."""
 MAX_STAC_FILES = 100_000
 MAX_LINKS = 32
 """Links from a catalog to an item."""

@@ -105,7 +105,7 @@ def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback
         InputError: There is no valid pixel in all, or in one of the bands.
     """
     measured = measure_filled_bands(sources, windows, feedback)
-    empty = [band for place, band in enumerate(sources[0].bands) if place not in measured.filled]
+    empty = [band for index, band in enumerate(sources[0].bands) if index not in measured.filled]
     if empty:
         which = f"Band {empty[0]} has" if len(empty) == 1 else f"The bands {number_ranges(empty)} have"
         raise InputError(f"{which} no valid pixel in {sources[0].name}.", "Leave out what holds nothing.")
@@ -114,10 +114,10 @@ def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback
 
 @dataclass(frozen=True)
 class MeasuredBands:
-    """The bands that are not nodata everywhere, by their places among the bands of the rasters, from 0.
+    """The bands that are not nodata everywhere, by their indices among the bands of the rasters, from 0.
 
     Attributes:
-        filled: Their places.
+        filled: Their indices.
         constant: Bands that hold one value, all but the rarest pixels.
         normalisation: The statistics of those filled.
     """
@@ -126,9 +126,9 @@ class MeasuredBands:
     constant: tuple[int, ...]
     normalisation: Normalisation
 
-    def only(self, places: Sequence[int]) -> Normalisation:
-        """Return the statistics of the bands at some of the places filled."""
-        chosen = [self.filled.index(place) for place in places]
+    def only(self, indices: Sequence[int]) -> Normalisation:
+        """Return the statistics of the bands with some of the indices filled."""
+        chosen = [self.filled.index(index) for index in indices]
         statistics = (getattr(self.normalisation, name) for name in KEYS)
         return Normalisation(*(tuple(values[number] for number in chosen) for values in statistics))
 
@@ -153,12 +153,12 @@ def measure_filled_bands(sources: Sequence[RasterSource], windows: Sequence[Wind
     filled: list[int] = []
     constant: list[int] = []
     low, high, mean, std = [], [], [], []
-    for place, band in enumerate(values):
+    for index, band in enumerate(values):
         # In double precision, as the square of a large float32 is infinite.
         band = band[np.isfinite(band)].astype(np.float64)
         if not band.size:
             continue
-        filled.append(place)
+        filled.append(index)
         bottom, top = np.percentile(band, CLIP_PERCENTILES)
         margin = HEADROOM * (top - bottom)
         kept = np.clip(band, bottom - margin, top + margin)
@@ -167,7 +167,7 @@ def measure_filled_bands(sources: Sequence[RasterSource], windows: Sequence[Wind
         mean.append(float(kept.mean()))
         # A band without any variation says nothing; 1 keeps it at zero instead of dividing by zero.
         std.append(float(kept.std()) or 1.0)
-        constant += [place] if bottom == top else []
+        constant += [index] if bottom == top else []
     statistics = Normalisation(tuple(low), tuple(high), tuple(mean), tuple(std))
     return MeasuredBands(tuple(filled), tuple(constant), statistics)
 
@@ -192,9 +192,9 @@ def _sample_of_many(sources: Sequence[RasterSource], windows: Sequence[Window], 
     parts = np.linspace(0, ends[-1], min(MOST_WINDOWS, int(ends[-1])) + 1).astype(int)
     spread = chance.permutation(chance.integers(parts[:-1], parts[1:]))
 
-    def read(place: int) -> FloatArray:
-        number = int(np.searchsorted(ends, place, side="right"))
-        window, tile = windows[number], place - (int(ends[number]) - counts[number])
+    def read(position: int) -> FloatArray:
+        number = int(np.searchsorted(ends, position, side="right"))
+        window, tile = windows[number], position - (int(ends[number]) - counts[number])
         return _valid(sources[number], _tile(window, tile, MANY_SIDE))
 
     found: list[FloatArray] = []
@@ -226,10 +226,10 @@ def _sample(source: RasterSource, window: Window, number: int, feedback: Feedbac
                 "Name the extent that holds data.",
             )
         feedback.stop_if_cancelled()
-        place = _tile(window, tile, SAMPLE_SIDE)
-        if source.is_hole(place):
+        sampled = _tile(window, tile, SAMPLE_SIDE)
+        if source.is_hole(sampled):
             continue
-        valid = _valid(source, place)
+        valid = _valid(source, sampled)
         if valid.size:
             found.append(valid)
     return found

@@ -1,4 +1,4 @@
-"""At which pixel size to work: the raster's own, or coarser where that is asked for or a laptop could not cope."""
+"""The pixel size to work at: the raster's own, or coarser where that is asked for or a laptop could not cope."""
 
 from __future__ import annotations
 

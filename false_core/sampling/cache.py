@@ -237,7 +237,7 @@ class SourceWindows:
 
 
 class ChunkCache:
-    """Reads windows of rasters through a cache of chunk chunks.
+    """Reads windows of rasters through a cache of chunks.
 
     Chunks are kept normalised as float16: its step, 0.001 around the mean of a band, is far below sensor noise. Safe from
     several threads.

@@ -141,7 +141,7 @@ def sampling_maps(*placements: Placement, side: int, size: int) -> Tensor:
     """Return the maps from crops to their source windows for ``resample_crops``, of shape (batch, placements, 2, 3).
 
     Args:
-        placements: One or more for the same source windows.
+        placements: Placements in the same source windows, at least one.
     """
     maps = [
         torch.cat([torch.from_numpy(p.matrix) * (size / side), torch.from_numpy(p.shift)[..., None] * (2.0 / side)], dim=-1)

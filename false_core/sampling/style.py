@@ -24,8 +24,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 SAMPLES = 256
-"""m. Of pairs of UC Merced 256 take 10 ms on one core and meet the colours of B to 0.014 of their range, 1000 as published
-take 430 ms and meet them to 0.006."""
+"""Pixels m that are drawn of each patch. For pairs of UC Merced 256 take 10 ms on one core and meet the
+colours of B to 0.014 of their range, 1000 as published take 430 ms and meet them to 0.006."""
 
 ColourSamples = npt.NDArray[np.float32]
 

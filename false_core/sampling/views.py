@@ -488,13 +488,21 @@ class PatchSampler:
         places = np.array(others, np.int64)
         coloured = self._cache.windows(places[:, 0], places[:, 1:], self._side, self._side)
         pixels = coloured.pixels()
-        rows, pairs = [], []
+        rows, patches, drawn = [], [], []
         for place, (row, generator) in enumerate(chosen):
             own, other = seen.valid(row), coloured.valid(place)
             if own.any() and other.any():
                 rows.append(row)
-                pairs.append((_drawn(windows[row], own, generator), _drawn(pixels[place], other, generator)))
-        return StyleTransfers.between(rows, pairs)
+                patches += [windows[row], pixels[place]]
+                # Some valid pixels, in random order and some of them several times.
+                drawn += [generator.choice(np.flatnonzero(valid), SAMPLES) for valid in (own, other)]
+        if not rows:
+            return None
+        # One copy to the device and one from it, whatever their number.
+        places_drawn = torch.from_numpy(np.stack(drawn)).to(pixels.device)
+        both = torch.stack([patch.flatten(1)[:, some] for patch, some in zip(patches, places_drawn)])
+        samples: list[ColourSamples] = [one.T for one in both.float().cpu().numpy()]
+        return StyleTransfers.between(rows, list(zip(samples[::2], samples[1::2])))
 
     def _other_patch(self, number: int, raster: int, generator: np.random.Generator) -> tuple[int, int, int]:
         """Return the raster, and the upper left corner, of a patch to take colours from."""
@@ -529,13 +537,6 @@ def _of_each(crops: Tensor, times: int, patches: slice) -> Tensor:
 def _kept(seen: Tensor) -> Tensor:
     kept = seen.flatten().nonzero()[:, 0]
     return torch.cat([kept, kept + seen.numel()])
-
-
-def _drawn(pixels: Tensor, valid: BoolArray, generator: np.random.Generator) -> ColourSamples:
-    """Return some valid pixels, in random order and some of them several times, of shape (m, bands)."""
-    places = generator.choice(np.flatnonzero(valid), SAMPLES)
-    drawn: ColourSamples = pixels.flatten(1)[:, torch.from_numpy(places).to(pixels.device)].T.float().cpu().numpy()
-    return drawn
 
 
 class Shuffled:

@@ -34,7 +34,7 @@ MEMORY_FOR_TILES = 80_000_000
 """Bytes of tiles that are kept in memory."""
 
 BAND_PX = 192
-"""Working pixels. Features of places are taken from so many rows of a tile at a time."""
+"""Working pixels. Features of positions are taken from so many rows of a tile at a time."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ class TileWindow:
     features: Mapping[str, list[Tensor]]
     wanted: tuple[slice, slice]
 
-    def at(self, name: str, places: npt.NDArray[np.float64]) -> FloatArray:
-        """Return the features of a part at places in pixels of the tile, x first, of shape (n, channels)."""
-        within = places - [self.column, self.row]
+    def at(self, name: str, positions: npt.NDArray[np.float64]) -> FloatArray:
+        """Return the features of a part at positions in pixels of the tile, x first, of shape (n, channels)."""
+        within = positions - [self.column, self.row]
         if name != TEXTURE:
             return sampled_levels(self.features.get(name, [self.pixels]), self.pixels.shape[-2:], within)
         rows, columns = places_around(self.wanted, self.pixels.shape[-2:])
@@ -159,15 +159,15 @@ class KeptTiles:
                 features[TEXTURE] = [level[(..., *around)].clone() for level in parts.levels(pixels, TEXTURE)]
         return TileWindow(x0, y0, pixels, features, wanted)
 
-    def seen_at(self, looked: EncodedTile, places: npt.NDArray[np.float64]) -> dict[str, FloatArray]:
-        """Return the features of places in a tile as classifiers see them, by part, each of shape (n, dimensions).
+    def seen_at(self, looked: EncodedTile, positions: npt.NDArray[np.float64]) -> dict[str, FloatArray]:
+        """Return the features of positions in a tile as classifiers see them, by part, each of shape (n, dimensions).
 
         Args:
             looked: A tile with valid pixels.
-            places: Positions in working pixels of the raster, x first, of shape (n, 2), n > 0.
+            positions: Positions in working pixels of the raster, x first, of shape (n, 2), n > 0.
         """
         window = looked.tile.window
-        within = places - [window.column, window.row]
+        within = positions - [window.column, window.row]
         found: list[tuple[npt.NDArray[np.int64], dict[str, FloatArray]]] = []
         # Band by band, as the statistics of a whole tile take much memory.
         bands = within[:, 1] // BAND_PX

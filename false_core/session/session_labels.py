@@ -19,7 +19,7 @@ from false_core.raster.source import RasterSource
 from false_core.session_protocol import MAX_CODE, Label
 from false_core.training.heads.samples import MAX_POINTS, FloatArray, IntArray, LabelledPoints, pixels_of_shape
 
-MAX_PLACES_PER_LABEL = MAX_POINTS
+MAX_POSITIONS_PER_LABEL = MAX_POINTS
 """Pixels that are drawn from a label. How many of them count depends on how many labels there are."""
 MAX_BURNED_PX = 400_000
 """Working pixels. Of a larger shape pixels are drawn at random, not all of them listed first."""
@@ -33,27 +33,27 @@ class PlacedLabel:
     Attributes:
         code: The code of its class.
         shape: Its geometry in working pixels, cut off at the edges of the raster; empty where it lies beyond.
-        places: Middles of pixels under it in random order, x first, of shape (n, 2).
+        positions: Middles of pixels under it in random order, x first, of shape (n, 2).
         free: Mask of those that no smaller label covers, of shape (n,).
-        taken: Numbers of the places whose features are known, of shape (k,).
+        taken: Numbers of the positions whose features are known, of shape (k,).
         seen: Their features as classifiers see them, by part, each of shape (k, dimensions).
-        is_looked_at: True where the features of all places that were asked for are known.
+        is_looked_at: True where the features of all positions that were asked for are known.
     """
 
     code: int
     shape: shapely.Geometry
-    places: npt.NDArray[np.float64]
+    positions: npt.NDArray[np.float64]
     free: npt.NDArray[np.bool_]
     taken: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     seen: dict[str, FloatArray] = field(default_factory=dict)
     is_looked_at: bool = False
 
     def wanted(self, number: int) -> IntArray:
-        """Return the numbers of up to ``number`` places that count."""
+        """Return the numbers of up to ``number`` positions that count."""
         return np.flatnonzero(self.free)[:number]
 
     def keep_features(self, parts: Sequence[tuple[IntArray, dict[str, FloatArray]]]) -> None:
-        """Keep the features of places, given in several parts with the numbers of the places."""
+        """Keep the features of positions, given in several parts with the numbers of the positions."""
         self.is_looked_at = True
         if not parts:
             # It lies on nodata.
@@ -104,12 +104,12 @@ class SessionLabels:
     @property
     def outside(self) -> int:
         """The number of labels that do not lie on the raster."""
-        return sum(not len(label.places) for label in self._labels.values())
+        return sum(not len(label.positions) for label in self._labels.values())
 
     def covers(self, boxes: npt.NDArray[np.object_]) -> npt.NDArray[np.bool_]:
         """Return which rectangles in working pixels touch a label."""
         touched = np.zeros(len(boxes), bool)
-        shapes = [label.shape for label in self._labels.values() if len(label.places)]
+        shapes = [label.shape for label in self._labels.values() if len(label.positions)]
         if shapes:
             touched[np.unique(shapely.STRtree(shapes).query(boxes, predicate="intersects")[0])] = True
         return touched
@@ -132,9 +132,9 @@ class SessionLabels:
                 f"The geometry of label {label.id} cannot be read: {error}.", "Draw it again, or remove it."
             ) from error
         chance = np.random.default_rng([self._seed, abs(label.id)])
-        places = self._pixels(parts, chance)
+        positions = self._pixels(parts, chance)
         shape = shapely.union_all(parts) if len(parts) else shapely.Polygon()
-        return PlacedLabel(label.code, shape, places, np.ones(len(places), bool))
+        return PlacedLabel(label.code, shape, positions, np.ones(len(positions), bool))
 
     def _pixels(self, parts: npt.NDArray[np.object_], chance: np.random.Generator) -> npt.NDArray[np.float64]:
         """Return the middles of pixels under shapes in random order."""
@@ -148,17 +148,17 @@ class SessionLabels:
                 continue
             xmin, ymin, xmax, ymax = part.bounds
             share = part.area / ((xmax - xmin) * (ymax - ymin))
-            tries = int(2 * MAX_PLACES_PER_LABEL / max(share, 0.01))
+            tries = int(2 * MAX_POSITIONS_PER_LABEL / max(share, 0.01))
             drawn = np.floor(chance.uniform((xmin, ymin), (xmax, ymax), (tries, 2))) + 0.5
             found.append(np.unique(drawn[shapely.contains_xy(part, drawn[:, 0], drawn[:, 1])], axis=0))
-        places = np.concatenate(found)
-        on_grid = (places < (self._source.width, self._source.height)).all(axis=1) & (places > 0).all(axis=1)
-        places = places[on_grid]
-        return places[chance.permutation(len(places))[:MAX_PLACES_PER_LABEL]]
+        positions = np.concatenate(found)
+        on_grid = (positions < (self._source.width, self._source.height)).all(axis=1) & (positions > 0).all(axis=1)
+        positions = positions[on_grid]
+        return positions[chance.permutation(len(positions))[:MAX_POSITIONS_PER_LABEL]]
 
     def _let_small_ones_cover(self, shapes: Sequence[shapely.Geometry]) -> None:
-        """Find out anew which places smaller labels cover, of all labels that meet some shapes."""
-        ids = [one for one, label in self._labels.items() if len(label.places)]
+        """Find out anew which positions smaller labels cover, of all labels that meet some shapes."""
+        ids = [one for one, label in self._labels.items() if len(label.positions)]
         if not ids or not shapes:
             return
         own = np.array([self._labels[one].shape for one in ids], dtype=object)
@@ -166,54 +166,54 @@ class SessionLabels:
         tree = shapely.STRtree(own)
         for number in np.unique(tree.query(np.array(shapes, dtype=object), predicate="intersects")[1]).tolist():
             label = self._labels[ids[number]]
-            free = np.ones(len(label.places), bool)
+            free = np.ones(len(label.positions), bool)
             for other in tree.query(own[number], predicate="intersects").tolist():
                 # Of two that are equally large the later one counts, as it is drawn on top.
                 if other != number and (area[other], -other) < (area[number], -number) and area[other] >= SMALL_POLYGON:
-                    free &= ~shapely.contains_xy(own[other], label.places[:, 0], label.places[:, 1])
+                    free &= ~shapely.contains_xy(own[other], label.positions[:, 0], label.positions[:, 1])
             if not np.array_equal(free, label.free):
                 label.free = free
                 label.forget_features()
 
 
-def places_per_label(labels: int) -> int:
-    """Return how many places of each of so many labels count."""
+def positions_per_label(labels: int) -> int:
+    """Return how many positions of each of so many labels count."""
     return max(1, MAX_POINTS // max(1, labels))
 
 
-def take_places(labels: Mapping[int, PlacedLabel], take: Callable[[PlacedLabel, IntArray], None]) -> None:
-    """Have the places of labels looked at that count and are not known yet.
+def take_positions(labels: Mapping[int, PlacedLabel], take: Callable[[PlacedLabel, IntArray], None]) -> None:
+    """Have the positions of labels looked at that count and are not known yet.
 
     Args:
         labels: The labels by id.
-        take: Function that is called with a label and the numbers of its places.
+        take: Function that is called with a label and the numbers of its positions.
     """
-    number = places_per_label(len(labels))
+    number = positions_per_label(len(labels))
     for label in labels.values():
-        # With more labels fewer places of each count; with one label less, not at once more of all others.
+        # With more labels fewer positions of each count; with one label less, not at once more of all others.
         if not label.is_looked_at or (len(label.taken) < number // 2 and len(label.taken) < label.free.sum()):
             take(label, label.wanted(number))
 
 
 def points_of(labels: Mapping[int, PlacedLabel], codes: Sequence[int]) -> tuple[LabelledPoints, dict[str, FloatArray]]:
-    """Return the places of labels that count, and their features as classifiers see them, by part.
+    """Return the positions of labels that count, and their features as classifiers see them, by part.
 
     Args:
         labels: The labels that have been looked at, by id.
         codes: The codes of the classes, in order.
     """
     target = {code: number for number, code in enumerate(codes)}
-    most = places_per_label(len(labels))
+    most = positions_per_label(len(labels))
     rows = [(number, label, min(most, len(label.taken))) for number, label in enumerate(labels.values())]
     owners = np.concatenate([np.full(count, number) for number, _, count in rows]).astype(np.int64)
     targets = np.concatenate([np.full(count, target[label.code]) for _, label, count in rows]).astype(np.int64)
-    places = np.concatenate([label.places[label.taken[:count]] for _, label, count in rows])
+    positions = np.concatenate([label.positions[label.taken[:count]] for _, label, count in rows])
     names = next(iter(labels.values())).seen
     seen = {name: np.concatenate([label.seen[name][:count] for _, label, count in rows]) for name in names}
-    return LabelledPoints(places, owners, targets), seen
+    return LabelledPoints(positions, owners, targets), seen
 
 
-def tiles_of(plan: TilePlan, places: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Return the column and the row of the tile in whose core each place lies, of shape (n, 2)."""
-    inside = places - [plan.area.column, plan.area.row]
+def tiles_of(plan: TilePlan, positions: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return the column and the row of the tile in whose core each position lies, of shape (n, 2)."""
+    inside = positions - [plan.area.column, plan.area.row]
     return np.asarray(inside // plan.stride, np.int64)

@@ -32,8 +32,8 @@ from false_core.training.start import Start, begin, frozen_encoders, measured_ra
 HEAD = "auto"
 """The head of which a session takes the first candidate. It does well on most rasters, and there is no time to compare."""
 
-PLACES_FOR_A_SESSION = 12
-"""Places that say what is normal in a raster. A person waits for them."""
+SESSION_WINDOWS = 12
+"""Windows of a raster that its statistics are measured in. A person waits for them."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def open_session_raster(request: Open, feedback: Feedback) -> SessionRaster:
         parts.load_state_dict(model[1].features.state_dict())
     parts.to(start.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     with feedback.stage("Looking at the raster", 0.7):
-        sampler = FeatureSampler(parts, names, source, normalisation, start.device, feedback, PLACES_FOR_A_SESSION)
+        sampler = FeatureSampler(parts, names, source, normalisation, start.device, feedback, SESSION_WINDOWS)
         sample = sampler.sample(job.seed) if model else sampler.adapt_to_raster(job.seed)
         if not model:
             parts.random_features.draw(*mean_and_std(sample[TEXTURE]), torch.Generator().manual_seed(job.seed))

@@ -13,6 +13,9 @@ from false_core.feedback import Feedback
 from false_core.language.catalogue import localised
 from false_core.reports.figures import LINE_COLOURS, as_svg
 
+LOG_EVERY = 5
+"""Steps from one point of a curve to the next."""
+
 
 class Curves:
     """Named series of (step, value), in the order they were first added.

@@ -10,6 +10,7 @@ from false_core.computing.device import tell_precision
 from false_core.computing.distributed import ALONE, World
 from false_core.computing.precision import of_training
 from false_core.feedback import Feedback
+from false_core.jobs import NETWORK_HEAD
 from false_core.labels.split import split
 from false_core.models.model_file import PRECISION
 from false_core.models.weights import NONE
@@ -21,7 +22,7 @@ from false_core.training.finetuning_cost import decoder_cost, decoder_precision
 from false_core.training.reading_labels import labels_on_data, warn_of_labels
 from false_core.training.segmenter_card import card_of
 from false_core.training.segmenter_training import train_segmenter
-from false_core.training.start import NETWORK_HEAD, Start, measured, open_raster
+from false_core.training.start import Start, measured, open_raster
 from false_core.training.unwritten_model import UnwrittenModel
 
 
@@ -49,7 +50,7 @@ def train_decoder(start: Start, feedback: Feedback, world: World) -> UnwrittenMo
     method[PRECISION] = told
     accuracy = None
     if held_out is not None and trained.confusion is not None:
-        accuracy = accuracy_of_held_out(trained.confusion, held_out.pixels)
+        accuracy = accuracy_of_held_out(trained.confusion, held_out.pixels, held_out.targets, job.validation)
     card = replace(
         card_of(start, source, normalisation, annotation, accuracy, trained.confusion, settings.encoder, method),
         decoder=settings.decoder,

@@ -37,10 +37,10 @@ def choose_precision(
     """Return the numbers that a training computes with, the same in all processes.
 
     Args:
-        possible: Those that this process may compute with, as ``precisions_in_training`` returns them.
-        pixels: Number that this process sends through the network. Where they are so few that its user would not be told
+        possible: Numbers that this process may compute with, as ``precisions_in_training`` returns them.
+        pixels: Pixels that this process sends through the network. Where they are so few that its user would not be told
             the time either, no two seconds are spent on a test, and they are computed in float32.
-        tested: Number that a batch of the test sends through it.
+        tested: Pixels that a batch of the test sends through it.
         is_begun: Says whether an interrupted run has left a checkpoint in such numbers.
         speeds: Tests the speed in each of them.
     """

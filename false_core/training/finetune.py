@@ -7,7 +7,7 @@ from typing import Any
 
 from false_core.computing.distributed import ALONE, World
 from false_core.feedback import Feedback
-from false_core.jobs import Finetune
+from false_core.jobs import NETWORK_HEAD, Finetune
 from false_core.models.model_file import SHAPES, save_model
 from false_core.models.model_report import accuracy_in_short
 from false_core.raster.georeference import ground_facts
@@ -17,7 +17,7 @@ from false_core.training.decoder_model import train_decoder
 from false_core.training.finetuning_report import finetuning_report
 from false_core.training.head_model import fit_frozen
 from false_core.training.labels_picture import draw_labels
-from false_core.training.start import NETWORK_HEAD, begin
+from false_core.training.start import begin
 from false_core.training.unwritten_model import UnwrittenModel
 
 

@@ -18,7 +18,7 @@ from false_core.jobs import Finetune
 from false_core.models.fused import FeatureParts
 from false_core.presets import FinetuneSettings
 from false_core.raster.source import RasterSource
-from false_core.sampling.cache import CHUNK_PX, chunk_bytes
+from false_core.sampling.cache import CHUNK_PX, CPU, chunk_bytes
 from false_core.sampling.labelled import LabelledRaster, RawCrops
 from false_core.sampling.spectral import QUIET, torch_generator
 from false_core.settings import memory_for_pixels
@@ -30,26 +30,25 @@ from false_core.training.heads.fits import PENALTY
 from false_core.training.heads.folds import FOLDS
 from false_core.training.heads.pseudo_labels import PSEUDO_LABEL_SHARE
 from false_core.training.heads.regression import fit_logistic
-from false_core.training.heads.samples import LOOK_SIDE_PX, LOOKS, labelled_points
+from false_core.training.heads.samples import LOOK_SIDE_PX, STATISTICS_WINDOWS, labelled_points
 from false_core.training.heads.spaces import COMPONENTS, names_in
 from false_core.training.pretraining_cost import BYTES_OF_A_WEIGHT
 from false_core.training.segmenter_training import SegmenterTrainer
 
-CPU = torch.device("cpu")
 LABEL_TILE_PX = LOOK_SIDE_PX // 2
 """Side of the tiles that labels are looked at in."""
 TILES_OF_A_LOOK = 2 * (LOOK_SIDE_PX // LABEL_TILE_PX) ** 2
 """A look is as large as four tiles, and seen twice: the batch norms measure it before its features are taken."""
 FITTED_POINTS, FITTED_WIDTH, FITTED_CLASSES = 500, 128, 5
 """Size of the classifier that a test fits."""
-TESTED_PIXELS = 300_000
+TESTED_CROP_PX = 300_000
 """Pixels of the crops that a test trains on at a time, about."""
 
 
 def tiles_looked_at(raster: LabelledRaster, seed: int) -> int:
     """Return how many tiles of features linear classifiers take: those under labels, and those that say what is normal."""
     positions = labelled_points(raster.annotation, seed).positions
-    looks = min(LOOKS, len(TilePlan(raster.source.window_of(None), LOOK_SIDE_PX, 0, ramp=0)))
+    looks = min(STATISTICS_WINDOWS, len(TilePlan(raster.source.window_of(None), LOOK_SIDE_PX, 0, ramp=0)))
     return len(np.unique(positions.astype(np.int64) // LABEL_TILE_PX, axis=0)) + TILES_OF_A_LOOK * looks
 
 
@@ -162,7 +161,7 @@ def _speeds(
 def _crops_tested(settings: FinetuneSettings, device: torch.device) -> int:
     if device.type == "cuda":  # A GPU computes a few crops no faster than a batch.
         return settings.batch_size
-    return min(settings.batch_size, max(2, TESTED_PIXELS // settings.crop_size**2))
+    return min(settings.batch_size, max(2, TESTED_CROP_PX // settings.crop_size**2))
 
 
 def _width(names: Sequence[str], parts: FeatureParts) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from false_core.accuracy.metrics import score
+from false_core.models.encoder_origin import encoders_of, encoders_section
 from false_core.models.model_file import MISSING_SHAPES, PRECISION, ModelCard
 from false_core.models.model_report import (
     accuracy_in_words,
@@ -104,7 +105,7 @@ def finetuning_report(
     if curves:
         told = f"The network computed in {card.method[PRECISION]}." if PRECISION in card.method else ""
         sections.append(Section("Training", told, draw_curves(curves, [("loss",)])))
-    sections += _comparison(card)
+    sections += [*_comparison(card), encoders_section(encoders_of(card))]
     if card.method.get(LEARNS_FROM_RASTER):
         said = LEARNED_TWICE if card.method.get(LEARNING_WAS_CHECKED) else LEARNED_UNCHECKED
         sections.append(Section("Learned from the raster", f"{said} {leaning_in_words(card)}".rstrip()))

@@ -27,7 +27,7 @@ from false_core.training.purity import Truth
 
 SHOWN_ANCHORS = 8
 """Anchors in a gallery."""
-MOST_OTHERS = 3
+MOST_FALSE_NEGATIVES_SHOWN = 3
 """False negatives shown of one anchor."""
 SURROUNDINGS_PX = 64
 """Pixels of the view shown around a point."""
@@ -173,7 +173,7 @@ class _GalleryBatch:
     def example(self, anchor: int, level: str) -> AnchorExample:
         """Return what is shown of ``anchor``."""
         other_view = int(positives(len(self.similarity), torch.device("cpu"))[anchor])
-        others = [other_view, *self.found.indices[anchor, :MOST_OTHERS].tolist()]
+        others = [other_view, *self.found.indices[anchor, :MOST_FALSE_NEGATIVES_SHOWN].tolist()]
         size = self.settings.crop_size if level == IMAGE else min(SURROUNDINGS_PX, self.settings.crop_size)
         return AnchorExample(
             tuple(picture_at(self.batch, self.positions, row, size) for row in (anchor, *others)),

@@ -48,7 +48,7 @@ def fit_frozen(start: Start, feedback: Feedback, world: World) -> UnwrittenModel
         "compared": {c.name: value for c, value in zip(comparison.candidates, comparison.scores) if math.isfinite(value)},
         LEARNS_FROM_RASTER: comparison.learns_from_raster,
         LEARNING_WAS_CHECKED: comparison.was_checked,
-        LEANS_TO: {str(annotation.classes.classes[k].code): share for k, share in fitted.leans_to.items()},
+        LEANS_TO: {str(annotation.classes.classes[k].code): share for k, share in fitted.prior_shares.items()},
         "seed": job.seed,
     }
     backbone = encoders[-1].backbone if encoders else ""

@@ -23,7 +23,7 @@ from false_core.training.purity import Truth
 
 FIGURE_COLUMNS = 6
 """Anchors of a figure."""
-MOST_OTHERS = 3
+MOST_RELATED_SHOWN = 3
 """Related places whose surroundings are shown of one anchor."""
 MAX_MAP_PX = 192
 """Pixels of a map at most: larger ones are shown smaller."""
@@ -90,7 +90,7 @@ def draw_neighbour_pairs(pairs: NeighbourPairs, drawn: Drawn) -> tuple[str, int]
         return "", 0
     classes = drawn.truth.classes_at(positions) if drawn.truth else np.full(len(positions.views), np.nan)
     shown = {anchor: _distinct(indices[anchor][counts[anchor]], len(indices) // 2) for anchor in anchors}
-    others_shown = min(MOST_OTHERS, max(map(len, shown.values())))
+    others_shown = min(MOST_RELATED_SHOWN, max(map(len, shown.values())))
     rows = 2 + others_shown
     figure = Figure(figsize=(1.53 * FIGURE_COLUMNS + 0.3, 1.55 * rows + 0.1), layout="constrained")
     grid = figure.subplots(rows, FIGURE_COLUMNS, squeeze=False)

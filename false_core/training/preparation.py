@@ -20,18 +20,19 @@ from false_core.jobs import NOTHING_KEPT, Pretrain
 from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import general_from
+from false_core.models.general import GENERAL
 from false_core.models.header import ENCODER
 from false_core.models.model_file import is_model_file, read_card
 from false_core.models.record import record_of
-from false_core.models.weights import start_from
+from false_core.models.weights import encoder_that_others_trained, start_from
 from false_core.presets import PretrainSettings, pretrain_settings
+from false_core.raster.measured_bands import measured_bands
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import MeasuredRasters
 from false_core.raster.working_grid import areas_within, on_working_grid, open_all
 from false_core.sampling.colour import BlackAndWhite
 from false_core.sampling.views import PatchDraw, PatchSampler
 from false_core.settings import memory_for_pixels
-from false_core.training.bands import measured_bands
 from false_core.training.kept_levels import keep_levels
 from false_core.training.preset_choice import choose_preset
 from false_core.training.purity import Truth
@@ -92,6 +93,9 @@ class Pretraining:
                 # What the stage reads, but for the encoder of the stage before, which is in no one's files.
                 own = record_of(replace(job, weights=asked.weights), device)
                 made_by["inputs"] = {**own["inputs"], **made_by["inputs"]}
+        if asked and job.weights != asked.weights and is_model_file(settings.weights):
+            # A stage goes on with what the one before it took, which may be the general encoder in place of the preset's.
+            settings = replace(settings, encoder=read_card(settings.weights, ENCODER).encoder)
         with feedback.stage("Measuring the bands", 0.03):
             weights = read_card(settings.weights, ENCODER).reference if is_model_file(settings.weights) else None
             sources = open_all(job.rasters, job.bands, feedback, weights)
@@ -108,7 +112,7 @@ class Pretraining:
             sources, normalisation = measured_bands(sources, areas, bool(job.bands), feedback, world)
             rasters = MeasuredRasters(sources, areas, normalisation, places)
             styles = _styles(job, named, sources[0], feedback)
-            encoder, origin = _encoder(settings, sources[0], feedback)
+            settings, encoder, origin = _encoder(job, settings, sources[0], feedback)
             general = _general(settings, encoder, origin)
             if settings.keep != NOTHING_KEPT and not origin and not follows:
                 raise RequestError(
@@ -158,7 +162,7 @@ def _styles(job: Pretrain, named: RasterSource, used: RasterSource, feedback: Fe
 
     Args:
         named: The first raster of the job with the bands that it was opened with.
-        used: One with those that are used.
+        used: The same raster with the bands that are used.
     """
     if not job.style:
         return []
@@ -168,10 +172,19 @@ def _styles(job: Pretrain, named: RasterSource, used: RasterSource, feedback: Fe
     return [source.at_factor(used.factor) if used.factor > 1 else source for source in chosen]
 
 
-def _encoder(settings: PretrainSettings, source: RasterSource, feedback: Feedback) -> tuple[nn.Module, dict[str, Any]]:
-    """Return the encoder to train, and where its weights come from; nothing where they are random."""
+def _encoder(
+    job: Pretrain, settings: PretrainSettings, source: RasterSource, feedback: Feedback
+) -> tuple[PretrainSettings, nn.Module, dict[str, Any]]:
+    """Return the encoder to train, and where its weights come from; nothing where they are random.
+
+    Weights of the preset's backbone may be out of reach. Then the general encoder is trained instead, as the settings say.
+    """
+    if settings.weights == GENERAL and not job.backbone:
+        backbone, trained, origin = encoder_that_others_trained(settings.encoder, source.name, source.colours, feedback)
+        return replace(settings, encoder=backbone), trained, origin
     encoder = build_encoder(settings.encoder, len(source.bands))
-    return encoder, start_from(settings.weights, encoder, settings.encoder, source.name, source.colours, feedback)
+    origin = start_from(settings.weights, encoder, settings.encoder, source.name, source.colours, feedback)
+    return settings, encoder, origin
 
 
 def _general(settings: PretrainSettings, encoder: nn.Module, origin: dict[str, Any]) -> nn.Module | None:

@@ -25,7 +25,7 @@ from false_core.reports.page import write_report
 from false_core.sampling.loading import loaded_ahead
 from false_core.sampling.views import PatchSampler, ViewPairs
 from false_core.training.checkpoint import Checkpoint
-from false_core.training.curves import Curves
+from false_core.training.curves import LOG_EVERY, Curves
 from false_core.training.embedding_map import map_embedding
 from false_core.training.flatness import are_flat
 from false_core.training.gallery import collect_galleries
@@ -37,13 +37,12 @@ from false_core.training.pretraining_report import pretraining_report
 from false_core.training.purity import Truth
 from false_core.training.trainer import LocalBatch, Trainer
 
-LOG_EVERY = 5
 MAX_RASTER_NAMES = 20
 """The most names of rasters that the file of an encoder holds."""
 PRETRAIN_REMEDY = "Try a higher temperature or another seed, and look for extreme values in the raster."
 """The advice to give where the numbers run away."""
 GALLERY_BATCHES = 4
-"""Looked at after the training, to choose what the report shows."""
+"""Batches that are looked at after the training, to choose what the report shows."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from false_core.training.faster_precision import choose_precision
 from false_core.training.preparation import Pretraining
 from false_core.training.trainer import DECIDE_MEMORY
 
-TESTED_PIXELS = 300_000
+TESTED_VIEW_PX = 300_000
 """Pixels of the views of the patches that a test takes at a time, about."""
 FEWEST_PATCHES = 8
 """Patches of a batch in the test. Fewer would not do for every method."""
@@ -82,7 +82,7 @@ def _patches_tested(start: Pretraining) -> int:
     settings = start.settings
     if start.device.type == "cuda":  # A GPU computes a few patches no faster than a batch.
         return settings.batch_size
-    return min(settings.batch_size, max(FEWEST_PATCHES, TESTED_PIXELS // (2 * settings.crop_size**2)))
+    return min(settings.batch_size, max(FEWEST_PATCHES, TESTED_VIEW_PX // (2 * settings.crop_size**2)))
 
 
 def _weights_of(start: Pretraining) -> int:

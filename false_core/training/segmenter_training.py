@@ -32,7 +32,7 @@ from false_core.sampling.loading import loaded_ahead
 from false_core.sampling.spectral import QUIET, SpectralJitter, torch_generator
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.convolutions import fast_convolutions
-from false_core.training.curves import Curves
+from false_core.training.curves import LOG_EVERY, Curves
 from false_core.training.global_batch_norm import with_global_batch_norms
 from false_core.training.gradient_sum import GradientSum
 from false_core.training.guard import TrainingGuard
@@ -40,7 +40,6 @@ from false_core.training.optimisers import fused_on, parameter_groups, polynomia
 from false_core.training.start import Start
 from false_core.training.validation import score_labels
 
-LOG_EVERY = 5
 FINETUNE_REMEDY = "Try another seed, and look for extreme values in the raster."
 """The advice to give where the numbers run away."""
 REFIT_RATE = 0.5

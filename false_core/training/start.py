@@ -5,42 +5,34 @@ Nothing here reads labels, trains or draws, so that a session is there as soon a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from false_core.computing.device import choose_device
 from false_core.computing.distributed import ALONE, World
-from false_core.errors import ModelFileError, RequestError
+from false_core.errors import RequestError
 from false_core.feedback import Feedback
-from false_core.jobs import Finetune, parameters
+from false_core.jobs import LINEAR_HEAD, NETWORK_HEAD, TEXTURE_HEAD, Finetune, parameters
 from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import check_fits, encoder_from, general_from
-from false_core.models.general import BACKBONE, GENERAL
+from false_core.models.general import GENERAL
 from false_core.models.header import ENCODER
 from false_core.models.model_file import ModelCard, read_card
 from false_core.models.record import record_of
-from false_core.models.weights import DEFAULT_OF_TIMM, start_from
+from false_core.models.weights import encoder_that_others_trained
 from false_core.presets import FINETUNE, FinetuneSettings
+from false_core.raster.measured_bands import measured_bands
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import on_working_grid, open_all
-from false_core.training.bands import measured_bands
 from false_core.training.heads.fit import FrozenEncoder, zooms_for
 from false_core.training.preset_choice import choose_preset
 
-NETWORK_HEAD = "network"
-"""The head that is trained step by step: a decoder, with the encoder below it."""
-TEXTURE_HEAD = "texture"
-"""The head that looks at no encoder."""
 ONLY_OF_NETWORK, ONLY_OF_OTHER_HEADS = ("steps", "freeze", "validation"), ("smoothing", "unlabelled")
 """Parameters of fine-tuning that matter to the one head, and to all others."""
-LINEAR_HEAD = "linear"
-"""The head that sees nothing but features of encoders."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +122,9 @@ def frozen_encoders(
     if base and base.general and job.encoder and job.weights == GENERAL:
         encoders.append(FrozenEncoder(base.general, general_from(job.encoder, base).state_dict(), zooms))
     elif job.weights == GENERAL:
-        general, weights, origin = _general_encoder(_wanted_backbone(job, base), source, feedback)
-        encoders.append(FrozenEncoder(general, weights, zooms))
+        wanted = _wanted_backbone(job, base)
+        general, network, origin = encoder_that_others_trained(wanted, source.name, source.colours, feedback)
+        encoders.append(FrozenEncoder(general, network.state_dict(), zooms))
     if base and job.encoder:
         encoders.append(FrozenEncoder(base.encoder, encoder_from(job.encoder, base).state_dict(), zooms))
     return encoders, origin
@@ -140,26 +133,3 @@ def frozen_encoders(
 def _wanted_backbone(job: Finetune, base: ModelCard | None) -> str:
     """Return the backbone that a job asks for; empty where it is not looked at, so that no weights are fetched for it."""
     return "" if base or job.head == TEXTURE_HEAD else job.backbone or ""
-
-
-def _general_encoder(
-    wanted: str, source: RasterSource, feedback: Feedback
-) -> tuple[str, Mapping[str, Tensor], dict[str, Any]]:
-    """Return the name of an encoder in timm, weights of it that others trained, and where they come from.
-
-    Args:
-        wanted: The name; empty: the encoder that comes with the library. That one is taken, too, where timm has no weights
-            of another or cannot download them.
-        source: The raster that it is for.
-        feedback: It is told what it starts from.
-    """
-    if wanted not in ("", BACKBONE):
-        encoder = build_encoder(wanted, len(source.bands))
-        try:
-            origin = start_from(DEFAULT_OF_TIMM, encoder, wanted, source.name, source.colours, feedback)
-            return wanted, encoder.state_dict(), origin
-        except ModelFileError as error:
-            feedback.warn(f"{error.what} The general encoder {BACKBONE} is taken instead.")
-    encoder = build_encoder(BACKBONE, len(source.bands))
-    origin = start_from(GENERAL, encoder, BACKBONE, source.name, source.colours, feedback)
-    return BACKBONE, encoder.state_dict(), origin

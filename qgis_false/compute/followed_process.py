@@ -35,7 +35,7 @@ from qgis_false.translation import tr
 KILL_AFTER_S = CANCEL_DEADLINE_S + 0.4
 """Seconds that a cancelled job may take to end itself."""
 TEXT_INTERVAL_S = 10.0
-"""Between two progress texts of the same stage: the dialog keeps each of them in its log."""
+"""Seconds between two progress texts of the same stage: the dialog keeps each of them in its log."""
 MAX_FAILURE_LINES = 30
 """Lines of the process's own output that are shown when it fails."""
 LOG_LINES_KEPT = 200

@@ -13,7 +13,7 @@ DEFAULT_STROKE_PX = 12
 ROUNDNESS = 6
 """Segments of a quarter of a circle at the end of a stroke."""
 NEAREST_PX = 1.5
-"""Between two points of a stroke on the screen."""
+"""Least distance of two points of a stroke on the screen, in pixels."""
 
 
 class LabelTool(QgsMapTool):

@@ -25,7 +25,7 @@ SESSION_MODULE = "false_core.session"
 CLOSING_S = 2.0
 """Seconds that a session that is closed may take to end itself."""
 FETCH_MS = 15
-"""Between two looks at what it said."""
+"""Milliseconds between two looks at what it said."""
 MOST_WAITING = 200
 QUEUE_PATIENCE_S = 0.2
 LAST_LINES = 15

@@ -384,12 +384,12 @@
         <translation>Klassen darunter</translation>
     </message>
     <message>
-        <source>Train a land-cover model from an encoder and a few labels.</source>
-        <translation>Trainiert ein Landbedeckungsmodell aus einem Encoder und wenigen Trainingsflächen.</translation>
+        <source>Train a land-cover model from a few labels, with an encoder of your own if you have one.</source>
+        <translation>Trainiert ein Landbedeckungsmodell aus wenigen Trainingsflächen, mit einem eigenen Encoder, falls Sie einen haben.</translation>
     </message>
     <message>
-        <source>Digitise about 1 % of the raster as polygons, lines or points with a class field. Part of the labels, in whole blocks of space, is held out to score the model; after that it learns from them too. The result is one model file with everything that classifying needs.</source>
-        <translation>Digitalisieren Sie etwa 1 % des Rasters als Polygone, Linien oder Punkte mit einem Klassenfeld. Ein Teil davon, in ganzen räumlichen Blöcken, wird zurückgehalten, um das Modell zu bewerten; danach lernt es auch daraus. Das Ergebnis ist eine einzige Modelldatei mit allem, was die Klassifikation braucht.</translation>
+        <source>Digitise about 1 % of the raster as polygons, lines or points with a class field. Labels are held out in turn, in whole blocks of space, to score the model; it learns from all of them. The result is one model file with everything that classifying needs.</source>
+        <translation>Digitalisieren Sie etwa 1 % des Rasters als Polygone, Linien oder Punkte mit einem Klassenfeld. Reihum wird ein Teil davon, in ganzen räumlichen Blöcken, zurückgehalten, um das Modell zu bewerten; es lernt aus allen. Das Ergebnis ist eine einzige Modelldatei mit allem, was die Klassifikation braucht.</translation>
     </message>
     <message>
         <source>Raster</source>
@@ -1276,8 +1276,8 @@
         <translation>Seitenlänge eines Quadrats</translation>
     </message>
     <message>
-        <source>The side is rounded to 4 working pixels. Empty: half the side of the patches that the model was trained on.</source>
-        <translation>Die Seite wird auf 4 Arbeitspixel gerundet. Leer: die halbe Seite der Ausschnitte, mit denen das Modell trainiert wurde.</translation>
+        <source>The side is rounded to 4 working pixels. Empty: a side that suits the model, 32 working pixels with most.</source>
+        <translation>Die Seite wird auf 4 Arbeitspixel gerundet. Leer: eine Seite, die zum Modell passt, meist 32 Arbeitspixel.</translation>
     </message>
     <message>
         <source>Look only in this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everywhere.</source>
@@ -1356,8 +1356,8 @@
         <translation>Macht eine Szene, an der sich alles ausprobieren lässt: ein Luftbild und Trainingsflächen auf 1 % davon.</translation>
     </message>
     <message>
-        <source>The scene is generated on this computer, and nothing is downloaded. It shows fields, meadows, roads, roofs, trees and water from above, in red, green, blue and near infrared. With it the first map takes about five minutes: fine-tune a model with its labels, then classify the raster.</source>
-        <translation>Die Szene wird auf diesem Computer erzeugt, es wird nichts heruntergeladen. Sie zeigt Äcker, Wiesen, Straßen, Dächer, Bäume und Wasser von oben, in Rot, Grün, Blau und nahem Infrarot. Mit ihr dauert die erste Karte etwa fünf Minuten: mit ihren Trainingsflächen ein Modell feinabstimmen, dann das Raster klassifizieren.</translation>
+        <source>The scene is generated on this computer, and nothing is downloaded. It shows fields, meadows, roads, roofs, trees and water from above, in red, green, blue and near infrared. Fine-tune a model with its labels, then classify the raster.</source>
+        <translation>Die Szene wird auf diesem Computer erzeugt, es wird nichts heruntergeladen. Sie zeigt Äcker, Wiesen, Straßen, Dächer, Bäume und Wasser von oben, in Rot, Grün, Blau und nahem Infrarot. Stimmen Sie mit ihren Trainingsflächen ein Modell fein ab, und klassifizieren Sie dann das Raster.</translation>
     </message>
     <message>
         <source>The image to write, a GeoTIFF.</source>
@@ -3456,15 +3456,15 @@
         <translation>Wie Ordner dort heißen, wo der Startbefehl rechnen lässt, als /home/me/maps=/scratch/me/maps; mehrere mit Semikolons. Gilt auch für exportierte Aufträge und importierte Ergebnisse.</translation>
     </message>
     <message>
-        <source>Disk for rasters far away (GB)</source>
+        <source>Disk for remote rasters (GB)</source>
         <translation>Platte für entfernte Raster (GB)</translation>
     </message>
     <message>
-        <source>How much of the rasters that are read over the network is kept on the disk, so that each block is downloaded once. The blocks that were not used for longest are removed first. What 'Find similar places' and 'Classify areas' have seen of rasters, also of files, is kept in the same space. 0: nothing is kept, and every search looks again.</source>
-        <translation>Wie viel von Rastern, die über das Netz gelesen werden, auf der Platte bleibt, damit jeder Block nur einmal heruntergeladen wird. Die Blöcke, die am längsten nicht gebraucht wurden, werden zuerst entfernt. In demselben Platz bleibt, was „Ähnliche Orte finden“ und „Flächen klassifizieren“ von Rastern gesehen haben, auch von Dateien. 0: nichts bleibt, und jede Suche sieht neu hin.</translation>
+        <source>How much of remote rasters, which are read over the network, is kept on the disk, so that each block is downloaded once. The blocks that were not used for longest are removed first. What 'Find similar places' and 'Classify areas' have seen of rasters, also of files, is kept in the same space. 0: nothing is kept, and every search looks again.</source>
+        <translation>Wie viel von entfernten Rastern, die über das Netz gelesen werden, auf der Platte bleibt, damit jeder Block nur einmal heruntergeladen wird. Die Blöcke, die am längsten nicht gebraucht wurden, werden zuerst entfernt. In demselben Platz bleibt, was „Ähnliche Orte finden“ und „Flächen klassifizieren“ von Rastern gesehen haben, auch von Dateien. 0: nichts bleibt, und jede Suche sieht neu hin.</translation>
     </message>
     <message>
-        <source>Folder for rasters far away</source>
+        <source>Folder for remote rasters</source>
         <translation>Ordner für entfernte Raster</translation>
     </message>
     <message>
@@ -3476,8 +3476,8 @@
         <translation>Raster, die auf der Platte bleiben</translation>
     </message>
     <message>
-        <source>remote: those at addresses, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow.</source>
-        <translation>remote: Raster unter Adressen wie /vsicurl/ und /vsis3/. all: auch Dateien, wo ein Netzlaufwerk langsam ist.</translation>
+        <source>remote: those read over the network, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow.</source>
+        <translation>remote: Raster, die über das Netz gelesen werden, wie /vsicurl/ und /vsis3/. all: auch Dateien, wo ein Netzlaufwerk langsam ist.</translation>
     </message>
     <message>
         <source>Formats beside the usual ones</source>

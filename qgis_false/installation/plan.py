@@ -14,7 +14,7 @@ from qgis_false.environment.torch_build import Build, BuildChoice
 
 CREATE, RELINK, INSTALL, MEND, CHECK_ENVIRONMENT = "create", "relink", "install", "mend", "check"
 OLDEST_UV = (0, 7, 14)
-"""The first that chooses among the builds of PyTorch without calling it a preview."""
+"""The first version of uv that chooses among the builds of PyTorch without calling it a preview."""
 LIBRARY = "false-core"
 _TORCH_PINS = re.compile(r"(torch|torchvision|triton)\s*[=<>!~]", re.IGNORECASE)
 

@@ -15,7 +15,7 @@ from qgis_false.installation.downloads import Downloads
 from qgis_false.translation import tr
 
 HEARTBEAT_S = 10.0
-"""Between two texts while a program says nothing."""
+"""Seconds between two texts while a program says nothing."""
 MAX_SETUP_LINES = 400
 """Lines of a program that are kept to find out why it failed."""
 

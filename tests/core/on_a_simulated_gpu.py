@@ -9,22 +9,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from jobs_on_a_device import alike, finds_change, labels_in_a_session, pixels_of, pretrains, works_with_areas
+from shapely import box
 from simulated_gpu import OnSimulatedGpu, jobs_use_it
 from small_jobs import SmallJobs, goes_on, interrupt, output_of
+from small_world import textured_land, write_raster
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
+from false_core.areas.pooling import Pooling
 from false_core.computing.precision import Use, autocast, precision_of
 from false_core.dispatch import run
+from false_core.feedback import Feedback
 from false_core.jobs import METHODS, Classify, Embed, Finetune, SuggestLabels
 from false_core.methods.fncc import FALSE
 from false_core.methods.method import Views
 from false_core.methods.registry import METHOD_CLASSES
+from false_core.models.area_classifier import FINEST_POOLED_STRIDE
+from false_core.raster.source import RasterSource
+from false_core.raster.statistics import Normalisation
 
 OF_EACH_KIND = ("false", "moco", "last", "inpainting")
 """Methods by points, with a momentum encoder, by a transformer and by painting. The others are slow tests."""
@@ -179,3 +187,27 @@ class TestOtherJobs:
     @in_bfloat16
     def test_label_in_a_session(self, simulated_gpu: torch.device, land: str, tmp_path: Path) -> None:
         labels_in_a_session(DEVICE, land, tmp_path)
+
+    @in_float32
+    def test_pool_features_of_several_tiles_at_once(
+        self, simulated_gpu: torch.device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Averages:
+            strides, channels = (FINEST_POOLED_STRIDE, 2 * FINEST_POOLED_STRIDE), (1, 1)
+
+            def levels(self, pixels: Tensor) -> list[Tensor]:
+                together.append(len(pixels))
+                return [avg_pool2d(pixels, stride) for stride in self.strides]
+
+        source = RasterSource(write_raster(tmp_path / "land.tif", textured_land(1900, 700, bands=1), nodata=0))
+        areas = np.array([box(x, y, x + 90, y + 70) for x in range(5, 1800, 97) for y in (8, 300)])
+        plain = Normalisation((0.0,), (1e3,), (50.0,), (30.0,))
+        found = []
+        for device in (simulated_gpu, torch.device("cpu")):
+            together: list[int] = []
+            pooling = Pooling(cast(Any, Averages()), source, plain, device, Feedback())
+            found.append(list(pooling.over(areas)))
+            assert together == ([1, 1, 1] if device.type == "cpu" else [3])
+        for here, there in zip(*found, strict=True):
+            assert here.numbers.tolist() == there.numbers.tolist()
+            np.testing.assert_array_equal(here.features, there.features)

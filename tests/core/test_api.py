@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 import false_core
 from false_core import api, jobs
 from false_core.errors import RequestError
+from false_core.events import Message
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -102,6 +105,35 @@ class TestAFunction:
     def test_says_what_is_wrong_as_every_door_does(self) -> None:
         with pytest.raises(RequestError, match="confidence must be a text"):
             false_core.classify(raster="a.tif", model="m.safetensors", output="b.tif", device="cpu", confidence=" ")
+
+    @pytest.mark.parametrize("name", ["pretrain", "finetune", "classify", "assess"])
+    def test_says_which_parameter_is_missing_unknown_or_given_twice(self, name: str) -> None:
+        function, declared = getattr(false_core, name), jobs.parameters(jobs.JOBS[name])
+        needed = [f.name for f in dataclasses.fields(jobs.JOBS[name]) if f.default is dataclasses.MISSING]
+        with pytest.raises(RequestError, match=f"{name} needs {', '.join(needed)}"):
+            function()
+        with pytest.raises(RequestError, match=f"{name} has no parameter colour"):
+            function(colour=1)
+        for given, named in ((("a",), {needed[0]: "a"}), ((None,) * (len(declared) + 1), {})):
+            with pytest.raises(RequestError, match="twice, or too many"):
+                function(*given, **named)
+
+    def test_tells_warnings_at_the_line_that_called_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def warned(job: jobs.Job, on_event: Any, cancel: Any) -> dict[str, Any]:
+            on_event(Message("info", "all is well"))
+            on_event(Message("warning", "bands 3 to 5 are empty"))
+            return {}
+
+        monkeypatch.setattr(api.dispatch, "run", warned)
+        asked = {"map": "map.tif", "reference": "points.gpkg", "field": "class"}
+        with pytest.warns(UserWarning, match="bands 3 to 5 are empty") as caught:
+            false_core.assess(**asked)
+        assert [one.filename for one in caught] == [__file__]
+        events: list[Any] = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            false_core.run(jobs.Assess(**asked), events.append)
+        assert [one.text for one in events] == ["all is well", "bands 3 to 5 are empty"]
 
 
 @pytest.mark.thorough

@@ -10,12 +10,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-WITHOUT_A_NOUN = {"How", "Of", "That", "Told", "What", "When", "Where", "Whether", "Which", "Who", "Whose", "Why"}
-NO_START_OF_AN_ENTRY = WITHOUT_A_NOUN | {
-    "As", "At", "Beside", "By", "For", "From", "If", "In", "Is", "On", "Or", "Per", "To", "Whatever", "With", "Without",
+WITHOUT_A_NOUN = {
+    "At", "Behind", "Between", "How", "Looked", "Of", "That", "Those", "Told", "Up", "What", "When", "Where", "Whether",
+    "Which", "Who", "Whose", "Why",
 }  # fmt: skip
+NO_START_OF_AN_ENTRY = WITHOUT_A_NOUN | {
+    "As", "Beside", "By", "For", "From", "If", "In", "Is", "On", "Or", "Per", "To", "Whatever", "With", "Without",
+}  # fmt: skip
+_BARE_ONE = re.compile(r"One(?: or more)? (?:each|for|per|that|with)\b")
+"""What is one of something without saying of what, as in "One that was chosen"."""
 _SECTION = re.compile(r"^( *)(?:Args|Attributes|Returns|Yields):$")
-_ENTRY = re.compile(r"(?:[\w*, `]+: )?(\S+)")
+_ENTRY = re.compile(r"(?:[\w*, `]+: )?(\S.*)")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -34,7 +39,12 @@ def docstrings(code: str) -> Iterator[tuple[int, str]]:
 
 def without_a_noun(code: str) -> list[int]:
     """Return the lines of the docstrings that begin with a word such as What."""
-    return [line for line, text in docstrings(code) if text.split()[0].rstrip(",:") in WITHOUT_A_NOUN]
+    return [line for line, text in docstrings(code) if _lacks_a_noun(text, WITHOUT_A_NOUN)]
+
+
+def _lacks_a_noun(text: str, words: set[str]) -> bool:
+    """Return whether a text begins with one of ``words``, or is one of something unsaid."""
+    return text.split()[0].rstrip(",:.;") in words or bool(_BARE_ONE.match(text))
 
 
 def entries(text: str) -> Iterator[tuple[int, str]]:
@@ -56,7 +66,7 @@ def entries_without_a_noun(code: str) -> list[int]:
         line + number
         for line, text in docstrings(code)
         for number, entry in entries(text)
-        if (found := _ENTRY.match(entry)) and found[1].rstrip(",:.;") in NO_START_OF_AN_ENTRY
+        if (found := _ENTRY.match(entry)) and _lacks_a_noun(found[1], NO_START_OF_AN_ENTRY)
     ]
 
 
@@ -85,6 +95,8 @@ def test_no_entry_of_a_docstring_begins_without_a_noun(folder: str) -> None:
         'class Speed:\n    """How fast it is."""',
         'def is_fast() -> bool:\n    """Whether it is fast."""',
         'LIMIT = 1\n"""Of a job."""',
+        'LIMIT = 1\n"""Between two looks."""',
+        'class Chosen:\n    """One that was chosen."""',
     ],
 )
 def test_one_that_does_is_found(code: str) -> None:
@@ -97,6 +109,8 @@ def test_one_that_does_is_found(code: str) -> None:
         "    Args:\n        path, name: What to read.",
         "    Attributes:\n        is_fast: Whether it is.",
         "    Returns:\n        Of shape (n,).",
+        "    Args:\n        rows: One per variant.",
+        "    Args:\n        others: Those of others.",
     ],
 )
 def test_an_entry_that_does_is_found(entry: str) -> None:

@@ -54,14 +54,45 @@ def test_what_calls_the_library_still_can(part: str, gpu: ModuleType, monkeypatc
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["GPU", "tests", "pretraining quick", "peers", "classifying"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "GPU", "tests", "pretraining quick", "contrastive loss", "peers", "fine-tuning", "classifying",
+        "peers in classifying", "two GPUs",
+    ],
+)  # fmt: skip
 def test_each_part_can_be_rehearsed_on_the_cpu(part: str, gpu: ModuleType) -> None:
     """The other one, ``pretraining standard``, is ``pretraining quick`` with a network that takes minutes."""
     paths = os.pathsep.join([str(ROOT), str(ROOT / "benchmarks")])
     found = gpu.measured(part, Namespace(device="cpu", short=True), {**os.environ, "PYTHONPATH": paths}, 600.0)
     missing = set(gpu.ROWS[part]) - found.keys()
-    assert missing <= {"torchgeo, patches/s", "lightly, patches/s"}, found
+    assert missing <= {"torchgeo, patches/s", "lightly, patches/s", "torchgeo, Mpx/s", "geoai, Mpx/s"}, found
     assert not found.get("failed"), found
+
+
+def test_every_file_with_tests_of_a_gpu_is_run(gpu: ModuleType) -> None:
+    marked = {"test_with_a_gpu.py", "test_denominator.py", "test_global_batch_norm.py"}
+    assert {Path(name).name for name in gpu.files_with_tests()} == marked
+
+
+def test_the_map_of_one_gpu_is_not_compared_with_that_of_two(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    assert gpu.two_gpus("cuda", True) == {}
+
+
+@pytest.mark.parametrize(
+    ("wheel", "there"),
+    [
+        ("torch-9.9-cp311-cp311-linux_x86_64.whl", True),
+        ("nvidia_nccl_cu12-2.0-py3-none-any.whl", True),
+        ("numpy-9.9-cp311-cp311-linux_x86_64.whl", True),
+        ("segmentation_models_pytorch-9.9-py3-none-any.whl", True),
+        ("no_such_package-1.0-py3-none-any.whl", False),
+    ],
+)
+def test_wheels_do_not_shadow_what_the_machine_has(wheel: str, there: bool, gpu: ModuleType) -> None:
+    assert gpu.is_there(wheel) == there
 
 
 def test_a_part_that_fails_or_has_no_time_says_why(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,15 @@
-"""A public name means one thing: no two modules of the library and the plugin define one with different meaning."""
+"""A public name means one thing, and is stated once: no two modules define the same one.
+
+The plugin states again what it cannot import from the library. A name that begins with ``_`` is read in its own module
+alone.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -64,20 +68,50 @@ def _words(name: str) -> set[str]:
     return {word.lower().removesuffix("s") for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
 
 
-def homonyms() -> dict[str, list[str]]:
-    """Return the modules of both programs that define each public name of more than one meaning."""
+def public_names() -> dict[str, dict[str, ast.AST]]:
+    """Return what defines each public name of both programs, by the module that does."""
     defined: dict[str, dict[str, ast.AST]] = defaultdict(dict)
     for file in sorted(file for program in PROGRAMS for file in (ROOT / program).rglob("*.py")):
         for name, meaning in definitions(ast.parse(file.read_text("utf-8")).body):
             if not name.startswith("_"):
                 defined[name][str(file.relative_to(ROOT))] = meaning
-    shared = {name: by_file for name, by_file in defined.items() if len(by_file) > 1}
+    return defined
+
+
+def homonyms() -> dict[str, list[str]]:
+    """Return the modules of both programs that define each public name of more than one meaning."""
+    shared = {name: by_file for name, by_file in public_names().items() if len(by_file) > 1}
     return {name: sorted(by_file) for name, by_file in shared.items() if len(set(map(ast.unparse, by_file.values()))) > 1}
+
+
+def stated_again(defined: Mapping[str, Mapping[str, ast.AST]]) -> dict[str, list[str]]:
+    """Return the modules of one program that state a constant which another one of them states with the same value."""
+    return {
+        name: sorted(by_file)
+        for name, by_file in defined.items()
+        for program in PROGRAMS
+        if sum(file.startswith(program) and not _is_type(value) for file, value in by_file.items()) > 1
+        and len(set(map(ast.unparse, by_file.values()))) == 1
+    }
+
+
+def _is_type(value: ast.AST) -> bool:
+    """Return whether it is another name of a type, or stands for one: a module has those that it needs."""
+    return isinstance(value, ast.Subscript) or (isinstance(value, ast.Call) and ast.unparse(value.func) == "TypeVar")
 
 
 def test_no_two_modules_give_a_name_two_meanings() -> None:
     found = {name: files for name, files in homonyms().items() if name not in MEANT}
     assert not found, "Rename one of them, so that its name says what it belongs to, such as MAX_STRIDE_PX."
+
+
+def test_no_two_modules_of_a_program_state_a_constant() -> None:
+    assert not stated_again(public_names()), "State it once and import it, or name each after what it belongs to."
+
+
+def test_a_constant_that_is_stated_again_is_found() -> None:
+    twice = {"SIDE_PX": {f"false_core/{name}.py": ast.parse("8", mode="eval").body for name in ("sampling", "mapping")}}
+    assert stated_again(twice) == {"SIDE_PX": ["false_core/mapping.py", "false_core/sampling.py"]}
 
 
 def test_no_piece_of_a_raster_has_a_word_beside_those_of_the_glossary() -> None:

@@ -72,7 +72,7 @@ def test_one_polygon_of_a_million_vertices(tmp_path: Path, source: RasterSource,
     lake = next(index for index, c in enumerate(annotation.classes) if c.name == "lake")
     assert (burnt == lake).sum() == pytest.approx(large.area, rel=1e-3)
     assert peak < 1_000_000_000
-    # Cut into blocks for the split, it keeps its area.
+    # Cut into squares, it keeps its area.
     pieces = annotation.cut(SIDE / 8)
     assert pieces.pixels[pieces.targets == lake].sum() == pytest.approx(large.area, rel=1e-6)
 

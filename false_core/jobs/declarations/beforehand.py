@@ -15,8 +15,7 @@ class ExampleData(Job, done_by="false_core.synthetic.example_data:example_data")
     """Make a scene to try everything on: an aerial image, and labels on 1 % of it.
 
     The scene is generated on this computer, and nothing is downloaded. It shows fields, meadows, roads, roofs, trees and
-    water from above, in red, green, blue and near infrared. With it the first map takes about five minutes: fine-tune a
-    model with its labels, then classify the raster.
+    water from above, in red, green, blue and near infrared. Fine-tune a model with its labels, then classify the raster.
     """
 
     raster: str = parameter(NEW_RASTER, "Raster", "The image to write, a GeoTIFF.")

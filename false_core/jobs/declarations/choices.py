@@ -25,7 +25,10 @@ BY_CHANCE, BY_FEATURES, BY_GRADIENTS = "chance", "features", "gradients"
 """Ways to choose places among those found."""
 AUTO_PRECISION, FLOAT32, INT8 = PRECISIONS = (*PREFERRED_PRECISIONS, "int8")
 """Numbers that networks compute with: those that the device was built for, or float32 on any device."""
-HEADS = ("auto", "linear", "texture", "network")
+AUTO_HEAD, LINEAR_HEAD, TEXTURE_HEAD, NETWORK_HEAD = HEADS = ("auto", "linear", "texture", "network")
+"""Heads: the best of several, classifiers on features of encoders alone, on texture alone, and a decoder that is trained."""
+ADAPTIVE = "adaptive"
+"""Instead of one confidence weight for all pairs: one for each."""
 GENERAL_WEIGHTS, NO_WEIGHTS = "general", "none"
 LABELLED_BEFORE, LABELLED_AFTER, LABELLED_BOTH = "before", "after", "both"
 """Dates at which labels hold."""

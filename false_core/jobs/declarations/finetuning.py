@@ -13,11 +13,11 @@ from false_core.jobs.kinds import CHOICE, FLAG, INTEGER, NEW_MODEL, NEW_REPORT, 
 
 @dataclass(frozen=True)
 class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True):
-    """Train a land-cover model from an encoder and a few labels.
+    """Train a land-cover model from a few labels, with an encoder of your own if you have one.
 
-    Digitise about 1 % of the raster as polygons, lines or points with a class field. Part of the labels, in whole blocks
-    of space, is held out to score the model; after that it learns from them too. The result is one model file with
-    everything that classifying needs.
+    Digitise about 1 % of the raster as polygons, lines or points with a class field. Labels are held out in turn, in whole
+    blocks of space, to score the model; it learns from all of them. The result is one model file with everything that
+    classifying needs.
     """
 
     raster: str = parameter(RASTER, "Raster", "The raster the labels were digitised on." + usual.STANDS_FOR_ONE)

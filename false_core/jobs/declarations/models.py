@@ -36,7 +36,7 @@ class SuggestLabels(Job, done_by="false_core.mapping.suggest_labels:suggest_labe
     size: Optional[float] = parameter(
         NUMBER,
         "Side of a square",
-        "The side is rounded to 4 working pixels. Empty: half the side of the patches that the model was trained on.",
+        "The side is rounded to 4 working pixels. Empty: a side that suits the model, 32 working pixels with most.",
         None,
         unit="CRS units",
         minimum=0.0,

@@ -7,6 +7,7 @@ from typing import ClassVar, Optional, Tuple, Union
 
 from false_core.jobs.declarations import usual
 from false_core.jobs.declarations.choices import (
+    ADAPTIVE,
     BY_CHANCE,
     BY_FEATURES,
     BY_GRADIENTS,
@@ -181,7 +182,7 @@ class Pretrain(Job, done_by="false_core.training.stages:pretrain", shared=True):
         "by how much all views of the two patches agree.",
         minimum=0.0,
         maximum=1.0,
-        choices=("adaptive",),
+        choices=(ADAPTIVE,),
     )
     neighbours: Optional[int] = usual.from_preset(
         INTEGER,

@@ -17,7 +17,8 @@ from false_core.raster.map_file import RasterFile
 from false_core.raster.mosaic import VRT_ENDING, Mosaic
 from false_core.raster.source import Window
 
-LOOK_AGAIN_S = 0.2
+POLL_STRIPS_S = 0.2
+"""Seconds between two looks for the strips of other processes."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Assembly:
         while awaited := self.awaited():
             feedback.advance(strips - len(awaited), strips)
             self._store.raise_reported_failure(self._run_id)
-            time.sleep(LOOK_AGAIN_S)
+            time.sleep(POLL_STRIPS_S)
 
     def overview(self) -> MapOverview:
         """Return what the map looks like from afar, and how much of it got which class.

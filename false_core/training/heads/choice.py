@@ -1,7 +1,7 @@
 """The choice of the classifiers of a model: candidates and their fusions, compared by cross-validation over the labels.
 
 Whatever is chosen is fitted twice: to the labels, and then to the labels and to the pixels of the raster that it is surest
-about, and leans to the classes that cover much of it. Held-out labels say of each whether it does harm.
+about, and its prior is adjusted to the classes that cover much of it. Held-out labels say of each whether it does harm.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from false_core.training.heads.fits import (
     designs,
     fit_member,
     fused_answers,
-    leaning_to,
     learn_from_raster,
     shares_of_raster,
+    with_adjusted_prior,
 )
 from false_core.training.heads.folds import ALWAYS_LEARNED, FOLDS
 from false_core.training.heads.regression import Linear
@@ -39,19 +39,19 @@ MeasureArray = npt.NDArray[np.float64]
 STANDARD_ERRORS_TO_ADD, STANDARD_ERRORS_TO_CHOOSE, STANDARD_ERRORS_TO_DROP = 0.5, 1.0, 2.0
 """Standard errors of the mean gain over shapes by which a candidate must beat those before it, which do well elsewhere: one
 that adds the pixel's own values to what encoders see, one of which nothing is known, and one that drops the encoders."""
-HITS_GAINED = 0.05
+ACCURACY_GAINED = 0.05
 """Share of the held-out labels, shapes and classes counted alike, about which it must be right more often than the first.
 Where it only finds them more probable, maps became worse."""
 STANDARD_ERRORS_OF_HARM = 2.0
-"""Standard errors by which learning from the raster, or leaning to its shares, must be worse to be given up."""
+"""Standard errors by which self-training, or the prior adjusted to the raster, must be worse to be given up."""
 MIN_SHAPES_TO_JUDGE = 12
 """Held-out shapes below which candidates are not told apart, but for one that lies near to the first."""
 MIN_SHAPES_OF_FEW = 4
 """Held-out shapes below which nothing is told apart at all."""
 MIN_CLASSES_TO_JUDGE = 0.75
 """Share of the classes that must be among them: what is best for these may take all others for one of them."""
-SHARPENING = (0.2, 0.3, 0.45, 0.65, 0.8, 1.0, 1.25, 1.5)
-"""Factors on the logarithms of probabilities, of which each candidate gets the one that suits it: some are too sure."""
+INVERSE_TEMPERATURES = (0.2, 0.3, 0.45, 0.65, 0.8, 1.0, 1.25, 1.5)
+"""Factors on log probabilities, of which each candidate gets the one that suits it: some are too sure."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,11 @@ class HeadComparison:
         learns_from_raster: True where it is fitted to the pixels of the raster that it is surest about, too.
         was_checked: True where enough labels were held out to say whether learning from the raster does harm.
         held_out: Numbers of the samples that were held out, of shape (n,).
-        may_lean: The classes that lean to their shares of the raster, of shape (classes,): none where that does harm or
-            cannot be checked, else those of which samples were held out.
+        prior_adjusted: Mask of the classes whose prior is adjusted to their shares of the raster, of shape (classes,): none
+            where that does harm or cannot be checked, else those of which samples were held out.
         log_probabilities: Log probabilities of the best one, without having learned from their block, of shape (n, classes).
-        on_raster: Those of the same classifiers at random pixels that none of them was fitted to, of shape (m, classes).
-            They say what the classifiers lean to.
+        on_raster: Log probabilities of the same classifiers at random pixels that none of them was fitted to, of shape
+            (m, classes). They say how far the prior is adjusted.
     """
 
     candidates: tuple[HeadCandidate, ...]
@@ -96,7 +96,7 @@ class HeadComparison:
     learns_from_raster: bool
     was_checked: bool
     held_out: npt.NDArray[np.int64]
-    may_lean: npt.NDArray[np.bool_]
+    prior_adjusted: npt.NDArray[np.bool_]
     log_probabilities: FloatArray
     on_raster: FloatArray
 
@@ -158,11 +158,11 @@ class _Fold:
     """The classifiers that learned from all folds but one.
 
     Attributes:
-        asked, learned: Numbers of the samples in the fold, and of all others.
+        held_out, learned: Numbers of the samples in the fold, and of all others.
         fitted: The classifiers by their parts.
     """
 
-    asked: npt.NDArray[np.int64]
+    held_out: npt.NDArray[np.int64]
     learned: npt.NDArray[np.int64]
     fitted: dict[tuple[str, ...], Linear]
 
@@ -180,7 +180,7 @@ class HeadSamples:
         unlabelled: Features of random pixels of the raster, by part, of which the best head is fitted to those that it is
             surest about, too; nothing where it learns from the labels alone.
         others: Features of random pixels that it is not fitted to, by part: they say how much of the raster each class seems
-            to cover, which it may lean to, and how sure it is of the raster.
+            to cover, which its prior may be adjusted to, and how sure it is of the raster.
     """
 
     spaces: Mapping[str, Space]
@@ -221,58 +221,63 @@ def compare(
     fitted: list[_Fold] = []
     found = {parts: np.zeros((len(points.owners), classes), np.float32) for parts in members}
     for number in numbers:
-        asked, learned = np.flatnonzero(fold_of == number), np.flatnonzero(fold_of != number)
-        fitted.append(_Fold(asked, learned, {}))
+        own, learned = np.flatnonzero(fold_of == number), np.flatnonzero(fold_of != number)
+        fitted.append(_Fold(own, learned, {}))
         for parts in members:
             count.begin_next()
             inputs = design(parts, spaces, features)
             begin = start.get(parts) if start else None
             classifier = fit_member(parts, inputs[learned], points.subset(learned), classes, begin, at_step)
-            found[parts][asked] = classifier.log_probabilities(inputs[asked])
+            found[parts][own] = classifier.log_probabilities(inputs[own])
             fitted[-1].fitted[parts] = classifier
     answers = [fused_answers(candidate.members, found)[held_out] for candidate in candidates]
     scores = tuple(_mean_iou(answer, held, classes) for answer in answers)
-    told = [_told_of_truth(answer, held, classes) for answer in answers]
-    hits = [(answer.argmax(axis=1) == held.targets).astype(float) for answer in answers]
+    likelihoods = [_log_likelihood(answer, held, classes) for answer in answers]
+    correct = [(answer.argmax(axis=1) == held.targets).astype(float) for answer in answers]
     best, by_few = 0, not can_judge(held, classes)
     for number, candidate in enumerate(candidates):
         if not number or candidate.for_few != by_few:
             continue
-        is_better = is_clearly_better(told[number], told[best], held, classes, candidate.standard_errors, by_few)
-        if is_better and (by_few or _gain(hits[number] - hits[0], held, classes)[0] >= HITS_GAINED):
+        is_better = is_clearly_better(
+            likelihoods[number], likelihoods[best], held, classes, candidate.standard_errors, by_few
+        )
+        if is_better and (by_few or _gain(correct[number] - correct[0], held, classes)[0] >= ACCURACY_GAINED):
             best = number
     chosen, said = candidates[best], answers[best]
     learns = may_learn_from_raster
     if learns:
         labelled, unlabelled = (designs(chosen.members, spaces, seen) for seen in (features, samples.unlabelled))
-        taught = [_taught(chosen.members, fold, labelled, unlabelled, points, classes, at_step, count) for fold in fitted]
-        later = _answers(chosen.members, taught, labelled, len(points.owners), classes)[held_out]
+        self_trained = [
+            _self_trained(chosen.members, fold, labelled, unlabelled, points, classes, at_step, count) for fold in fitted
+        ]
+        later = _answers(chosen.members, self_trained, labelled, len(points.owners), classes)[held_out]
         learns = not _does_harm(later, [said], held, classes)
-    unseen, may_lean = designs(chosen.members, spaces, samples.others), np.zeros(classes, bool)
+    unseen, prior_adjusted = designs(chosen.members, spaces, samples.others), np.zeros(classes, bool)
     if learns:
-        alone, fitted, said = said, taught, later
+        alone, fitted, said = said, self_trained, later
     if learns and not by_few:
         judged = np.bincount(held.targets, minlength=classes) > 0
-        shares = [shares_of_raster(chosen.members, fold.fitted, unseen) for fold in taught]
-        leaning = [replace(one, fitted=leaning_to(seen, judged, one.fitted)) for one, seen in zip(taught, shares)]
-        leant = _answers(chosen.members, leaning, labelled, len(points.owners), classes)[held_out]
-        if not _does_harm(leant, [alone, later], held, classes):
-            fitted, said, may_lean = leaning, leant, judged
+        shares = [shares_of_raster(chosen.members, fold.fitted, unseen) for fold in self_trained]
+        adjusted = [
+            replace(one, fitted=with_adjusted_prior(seen, judged, one.fitted)) for one, seen in zip(self_trained, shares)
+        ]
+        with_prior = _answers(chosen.members, adjusted, labelled, len(points.owners), classes)[held_out]
+        if not _does_harm(with_prior, [alone, later], held, classes):
+            fitted, said, prior_adjusted = adjusted, with_prior, judged
     on_raster = [answers_of(chosen.members, fold.fitted, unseen) for fold in fitted]
     none: FloatArray = np.zeros((0, classes), np.float32)
     checked = may_learn_from_raster and not by_few
-    return HeadComparison(
-        tuple(candidates), scores, chosen, learns, checked, held_out, may_lean, said, np.concatenate([none, *on_raster])
-    )
+    seen = np.concatenate([none, *on_raster])
+    return HeadComparison(tuple(candidates), scores, chosen, learns, checked, held_out, prior_adjusted, said, seen)
 
 
 def _does_harm(answer: FloatArray, before: Sequence[FloatArray], held: LabelledPoints, classes: int) -> bool:
     """Return whether answers are clearly less often right than any of those before."""
-    hits, *others = ((one.argmax(axis=1) == held.targets).astype(float) for one in (answer, *before))
-    return any(is_clearly_better(other, hits, held, classes, STANDARD_ERRORS_OF_HARM) for other in others)
+    correct, *others = ((one.argmax(axis=1) == held.targets).astype(float) for one in (answer, *before))
+    return any(is_clearly_better(other, correct, held, classes, STANDARD_ERRORS_OF_HARM) for other in others)
 
 
-def _taught(
+def _self_trained(
     members: Sequence[Member],
     fold: _Fold,
     labelled: Mapping[tuple[str, ...], FloatArray],
@@ -299,8 +304,8 @@ def _answers(
     """Return what classifiers make together of the samples of their fold, of shape (number, classes)."""
     answers: FloatArray = np.zeros((number, classes), np.float32)
     for fold in folds:
-        asked = {parts: values[fold.asked] for parts, values in labelled.items()}
-        answers[fold.asked] = answers_of(members, fold.fitted, asked)
+        inputs = {parts: values[fold.held_out] for parts, values in labelled.items()}
+        answers[fold.held_out] = answers_of(members, fold.fitted, inputs)
     return answers
 
 
@@ -347,11 +352,11 @@ def _gain(values: MeasureArray, points: LabelledPoints, classes: int) -> tuple[f
     return gain, float(np.sqrt(np.square(share * (gains - gain)).sum()))
 
 
-def _told_of_truth(answer: FloatArray, points: LabelledPoints, classes: int) -> MeasureArray:
+def _log_likelihood(answer: FloatArray, points: LabelledPoints, classes: int) -> MeasureArray:
     """Return the logarithm of the probability that a candidate gives to the class of each sample, of shape (n,).
 
-    It says more than a count of hits, where there are few shapes. How sure a candidate is of itself must not decide: its
-    answers are made as sharp as suits it best.
+    It says more than a count of those that are correct, where there are few shapes. How sure a candidate is of itself must
+    not decide: its answers get the temperature that suits it best.
 
     Args:
         answer: Logarithms of the probabilities but for a common factor, of shape (n, classes).
@@ -360,12 +365,12 @@ def _told_of_truth(answer: FloatArray, points: LabelledPoints, classes: int) -> 
     """
     counts = balanced_counts(points, classes)
     found = []
-    for factor in SHARPENING:
-        sharpened = factor * answer.astype(np.float64)
-        sharpened -= sharpened.max(axis=1, keepdims=True)
-        whole = np.log(np.exp(sharpened).sum(axis=1))
-        found.append(sharpened[np.arange(len(answer)), points.targets] - whole)
-    return max(found, key=lambda told: float(counts @ told))
+    for factor in INVERSE_TEMPERATURES:
+        scaled = factor * answer.astype(np.float64)
+        scaled -= scaled.max(axis=1, keepdims=True)
+        whole = np.log(np.exp(scaled).sum(axis=1))
+        found.append(scaled[np.arange(len(answer)), points.targets] - whole)
+    return max(found, key=lambda log_likelihood: float(counts @ log_likelihood))
 
 
 def _mean_iou(answer: FloatArray, points: LabelledPoints, classes: int) -> float:

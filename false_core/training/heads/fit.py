@@ -21,9 +21,9 @@ from false_core.training.heads.fits import (
     answers_of,
     designs,
     fit_member,
-    leaning_to,
     learn_from_raster,
     shares_of_raster,
+    with_adjusted_prior,
 )
 from false_core.training.heads.folds import folds_of
 from false_core.training.heads.regression import Linear
@@ -72,10 +72,10 @@ class Classifiers:
         classes: Number of classes.
         sample: Features of random pixels of the raster, by part, from which classifiers learn too; None: from labels alone.
         others: Features of other random pixels, by part, that say how much of the raster each class seems to cover.
-        may_lean: The classes that lean to that, of shape (classes,); None: none.
-        alone: Those that learned from the labels alone, by the names of their parts.
-        fitted: Those of each candidate that was asked for, by its name.
-        shares: The shares of the raster that these lean to, of shape (classes,), by the same.
+        prior_adjusted: Mask of the classes whose prior is adjusted to that, of shape (classes,); None: none.
+        alone: Classifiers that learned from the labels alone, by the names of their parts.
+        fitted: Classifiers of each candidate that was asked for, by its name.
+        shares: The shares of the raster that their prior is adjusted to, of shape (classes,), by the same.
     """
 
     parts: FeatureParts
@@ -85,7 +85,7 @@ class Classifiers:
     classes: int
     sample: Mapping[str, FloatArray] | None = None
     others: Mapping[str, FloatArray] = field(default_factory=dict)
-    may_lean: npt.NDArray[np.bool_] | None = None
+    prior_adjusted: npt.NDArray[np.bool_] | None = None
     alone: dict[tuple[str, ...], Linear] = field(default_factory=dict)
     fitted: dict[str, dict[tuple[str, ...], Linear]] = field(default_factory=dict)
     shares: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
@@ -108,13 +108,14 @@ class Classifiers:
         if self.sample is None:
             return {parts: self.alone[parts] for parts in inputs}
         unlabelled = designs(members, self.spaces, self.sample)
-        taught = learn_from_raster(
+        self_trained = learn_from_raster(
             members, self.alone, inputs, self.points, unlabelled, self.classes, at_step, before_fit=count.begin_next
         )
-        if self.may_lean is None:
-            return taught
-        shares = self.shares[candidate.name] = shares_of_raster(members, taught, designs(members, self.spaces, self.others))
-        return leaning_to(shares, self.may_lean, taught)
+        if self.prior_adjusted is None:
+            return self_trained
+        others = designs(members, self.spaces, self.others)
+        shares = self.shares[candidate.name] = shares_of_raster(members, self_trained, others)
+        return with_adjusted_prior(shares, self.prior_adjusted, self_trained)
 
     def log_probabilities(self, candidate: HeadCandidate, features: Mapping[str, FloatArray]) -> FloatArray:
         """Return what a candidate makes of features as a ``FeatureSource`` gives them, of shape (n, classes)."""
@@ -133,8 +134,8 @@ class Fitted:
         accuracy: Accuracy that is to be expected of a map of the raster.
         confusion: Confusion matrix of the chosen candidate over held-out samples, true classes in rows, every shape counting
             1; None where none could be held out.
-        classifiers: Those of the segmenter, and of all other candidates when they are asked for.
-        leans_to: The share of the raster that each class which leans seems to cover, by the number of the class.
+        classifiers: Classifiers of the segmenter, and of all other candidates when they are asked for.
+        prior_shares: The share of the raster that each class with an adjusted prior seems to cover, by its number.
     """
 
     segmenter: FusedSegmenter
@@ -142,7 +143,7 @@ class Fitted:
     accuracy: AccuracyEstimate
     confusion: npt.NDArray[np.float64] | None
     classifiers: Classifiers
-    leans_to: Mapping[int, float]
+    prior_shares: Mapping[int, float]
 
 
 def zooms_for(width: int, height: int) -> tuple[int, ...]:
@@ -218,9 +219,9 @@ def fit_head(
         comparison = compare(candidates, samples, feedback, at_step=feedback.stop_if_cancelled)
     with feedback.stage("Fitting the best", 0.09):
         spec = FusedSpec(backbones, zooms, comparison.chosen.members, asked.smoothing)
-        taught_by = sample if comparison.learns_from_raster else None
-        may_lean = comparison.may_lean if comparison.may_lean.any() else None
-        classifiers = Classifiers(parts.cpu(), spaces, features, points, classes, taught_by, others, may_lean)
+        self_training = sample if comparison.learns_from_raster else None
+        prior_adjusted = comparison.prior_adjusted if comparison.prior_adjusted.any() else None
+        classifiers = Classifiers(parts.cpu(), spaces, features, points, classes, self_training, others, prior_adjusted)
         segmenter = _segmenter(spec, classifiers, classifiers.of(comparison.chosen, feedback), bands)
     held = points.subset(comparison.held_out)
     shapes_of_class = np.bincount(annotation.targets[np.unique(points.owners)], minlength=classes)
@@ -230,8 +231,8 @@ def fit_head(
     answers = comparison.log_probabilities.argmax(axis=1)
     confusion = confusion_of_shapes(held.owners, held.targets, answers, classes) if len(answers) else None
     shares = classifiers.shares.get(comparison.chosen.name)
-    leans_to = {} if shares is None else {int(k): float(shares[k]) for k in np.flatnonzero(comparison.may_lean)}
-    return Fitted(segmenter, comparison, accuracy, confusion, classifiers, leans_to)
+    prior_shares = {} if shares is None else {int(k): float(shares[k]) for k in np.flatnonzero(comparison.prior_adjusted)}
+    return Fitted(segmenter, comparison, accuracy, confusion, classifiers, prior_shares)
 
 
 def space_of_part(name: str, sample: FloatArray) -> Space:

@@ -1,7 +1,7 @@
 """The fits of classifiers: to labels, and then to the pixels of the raster, too, that they are surest about together.
 
 Labels are balanced, so that a rare class is found where it is. Over the raster that takes too much for it. How often each
-class is likely there says how much: classifiers that learn from the raster lean towards its shares.
+class is likely there says how much: the prior of classifiers that learn from the raster is adjusted to its shares.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ SECOND_OPINION = (TEXTURE,)
 PIXEL_BY_PIXEL = {SPECTRUM, CURVES}
 """Parts that see nothing but a pixel, so that each pixel of a shape tells them something. What sees its surroundings, too,
 is told nearly the same by all of them."""
-LEANING = 0.5
+PRIOR_ADJUSTMENT = 0.5
 """Share of the way from classes that are all alike to the shares that they seem to have on the raster. All of the way, and
 shares found by expectation and maximisation, lost rare classes where labels are few."""
-LEAST_SHARE_LEANT_TO = 0.2
+LEAST_PRIOR_SHARE = 0.2
 """Share, of what a class would have if all were alike, below which none is taken to lie."""
 _HARDLY_ANY = 1e-9
 PENALTY = 1 / 60
@@ -182,8 +182,8 @@ def shares_of_raster(
     return shares
 
 
-def leaning_to(
-    shares: npt.NDArray[np.float64], may_lean: npt.NDArray[np.bool_], fitted: Mapping[tuple[str, ...], Linear]
+def with_adjusted_prior(
+    shares: npt.NDArray[np.float64], prior_adjusted: npt.NDArray[np.bool_], fitted: Mapping[tuple[str, ...], Linear]
 ) -> dict[tuple[str, ...], Linear]:
     """Return classifiers that find a class the likelier the more of the raster it seems to cover.
 
@@ -192,13 +192,13 @@ def leaning_to(
 
     Args:
         shares: The shares of the raster, of shape (classes,).
-        may_lean: The classes that are weighed against each other, of shape (classes,). Over what they cover, any other
-            neither gains nor loses on average.
+        prior_adjusted: Mask of the classes that are weighed against each other, of shape (classes,). Over what they cover,
+            any other neither gains nor loses on average.
         fitted: The classifiers by their parts.
     """
-    own = shares[may_lean].clip(min=_HARDLY_ANY)
+    own = shares[prior_adjusted].clip(min=_HARDLY_ANY)
     own /= own.sum()
-    gains = LEANING * np.log((own * len(own)).clip(min=LEAST_SHARE_LEANT_TO))
-    leaning = np.zeros(len(shares), np.float32)
-    leaning[may_lean] = gains - own @ gains
-    return {parts: replace(linear, bias=linear.bias + leaning) for parts, linear in fitted.items()}
+    gains = PRIOR_ADJUSTMENT * np.log((own * len(own)).clip(min=LEAST_PRIOR_SHARE))
+    adjusted = np.zeros(len(shares), np.float32)
+    adjusted[prior_adjusted] = gains - own @ gains
+    return {parts: replace(linear, bias=linear.bias + adjusted) for parts, linear in fitted.items()}

@@ -7,9 +7,9 @@ import numpy.typing as npt
 import shapely
 
 from false_core.labels.annotation import Annotation
+from false_core.labels.split import BLOCKS_ALONG_SIDE
 
 FOLDS = 5
-BLOCKS_ALONG_SIDE = 10
 ALWAYS_LEARNED = -1
 """Fold of a shape that is never held out, as it is the only one of its class."""
 

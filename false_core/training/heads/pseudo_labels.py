@@ -50,8 +50,8 @@ def pseudo_labels_of(
 
     Args:
         log_probabilities: Log probabilities of a sample of the raster, of shape (n, classes), normalised or not.
-        second_opinion: Those of another classifier. Pixels whose class is not among its ``MOST_LIKELY`` are left out, of
-            which there are none with so few classes; None where no member looks at something else alone.
+        second_opinion: Log probabilities of another classifier. Pixels whose class is not among its ``MOST_LIKELY`` are left
+            out, of which there are none with so few classes; None where no member looks at something else alone.
     """
     found = log_probabilities.argmax(axis=1)
     # Less the logarithm of the sum: what several classifiers say together does not add up to 1.

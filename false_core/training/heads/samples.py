@@ -36,12 +36,12 @@ MAX_CUT_SIDE_PX = 256
 """Working pixels. Larger polygons are looked at in squares of this side."""
 SMALL_SIDE_PX, SQUARE_SIDE_PX = 8, 128
 """Working pixels. Points and what else is small are looked at square by square: there may be a hundred thousand of them."""
-LOOKS, LOOK_SIDE_PX = 32, 512
-"""Squares of the raster, and working pixels of the side of each, that say what is normal there."""
+STATISTICS_WINDOWS, LOOK_SIDE_PX = 32, 512
+"""Windows of the raster that its statistics are measured in, and working pixels of the side of each."""
 SAMPLED_PIXELS = 8_192
-"""Pixels of them whose features are kept."""
+"""Pixels of these windows whose features are kept."""
 MAX_LOOK_BYTES = 400_000_000
-"""Largest sum of the squares' pixels in memory."""
+"""Largest sum of the pixels of these windows in memory."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class FeatureSampler:
         normalisation: The normalisation of its bands.
         device: Device to compute on.
         feedback: It is told how far the work is.
-        looks: The number of squares that say what is normal.
+        windows: The number of windows that the statistics of the raster are measured in.
     """
 
     parts: FeatureParts
@@ -159,7 +159,7 @@ class FeatureSampler:
     normalisation: Normalisation
     device: torch.device
     feedback: Feedback
-    looks: int = LOOKS
+    windows: int = STATISTICS_WINDOWS
 
     def adapt_to_raster(self, seed: int) -> dict[str, FloatArray]:
         """Show the batch norms of the encoders the raster, and return features of random pixels by part."""
@@ -224,7 +224,7 @@ class FeatureSampler:
         area = self.source.window_of(None)
         step = LOOK_STEP_PX
         side = max(step, min(LOOK_SIDE_PX, -(-max(area.width, area.height) // step) * step))
-        number = max(1, min(self.looks, MAX_LOOK_BYTES // (4 * len(self.source.bands) * side * side)))
+        number = max(1, min(self.windows, MAX_LOOK_BYTES // (4 * len(self.source.bands) * side * side)))
         plan = TilePlan(area, side, 0, ramp=0)
         found = 0
         for tile in chance.permutation(len(plan))[: 4 * number]:

@@ -137,14 +137,24 @@ def test_the_confusion_matrix_of_shapes_is_that_of_samples_that_count_as_a_part_
 
 def test_the_interval_of_equal_shapes_is_wilsons(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cross_validated, "stdtrit", lambda _, share: norm.ppf(share))
-    found = accuracy_of_held_out(np.array([[300, 100], [0, 100]]), np.full(20, 25.0))
+    found = accuracy_of_held_out(np.array([[300, 100], [0, 100]]), np.full(20, 25.0), np.arange(20) % 2, 0.2)
     wanted = binomtest(16, 20).proportion_ci(method="wilson")
     assert found is not None and found.value == 0.8
     assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high))
 
 
 def test_few_large_shapes_held_out_say_less_than_as_many_alike() -> None:
-    confusion = np.array([[90, 10], [10, 90]])
-    alike, unlike = (accuracy_of_held_out(confusion, np.array(p)) for p in ([20.0] * 10, [110.0] + [10.0] * 9))
+    confusion, targets = np.array([[90, 10], [10, 90]]), np.arange(20) % 2
+    alike, unlike = (accuracy_of_held_out(confusion, np.array(p), targets, 0.2) for p in ([10.0] * 20, [105.0] + [5.0] * 19))
     assert alike and unlike and alike.low and unlike.low and unlike.low < alike.low - 0.1
-    assert accuracy_of_held_out(np.zeros((2, 2), np.int64), np.ones(3)) is None
+    assert accuracy_of_held_out(np.zeros((2, 2), np.int64), np.ones(20), targets, 0.2) is None
+
+
+@pytest.mark.parametrize(
+    ("targets", "missing"),
+    [([0, 1], (45, 45)), ([0] * 19 + [1] * 3, (0, 5)), ([0] * 30, (0, 20)), ([0] * 15 + [1] * 4, (0, 5))],
+)
+def test_of_too_few_shapes_held_out_no_accuracy_is_told(targets: list[int], missing: tuple[int, ...]) -> None:
+    found = accuracy_of_held_out(np.array([[300, 0], [0, 100]]), np.full(len(targets), 9.0), np.array(targets), 0.2)
+    assert found and (found.value, found.low, found.high) == (None, None, None)
+    assert (found.shapes, found.missing) == (len(targets), missing)

@@ -13,7 +13,9 @@ import rasterio
 import shapely
 from small_world import CRS, GRID, Listener, on_map, pixel_box, write_labels, write_raster
 
+from false_core.collection import candidate_features
 from false_core.collection.places import read_places, with_places_alone
+from false_core.computing.threads import prefetch
 from false_core.dispatch import run
 from false_core.errors import InputError
 from false_core.jobs import CollectPlaces, Pretrain
@@ -52,6 +54,19 @@ def collect(raster: str | tuple[str, ...], folder: Path, **more: Any) -> geopand
     table = geopandas.read_file(path, layer="places")
     assert results["places"] == len(table)
     return table
+
+
+@pytest.mark.parametrize("choice", ["features", "chance"])
+def test_bands_that_are_empty_are_left_out(ground: str, tmp_path: Path, choice: str) -> None:
+    with rasterio.open(ground) as dataset:
+        pixels, mask = dataset.read().astype(np.float32), dataset.dataset_mask()
+    pixels[:, mask == 0] = np.nan
+    empty = np.full_like(pixels[:1], np.nan)
+    raster = write_raster(tmp_path / "many.tif", np.concatenate([pixels[:2], empty, pixels[2:], empty, empty]))
+    listener, path = Listener(), str(tmp_path / "p.gpkg")
+    job = CollectPlaces((raster,), path, size=8.0, count=5, device="cpu", choice=choice)
+    assert run(job, listener)["places"] == 5
+    assert ("many.tif: bands 3, 5, 6 are nodata everywhere and left out." in listener.warnings) == (choice == "features")
 
 
 class TestWithMapData:
@@ -138,6 +153,22 @@ class TestWithoutMapData:
         said = "groups of places that look alike stand for classes" in report.read_text(encoding="utf-8")
         assert said == (choice == "features")
         assert table.within(on_map(pixel_box(0, 0, SIDE - 62, SIDE))).all()
+
+    def test_as_many_threads_read_as_for_a_map_and_their_number_changes_nothing(
+        self, ground: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tables, threads = [], []
+
+        def watched(make: Any, keys: Any, depth: int, readers: int) -> Any:
+            threads.append(readers)
+            return prefetch(make, keys, depth, readers)
+
+        monkeypatch.setattr(candidate_features, "prefetch", watched)
+        for cores in (1, 40):
+            monkeypatch.setattr("false_core.inference.tiled.cores", lambda cores=cores: cores)
+            tables.append(collect(ground, tmp_path, count=5, size=16.0, choice="gradients"))
+        assert tables[0].equals(tables[1])
+        assert set(threads) == {1, 10}
 
     @pytest.mark.thorough
     def test_by_features_the_plain_half_gets_no_more_than_its_kinds(self, ground: str, tmp_path: Path) -> None:

@@ -741,7 +741,7 @@ class TestTables:
         results = [made_up(cell, land=[[9, 1], [1, 9]]) for cell in expand(experiment)]
         groups = group_results(experiment, results)
         assert [group.frozen for group in groups] == [True, False]
-        # Trained through, the untrained encoder is what labels alone are.
+        # Trained through, the untrained encoder is what is run without pretraining.
         assert [[row.variant.method for row in group.rows] for group in groups] == [["random", "supervised"], ["supervised"]]
 
     def test_a_result_can_be_read_again_and_a_damaged_one_cannot(self, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from false_core.models.model_report import accuracy_in_short, accuracy_in_words,
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.statistics import Normalisation
 from false_core.training.finetuning_report import LEARNING_WAS_CHECKED, LEARNS_FROM_RASTER, finetuning_report
-from false_core.training.heads.choice import HITS_GAINED
+from false_core.training.heads.choice import ACCURACY_GAINED
 
 CARD = ModelCard(
     kind=SEGMENTER, encoder="resnet10t", bands=("red",), band_numbers=(1,), dtype="uint8",
@@ -38,7 +38,7 @@ def test_a_known_accuracy_stands_with_its_interval_and_what_it_rests_on() -> Non
 @pytest.mark.parametrize("scores", [{"shapes": 5}, {}])
 def test_an_unknown_one_says_what_to_digitise(scores: dict[str, float]) -> None:
     unknown = card(scores=scores, missing_shapes={"7": 3})
-    assert accuracy_tiles(unknown) == [("overall accuracy", "unknown, 3 more polygons needed")]
+    assert accuracy_tiles(unknown) == [("overall accuracy", "unknown, known with 3 label shapes more")]
     assert accuracy_in_short(unknown) == "unknown; known with so many label shapes more: 3 of water"
     for report in (model_report(unknown, "m", 1.0, 1), finetuning_report(unknown, None, None, [])):
         assert "3 of water" in report and "of forest" not in report and "unknown" in report and "mean IoU" not in report
@@ -74,7 +74,7 @@ def test_what_a_head_leans_to_is_said_where_it_does(told: Any, said: bool) -> No
 def test_a_report_says_what_decides_between_heads() -> None:
     method = {"head": "texture", "compared": {"texture": 0.5, "spectrum": 0.6}}
     report = finetuning_report(replace(card(scores=KNOWN), method=method), None, None, [])
-    assert f"where enough shapes were held out, also that it is right about {100 * HITS_GAINED:.0f} % more" in report
+    assert f"where enough shapes were held out, also that it is right about {100 * ACCURACY_GAINED:.0f} % more" in report
 
 
 def test_where_nothing_was_held_out_nothing_is_claimed() -> None:

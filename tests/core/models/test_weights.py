@@ -24,12 +24,13 @@ from false_core.dispatch import run
 from false_core.errors import Cancelled, ModelFileError, OutputError
 from false_core.events import Metric
 from false_core.jobs import Finetune, Pretrain
+from false_core.models import general
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import encoder_from, general_from
 from false_core.models.general import general_weights
 from false_core.models.model_file import GENERAL_PREFIX, read_card
 from false_core.models.model_report import model_sections
-from false_core.models.weights import bands_in_words, fit_to_bands, start_from
+from false_core.models.weights import bands_in_words, fit_to_bands, origin_in_words, start_from
 from false_core.raster.band_colours import BandColours
 from false_core.raster.source import RasterSource
 
@@ -358,7 +359,9 @@ class TestNamesOfTimm:
         monkeypatch.setattr("timm.create_model", create_model)
         encoder = build_encoder(BACKBONE, 4)
         origin = start_from(name, encoder, BACKBONE, "image.tif", of_unknown_colours(4), Listener().feedback)
-        assert origin == {"timm": "resnet10t.c3_in1k", "bands": IN_TURN}
+        source = "https://huggingface.co/timm/resnet10t.c3_in1k"
+        assert origin == {"timm": "resnet10t.c3_in1k", "source": source, "licence": "apache-2.0", "bands": IN_TURN}
+        assert origin_in_words(origin) == f"resnet10t.c3_in1k ({source}, apache-2.0)"
         assert asked == ["resnet10t.c3_in1k"]
         grey = torch.randn(1, 1, 64, 64)
         torch.testing.assert_close(
@@ -522,6 +525,19 @@ class TestTheGeneralEncoder:
         assert read_card(job.encoder).encoder == BACKBONE
         assert "cannot be downloaded" in listener.warnings
         assert "The encoder starts from random weights." in listener.warnings
+        assert f"choose the backbone {general.BACKBONE}, whose weights come with the library" in listener.warnings
+
+    @pytest.mark.parametrize("preset", ["standard"])
+    def test_takes_the_place_of_a_presets_backbone_whose_weights_cannot_be_had(
+        self, job: Pretrain, listener: Listener, offline: None, preset: str
+    ) -> None:
+        run(dataclasses.replace(job, method="random", backbone=None, preset=preset), listener)
+        card = read_card(job.encoder)
+        assert card.encoder == card.general == general.BACKBONE
+        assert card.provenance["weights"]["general"] == general.BACKBONE
+        assert "cannot be downloaded" in listener.warnings
+        assert f"The general encoder {general.BACKBONE} is taken instead." in listener.warnings
+        assert "random weights" not in listener.warnings
 
     def test_keeps_the_encoder_that_it_began_with_beside_the_pretrained_one(
         self, job: Pretrain, rgb_file: str, land: str, labels: str, tmp_path: Path

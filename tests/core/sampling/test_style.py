@@ -124,6 +124,22 @@ class TestSampling:
         assert some.windows.equal(none.windows)
         assert some.first.matrix.tolist() == none.first.matrix.tolist()
 
+    @pytest.mark.parametrize("transfer", [0.4, 1.0])
+    def test_pixels_come_from_the_device_in_one_copy(
+        self, transfer: float, rasters: list[RasterSource], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sampler, copied = self.sampler(rasters, transfer), []
+        copy = torch.Tensor.cpu
+
+        def counted(tensor: torch.Tensor) -> torch.Tensor:
+            copied.append(tensor.shape)
+            return copy(tensor)
+
+        monkeypatch.setattr(torch.Tensor, "cpu", counted)
+        styles = sampler.batch(3).styles
+        assert styles is not None
+        assert [len(styles.rows) > 1, *copied] == [True, (2 * len(styles.rows), 1, styles.samples.shape[1])]
+
     def test_does_not_depend_on_how_a_batch_is_shared(self, rasters: list[RasterSource]) -> None:
         sampler = self.sampler(rasters, 0.4)
         whole = RawViews.of(sampler.batch(3), SpectralJitter(), 0, 3)

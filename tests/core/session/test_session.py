@@ -243,7 +243,7 @@ class TestLabels:
         opened.answer(Learned, labels=2)
         opened.until_idle()
         labels = opened.session._work.learning.labels.of_codes([1, 2])
-        taken = [label.places[label.taken] for label in labels.values()]
+        taken = [label.positions[label.taken] for label in labels.values()]
         inside = [((places > 100) & (places < 110)).all(axis=1) for places in taken]
         assert not inside[0].any()
         assert inside[1].all()

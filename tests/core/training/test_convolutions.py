@@ -18,6 +18,7 @@ from false_core.feedback import Feedback
 from false_core.presets import FINETUNE
 from false_core.sampling.labelled import RawCrops
 from false_core.sampling.spectral import QUIET, torch_generator
+from false_core.training.rate_schedule import RateSchedule
 from false_core.training.segmenter_training import SegmenterTrainer
 from false_core.training.trainer import Trainer
 
@@ -74,9 +75,9 @@ def test_are_fast_in_a_step_of_pretraining_and_exact_after_a_failure(monkeypatch
         raise Stop
 
     monkeypatch.setattr(Trainer, "_backward", backward)
-    monkeypatch.setattr(Trainer, "schedule", lambda self: 1.0)
     trainer: Any = Trainer.__new__(Trainer)
     trainer.settings = replace(FINETUNE["quick"])
+    trainer.schedule, trainer.step = RateSchedule(10, is_published=False), 0
     trainer.optimiser = torch.optim.SGD([torch.zeros(1)], 1.0)
     with pytest.raises(Stop):
         trainer.train_on(None)

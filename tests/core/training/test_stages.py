@@ -20,6 +20,7 @@ from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError, ModelFileError, OutputError, RequestError
 from false_core.events import Event, Metric, Progress
 from false_core.jobs import Estimate, Pretrain
+from false_core.models.general import BACKBONE
 from false_core.models.model_file import read_card, wrong_bands
 from false_core.models.record import read_record
 from false_core.training import stages
@@ -322,6 +323,16 @@ class TestTheJob:
         run(job, lambda event: steps.append(event.step) if isinstance(event, Metric) else None)
         assert min(steps) > interrupted_at - 1 and max(steps) == 10
         assert_equal(undisturbed.encoder, job.encoder)
+
+    def test_goes_on_with_the_general_encoder_that_its_first_stage_fell_back_to(
+        self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+        text = """[[stages]]\nmethod = "random"\n[[stages]]\nmethod = "random"\n"""
+        job = staged(land, tmp_path / "stages", text, preset="standard", backbone=None, weights=None)
+        run(job)
+        assert read_card(job.encoder).encoder == read_card(job.encoder).general == BACKBONE
 
     def test_of_one_stage_is_that_pretraining(self, land: str, tmp_path: Path) -> None:
         job = staged(land, tmp_path, "[[stages]]\nsteps = 3\n")

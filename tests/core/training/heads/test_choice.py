@@ -162,7 +162,7 @@ def test_few_shapes_choose_one_that_is_meant_for_them_and_no_other(held: int, fo
 def test_one_that_is_more_probable_and_no_more_often_right_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     surer, shown = HeadCandidate("surer", BOTH.members), {TEXTURE: 4.0, SPECTRUM: 4.0}
     assert compared((A, surer), shown)[0].chosen == A
-    monkeypatch.setattr(choice, "HITS_GAINED", -1.0)
+    monkeypatch.setattr(choice, "ACCURACY_GAINED", -1.0)
     assert compared((A, surer), shown)[0].chosen == surer
 
 
@@ -196,11 +196,11 @@ def test_a_candidate_that_is_too_sure_of_itself_is_not_worse_for_that() -> None:
     labelled = of_shapes(40)
     chance = np.random.default_rng(0)
     modest = (np.eye(2)[labelled.targets] + chance.normal(0, 1, (200, 2))).astype(np.float32)
-    told, of_sure = (choice._told_of_truth(answer, labelled, 2) for answer in (modest, 4 * modest))
+    told, of_sure = (choice._log_likelihood(answer, labelled, 2) for answer in (modest, 4 * modest))
     assert np.abs(told.mean() - of_sure.mean()) < 0.03
-    ignorant = choice._told_of_truth(chance.normal(0, 1, (200, 2)).astype(np.float32), labelled, 2)
+    ignorant = choice._log_likelihood(chance.normal(0, 1, (200, 2)).astype(np.float32), labelled, 2)
     assert told.mean() > ignorant.mean() + 0.1
-    np.testing.assert_allclose(choice._told_of_truth(modest + 7, labelled, 2), told, atol=1e-5)
+    np.testing.assert_allclose(choice._log_likelihood(modest + 7, labelled, 2), told, atol=1e-5)
 
 
 def test_probabilities_choose_where_hits_are_too_few_to() -> None:
@@ -210,7 +210,7 @@ def test_probabilities_choose_where_hits_are_too_few_to() -> None:
     told = np.where(np.repeat(right, 5), 0.9, 0.45)
     near, far = (np.stack([told, 1 - told], axis=1) for told in (told, np.where(told < 0.5, 0.05, told)))
     answers = [np.log(np.where(labelled.targets[:, None] == 0, one, one[:, ::-1])).astype(np.float32) for one in (near, far)]
-    values = [choice._told_of_truth(answer, labelled, 2) for answer in answers]
+    values = [choice._log_likelihood(answer, labelled, 2) for answer in answers]
     assert is_clearly_better(values[0], values[1], labelled, 2, 1.0)
     assert not is_clearly_better(values[1], values[0], labelled, 2, 1.0)
 
@@ -301,9 +301,9 @@ def test_leaning_that_makes_held_out_labels_clearly_worse_is_given_up(monkeypatc
     """Where all of the raster seems to be of one class, but the labels of all four are told apart nearly without a doubt."""
     first = {TEXTURE: np.tile(np.array([[9.0, 0.0, 0.0, 0.0]], np.float32), (30, 1))}
     found, _ = compared((A,), {TEXTURE: 3.0}, classes=4, others=first)
-    monkeypatch.setattr(choice, "leaning_to", lambda shares, may_lean, fitted: fitted)
+    monkeypatch.setattr(choice, "with_adjusted_prior", lambda shares, prior_adjusted, fitted: fitted)
     as_before, _ = compared((A,), {TEXTURE: 3.0}, classes=4, others=first)
-    assert found.learns_from_raster and not found.may_lean.any()
+    assert found.learns_from_raster and not found.prior_adjusted.any()
     np.testing.assert_array_equal(found.log_probabilities, as_before.log_probabilities)
     np.testing.assert_array_equal(found.on_raster, as_before.on_raster)
 
@@ -312,8 +312,8 @@ def test_only_classes_of_which_labels_were_held_out_lean() -> None:
     folds = np.arange(SHAPES) // 4 % FOLDS
     folds[np.arange(SHAPES) % 4 == 3] = ALWAYS_LEARNED
     found, _ = compared((A,), {TEXTURE: 4.0}, folds, classes=4)
-    assert found.may_lean.tolist() == [True, True, True, False]
-    assert compared((A,), {TEXTURE: 4.0}, classes=4)[0].may_lean.all()
+    assert found.prior_adjusted.tolist() == [True, True, True, False]
+    assert compared((A,), {TEXTURE: 4.0}, classes=4)[0].prior_adjusted.all()
 
 
 @pytest.mark.parametrize(("held", "checked"), [(0, False), (11, False), (12, True), (SHAPES, True)])

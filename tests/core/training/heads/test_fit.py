@@ -46,7 +46,7 @@ from false_core.sampling.labelled import LabelledRaster
 from false_core.training.heads import choice
 from false_core.training.heads import fit as fit_module
 from false_core.training.heads.fit import Fitted, FrozenEncoder, HeadRequest, fit_head, put_in, zooms_for
-from false_core.training.heads.fits import LEANING, LEAST_SHARE_LEANT_TO, answers_of, designs
+from false_core.training.heads.fits import LEAST_PRIOR_SHARE, PRIOR_ADJUSTMENT, answers_of, designs
 
 BACKBONE = "resnet10t"
 
@@ -296,11 +296,11 @@ def test_a_map_leans_to_the_shares_of_the_raster(land: str, labels: str, monkeyp
     made = fitted(land, labels, "texture")
     monkeypatch.setattr(choice, "_does_harm", lambda answer, before, *more: len(before) > 1)
     alike = fitted(land, labels, "texture")
-    assert made.comparison.may_lean.all() and made.leans_to.keys() == {0, 1, 2}
-    assert sum(made.leans_to.values()) == pytest.approx(1)
-    assert not alike.comparison.may_lean.any() and not alike.leans_to
-    shares = np.array([made.leans_to[number] for number in range(3)])
-    gains = LEANING * np.log((3 * shares).clip(min=LEAST_SHARE_LEANT_TO))
+    assert made.comparison.prior_adjusted.all() and made.prior_shares.keys() == {0, 1, 2}
+    assert sum(made.prior_shares.values()) == pytest.approx(1)
+    assert not alike.comparison.prior_adjusted.any() and not alike.prior_shares
+    shares = np.array([made.prior_shares[number] for number in range(3)])
+    gains = PRIOR_ADJUSTMENT * np.log((3 * shares).clip(min=LEAST_PRIOR_SHARE))
     wanted = gains - shares @ gains
     assert np.ptp(wanted) > 1e-3
     np.testing.assert_allclose((made.segmenter.bias - alike.segmenter.bias).numpy()[0], wanted, atol=1e-4)

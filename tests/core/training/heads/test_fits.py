@@ -8,15 +8,15 @@ import numpy as np
 
 from false_core.models.fused import Member
 from false_core.training.heads.fits import (
-    LEANING,
-    LEAST_SHARE_LEANT_TO,
+    LEAST_PRIOR_SHARE,
+    PRIOR_ADJUSTMENT,
     answers_of,
     counts_for,
     designs,
     fit_member,
-    leaning_to,
     learn_from_raster,
     shares_of_raster,
+    with_adjusted_prior,
 )
 from false_core.training.heads.regression import Linear
 from false_core.training.heads.samples import LabelledPoints
@@ -116,7 +116,7 @@ def test_what_texture_contradicts_is_not_learned_from_the_raster() -> None:
 
 
 def leaning(fitted: Fits, unlabelled: Mapping[tuple[str, ...], np.ndarray]) -> Fits:
-    return leaning_to(shares_of_raster(MEMBERS, fitted, unlabelled), np.ones(2, bool), fitted)
+    return with_adjusted_prior(shares_of_raster(MEMBERS, fitted, unlabelled), np.ones(2, bool), fitted)
 
 
 def uneven_land(share: float, seed: int) -> tuple[Features, np.ndarray]:
@@ -155,19 +155,19 @@ def test_a_class_that_the_raster_does_not_show_at_all_is_not_ruled_out() -> None
     leant = leaning(away, seen)
     for parts, own in leant.items():
         (gain,) = np.diff(away[parts].bias - own.bias)
-        assert np.isclose(gain, LEANING * np.log(2.0 / LEAST_SHARE_LEANT_TO), rtol=1e-3)
+        assert np.isclose(gain, PRIOR_ADJUSTMENT * np.log(2.0 / LEAST_PRIOR_SHARE), rtol=1e-3)
 
 
 def test_a_class_that_no_held_out_label_speaks_for_neither_gains_nor_loses() -> None:
     """Over the land of the others, however rare it seems: nobody saw what leaning does to it."""
     even = {("texture",): Linear(np.zeros((3, 4), np.float32), np.zeros(4, np.float32))}
     shares = np.array([0.7, 0.2, 0.09, 0.01])
-    common, second, rare, unseen = leaning_to(shares, np.array([True, True, True, False]), even)["texture",].bias
+    common, second, rare, unseen = with_adjusted_prior(shares, np.array([True, True, True, False]), even)["texture",].bias
     assert unseen == 0 and common > 0 > second > rare
     np.testing.assert_allclose(shares[:3] @ (common, second, rare), 0, atol=1e-6)
-    *_, counted = leaning_to(shares, np.ones(4, bool), even)["texture",].bias
+    *_, counted = with_adjusted_prior(shares, np.ones(4, bool), even)["texture",].bias
     assert counted < -0.5, "it would lose otherwise"
-    alone = leaning_to(np.array([0.0, 0.0, 0.0, 1.0]), np.array([True, True, True, False]), even)
+    alone = with_adjusted_prior(np.array([0.0, 0.0, 0.0, 1.0]), np.array([True, True, True, False]), even)
     np.testing.assert_allclose(alone["texture",].bias, 0, atol=1e-6)
 
 

@@ -15,8 +15,8 @@ from false_core.dispatch import run
 from false_core.errors import InputError
 from false_core.jobs import Pretrain
 from false_core.models.model_file import read_card
+from false_core.raster.measured_bands import measured_bands
 from false_core.raster.working_grid import open_all
-from false_core.training.bands import measured_bands
 
 
 @pytest.fixture
