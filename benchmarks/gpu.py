@@ -7,7 +7,8 @@
     python benchmarks/gpu.py --out FOLDER --device cpu --short   one of a minute
 
 WHEELS is made where there is a network, for the same version of Python: pip download -d WHEELS .[test], and for the peers
-pip download -d WHEELS -r benchmarks/pretraining_peers.txt. What of these is not there is not measured.
+pip download -d WHEELS -r benchmarks/pretraining_peers.txt, and with --no-deps -r benchmarks/classifying-peers.txt. What of
+these is not there is not measured. What the machine has already is left alone, whatever its version.
 
 Each part runs in a process of its own, so that one that fails or hangs costs its own rows only: these say "not measured",
 and the JSON says why. Nothing that is measured on a CPU stands in a row of the page, all of which are of a GPU.
