@@ -1,6 +1,6 @@
 """Whole jobs on a device that is not the CPU: what lies there and what lies here never meet unasked, and the same comes out.
 
-``test_on_a_simulated_gpu.py`` runs these tests in two processes, and the slow ones as slow tests. One alone:
+``test_on_a_simulated_gpu.py`` runs these tests in a process of their own, and the slow ones as slow tests. One alone:
 pytest tests/core/on_a_simulated_gpu.py -k change
 """
 
