@@ -126,7 +126,8 @@ DISK = Setting(
     "10",
     "Disk for remote rasters (GB)",
     "How much of remote rasters, which are read over the network, is kept on the disk, so that each block is downloaded "
-    "once. The blocks that were not used for longest are removed first. 0: nothing is kept.",
+    "once. The blocks that were not used for longest are removed first. What 'Find similar places' and 'Classify areas' "
+    "have seen of rasters, also of files, is kept in the same space. 0: nothing is kept, and every search looks again.",
 )
 DISK_FOLDER = Setting(
     "false/disk_folder",

@@ -54,18 +54,35 @@ class CellGrid:
         squares: npt.NDArray[np.object_] = shapely.box(*corners)
         return squares
 
-    def at(self, shape: shapely.Geometry) -> npt.NDArray[np.int64]:
-        """Return the numbers of the cells whose middle lies in a shape, and of the cell in which the shape has its own."""
+    def at(self, shape: shapely.Geometry, most_shared: float) -> npt.NDArray[np.int64]:
+        """Return the numbers of the cells that have more than a part in common with a shape, and of that which has most.
+
+        Args:
+            shape: A polygon in working pixels.
+            most_shared: The part, of the cell or of the shape, whichever is smaller.
+        """
         if shape.is_empty:
             return np.zeros(0, np.int64)
         left, top, right, bottom = np.array(shape.bounds) / self.side
         columns, rows = _between(self.columns, left, right), _between(self.rows, top, bottom)
         column, row = (axis.ravel() for axis in np.meshgrid(columns, rows))
-        inside = shapely.contains_xy(shape, (column + 0.5) * self.side, (row + 0.5) * self.side)
-        own = np.array([shape.centroid.x, shape.centroid.y]) // self.side
-        inside |= (column == own[0]) & (row == own[1])
-        numbers = (row - self.rows.start) * len(self.columns) + column - self.columns.start
-        return np.asarray(numbers[inside], np.int64)
+        numbers = np.asarray((row - self.rows.start) * len(self.columns) + column - self.columns.start, np.int64)
+        cells = self.cells(numbers)
+        shapely.prepare(shape)
+        whole = shapely.covers(shape, cells)
+        edge = ~whole & shapely.intersects(shape, cells)
+        shared = np.where(whole, self.side**2, 0.0)
+        shared[edge] = shapely.area(shapely.intersection(cells[edge], shape))
+        most = shared.max(initial=0.0)
+        near = (shared > most_shared * min(self.side**2, shape.area)) | ((shared == most) & (most > 0))
+        return np.asarray(numbers[near], np.int64)
+
+    def numbers_of(self, numbers: npt.NDArray[np.int64], other: CellGrid) -> npt.NDArray[np.int64]:
+        """Return the numbers here of some cells of another grid over the same raster, -1 for those that are not here."""
+        row, column = np.divmod(numbers, len(other.columns))
+        row, column = row + other.rows.start - self.rows.start, column + other.columns.start - self.columns.start
+        here = (row >= 0) & (row < len(self.rows)) & (column >= 0) & (column < len(self.columns))
+        return np.where(here, row * len(self.columns) + column, -1)
 
     def strips(self) -> Iterator[npt.NDArray[np.int64]]:
         """Yield the numbers of the cells of some rows at a time: those that begin in the same rows of tiles.

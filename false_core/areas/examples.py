@@ -64,6 +64,8 @@ def read_examples(
     if (dimensions == 1).any():
         feedback.warn(f"{int((dimensions == 1).sum())} labels are lines, which label no area. They are left out.")
     numbers, votes, weights, more = _matches(shapes, dimensions, code, np.concatenate([layer.shapes, layer.beyond]), source)
+    if len(more):
+        feedback.info(f"Labels that are polygons and mostly cover no area: {len(more):,}. Each is an example of its own.")
     number, code_of, contradicted = _most_votes(numbers, votes, weights)
     if contradicted:
         feedback.warn(f"{contradicted} areas bear labels of several classes that count alike. They are left out.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,14 @@ from rasterio.crs import CRS
 
 from false_core.areas.area_encoder import area_encoder, check_has_encoder, factor_for_areas
 from false_core.areas.cell_grid import CellGrid, check_number_of_cells
-from false_core.areas.kept_features import Features, features_of, fill_features, row_slices, table_of_features
+from false_core.areas.kept_features import (
+    CellsOfStrip,
+    Features,
+    features_of,
+    fill_features_of_strip,
+    row_slices,
+    table_of_features,
+)
 from false_core.areas.likeness import LikenessToExamples
 from false_core.areas.marks import Marks
 from false_core.areas.pooling import Pooling
@@ -36,10 +43,11 @@ from false_core.models.model_file import ModelCard, read_card
 from false_core.raster.measured_bands import measured_bands
 from false_core.raster.place_pictures import PlaceShown, window_within
 from false_core.raster.source import RasterSource, Window, names_of
-from false_core.raster.statistics import Normalisation
+from false_core.raster.statistics import Normalisation, measure
 from false_core.raster.working_grid import areas_within, open_all
 from false_core.redaction import without_secrets
 from false_core.reports.page import write_report
+from false_core.settings import disk_cache_bytes
 from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style, style_of_places
 
@@ -57,7 +65,7 @@ RANK_OF_PLACE, SCORE_OF_PLACE, RASTER_OF_PLACE = "rank", "score", "raster"
 SAME_PLACE = 0.5
 """Part of two marks together that is common to both, beyond which they are the same place."""
 MOST_SHARED = 0.1
-"""Part of a place that may lie on a better one, where rasters overlap."""
+"""Part of a place, or of what lies on it, that may lie on an example, or on a better place where rasters overlap."""
 
 
 def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
@@ -72,12 +80,13 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
         device = choose_device(job.device, feedback)
         examples = Marks.read(job.examples, feedback)
         unlike = Marks.read(job.unlike, feedback) if job.unlike else None
-        sources, normalisation, cell = _opened(job, card, examples, feedback)
+        normalisations, cell = _opened(job, card, examples, feedback)
+        sources = list(normalisations)
         encoder, weights = area_encoder(job, card, sources[0], feedback)
         origins = [EncoderOrigin(BACKBONE, weights)] if weights else []
         if card:
             origins.append(pretrained_encoder(card))
-        search = _Search(encoder.to(device), normalisation, device, cell, Path(job.output).parent, feedback)
+        search = _Search(encoder.to(device), normalisations, device, cell, Path(job.output).parent, feedback)
         searched = search.grids(sources, job.extent)
     with feedback.stage("Looking at the rasters", 0.85):
         wanted = search.seen_of_marks(examples, sources)
@@ -86,6 +95,12 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
             unwanted = search.seen_of_marks(unlike, sources)
             wanted, unwanted = _without_contradictions(wanted, unwanted, examples.path, unlike.path, feedback)
         features = search.features(searched)
+        if 0 < disk_cache_bytes() < features.nbytes:
+            feedback.warn(
+                f"What is seen of {len(features):,} cells takes {features.nbytes / 1e9:.1f} GB, more than is kept on the "
+                "disk: another search looks at the rasters again. The option 'Disk for remote rasters', or FALSE_DISK_GB, "
+                "says how much is kept."
+            )
     with feedback.stage("Comparing", 0.05):
         likeness = LikenessToExamples.to(wanted.features, unwanted.features, _sample(features))
         scores = np.full(len(features), -np.inf, np.float32)
@@ -114,18 +129,32 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
 
 def _opened(
     job: FindSimilar, card: ModelCard | None, examples: Marks, feedback: Feedback
-) -> tuple[list[RasterSource], Normalisation, float]:
-    """Open the rasters on their working grids. Return them with what is normal there, and the side of a cell in metres."""
+) -> tuple[dict[RasterSource, Normalisation], float]:
+    """Open the rasters on their working grids. Return them with what is normal in each, and the side of a cell in metres."""
     if card and job.encoder:
         sources = [open_for_model(raster, job.encoder, card, feedback, job.bands) for raster in job.rasters]
-        return sources, card.normalisation, _cell(job, examples, sources[0])
+        return dict.fromkeys(sources, card.normalisation), _cell(job, examples, sources[0])
     sources = open_all(job.rasters, job.bands, feedback)
     cell = _cell(job, examples, sources[0])
     sources = [source.at_factor(factor_for_areas(cell / _metres(source))) for source in sources]
-    sources, normalisation = measured_bands(
+    sources, common = measured_bands(
         sources, [source.window_of(None) for source in sources], bool(job.bands), feedback, ALONE
     )
-    return sources, normalisation, cell
+    if len(sources) == 1:
+        return {sources[0]: common}, cell
+    return {source: _normalisation(source, common, feedback) for source in sources}, cell
+
+
+def _normalisation(source: RasterSource, common: Normalisation, feedback: Feedback) -> Normalisation:
+    """Return what is normal in a raster by itself, so that what is seen of it does not depend on the others of a search.
+
+    Args:
+        common: Statistics of all rasters, which hold for a raster where one of the bands is nodata everywhere.
+    """
+    try:
+        return measure([source], [source.window_of(None)], feedback)
+    except InputError:
+        return common
 
 
 def _cell(job: FindSimilar, examples: Marks, first: RasterSource) -> float:
@@ -156,12 +185,13 @@ class _Search:
     """The encoder that looks at the rasters.
 
     Attributes:
+        normalisations: Statistics of each raster.
         cell: Side of a cell in metres.
         folder: Folder for features that the memory is not to hold.
     """
 
     encoder: AreaEncoder
-    normalisation: Normalisation
+    normalisations: Mapping[RasterSource, Normalisation]
     device: torch.device
     cell: float
     folder: Path
@@ -225,18 +255,24 @@ class _Search:
         table = table_of_features(last.first + last.grid.count, width, self.folder)
         for one in searched:
             pooling = self._pooling(one.source, self.feedback)
-            for numbers in one.grid.strips():
-                fill_features(pooling, one.grid.cells(numbers), table, one.first + int(numbers[0]))
+            whole = CellGrid.over(one.grid.side, one.source.window_of(None))
+            # The strips of the whole raster, so that a part of it finds what is kept of all.
+            for strip in whole.strips():
+                numbers = one.grid.numbers_of(strip, whole)
+                wanted = np.flatnonzero(numbers >= 0)
+                if len(wanted):
+                    cells = CellsOfStrip(strip, whole, wanted)
+                    fill_features_of_strip(pooling, cells, table, one.first + int(numbers[wanted[0]]))
         return table
 
     def leave_out(self, marks: Marks, searched: Sequence[_RasterOfCells], scores: FloatArray) -> None:
         """Take the places of marks out of what can be found."""
         for one in searched:
             for shape in marks.on(one.source, self.side(one.source), Feedback()):
-                scores[one.first + one.grid.at(shape)] = -np.inf
+                scores[one.first + one.grid.at(shape, MOST_SHARED)] = -np.inf
 
     def _pooling(self, source: RasterSource, feedback: Feedback) -> Pooling:
-        return Pooling(self.encoder, source, self.normalisation, self.device, feedback)
+        return Pooling(self.encoder, source, self.normalisations[source], self.device, feedback)
 
 
 def _without_contradictions(

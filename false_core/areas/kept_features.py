@@ -11,7 +11,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import numpy.typing as npt
 import shapely
 import torch
 
+from false_core.areas.cell_grid import CellGrid
 from false_core.areas.pooling import AREA_HALO_PX, AREA_TILE_PX, Pooling
 from false_core.errors import OutputError
 from false_core.models.fused import HALF_MAX
@@ -106,6 +107,46 @@ def fill_features(pooling: Pooling, shapes: npt.NDArray[np.object_], table: Feat
             disk.put(key, features[some].tobytes())
 
 
+@dataclass(frozen=True)
+class CellsOfStrip:
+    """Cells of a strip of a grid.
+
+    Attributes:
+        strip: Numbers of all its cells.
+        wanted: Places in ``strip`` of those wanted, from 0 on, rising.
+    """
+
+    strip: npt.NDArray[np.int64]
+    grid: CellGrid
+    wanted: npt.NDArray[np.int64]
+
+
+def fill_features_of_strip(pooling: Pooling, cells: CellsOfStrip, table: Features, first: int) -> None:
+    """Write the pooled features of cells into the rows of a table from ``first`` on, where need be those of a part alone."""
+    rows = table[first : first + len(cells.wanted)]
+    if len(cells.wanted) == len(cells.strip) or not _found_in_strip(pooling, cells, rows):
+        fill_features(pooling, cells.grid.cells(cells.strip[cells.wanted]), table, first)
+
+
+def _found_in_strip(pooling: Pooling, cells: CellsOfStrip, features: Features) -> bool:
+    """Fill a table with what is on the disk of the whole strip, and return whether all of it is there."""
+    limit = disk_cache_bytes()
+    if not limit:
+        return False
+    disk, identity = DiskCache(disk_cache_folder(), limit), _identity(pooling)
+    for some in row_slices(len(cells.strip), pooling.width):
+        start, end = np.searchsorted(cells.wanted, [some.start, some.stop])
+        if start == end:
+            continue
+        shapes = cells.grid.cells(cells.strip[some])
+        content = disk.get(_key(identity, shapes))
+        if content is None or len(content) != 2 * len(shapes) * pooling.width:
+            return False
+        kept = np.frombuffer(content, np.float16).reshape(len(shapes), pooling.width)
+        features[start:end] = kept[cells.wanted[start:end] - some.start]
+    return True
+
+
 def row_slices(rows: int, width: int) -> Iterator[slice]:
     """Yield the rows of a table in slices of a size that memory holds many times over."""
     step = max(1, FEATURES_FILE_BYTES // (2 * width))
@@ -117,10 +158,14 @@ def _keys(pooling: Pooling, shapes: npt.NDArray[np.object_]) -> Iterator[tuple[s
     """Yield the rows of each file, and its key."""
     identity = _identity(pooling)
     for some in row_slices(len(shapes), pooling.width):
-        digest = hashlib.sha256(identity)
-        for shape in shapely.to_wkb(shapes[some]):
-            digest.update(shape)
-        yield some, digest.hexdigest()
+        yield some, _key(identity, shapes[some])
+
+
+def _key(identity: bytes, shapes: npt.NDArray[np.object_]) -> str:
+    digest = hashlib.sha256(identity)
+    for shape in shapely.to_wkb(shapes):
+        digest.update(shape)
+    return digest.hexdigest()
 
 
 def _identity(pooling: Pooling) -> bytes:

@@ -67,7 +67,11 @@ def _notes(
     notes = [f"{title} failed: {error}" for title, error in failed.items()]
     left_out = [table.task.name for table in tables if table.task.name not in shared]
     if left_out and len(names) > 1:
-        notes.append(f"Ranks leave out {', '.join(left_out)}, on which not all encoders have results.")
+        notes.append(f"Ranks leave out {', '.join(left_out)}, on which fewer than two encoders have results.")
+    for name in names:
+        without = [table.task.name for table in tables if table.task.name in shared and name not in table.encoders]
+        if without and len(without) < len(shared):
+            notes.append(f"{name} has no results on {', '.join(without)}. There the others are ranked without it.")
     if len(shared) < 3 and len(names) > 1:
         notes.append("Ranks over fewer than three tasks say little of data of another kind.")
     if draws < 3:
@@ -95,7 +99,8 @@ def _ranks(tables: Sequence[TaskTable], ranked: Sequence[RankedEncoder], shared:
         )
     text = (
         "In each draw of the labels encoders are ranked by their score, and the best is 1. Draws, budgets and the "
-        f"{len(shared)} tasks count alike. In brackets is the interval of 95 % of a bootstrap over tasks and draws. Clear "
+        f"{len(shared)} tasks count alike. On a task that an encoder cannot do, the others are ranked without it, on the "
+        "same scale. In brackets is the interval of 95 % of a bootstrap over tasks and draws. Clear "
         "wins are the budgets of tasks in which an encoder is better than every other one and the paired interval over "
         "draws leaves out 0."
     )

@@ -77,8 +77,18 @@ def paired_interval(own: Mapping[int, float], others: Mapping[int, float]) -> In
 
 
 def ranks_within(scores: ScoresOfDraws) -> ScoresOfDraws:
-    """Return the ranks of encoders in each row of scores (draws, encoders): 1 is the highest, equal ones share the mean."""
-    return np.asarray(scipy.stats.rankdata(-scores, axis=1), np.float64)
+    """Return the ranks of encoders in each row of scores (draws, encoders): 1 is the highest, equal ones share the mean.
+
+    An encoder without scores, NaN, gets no rank, and the others are ranked without it, from 1 to the number of all encoders:
+    so ranks among few and ranks among many are of one scale.
+    """
+    known = np.isfinite(scores).all(axis=0)
+    ranks = np.full(scores.shape, np.nan)
+    others = int(known.sum()) - 1
+    if others > 0:
+        among = scipy.stats.rankdata(-scores[:, known], axis=1) - 1
+        ranks[:, known] = 1 + among * (scores.shape[1] - 1) / others
+    return ranks
 
 
 def rank_encoders(encoders: Sequence[str], tasks: Mapping[str, Sequence[ScoresOfDraws]]) -> list[RankedEncoder]:
@@ -88,46 +98,58 @@ def rank_encoders(encoders: Sequence[str], tasks: Mapping[str, Sequence[ScoresOf
 
     Args:
         encoders: Their names.
-        tasks: Scores of each budget by the name of the task, of shape (draws, encoders), without holes.
+        tasks: Scores of each budget by the name of the task, of shape (draws, encoders); NaN for an encoder without results.
     """
     ranks = [[ranks_within(scores) for scores in budgets if len(scores)] for budgets in tasks.values()]
-    ranks = [budgets for budgets in ranks if budgets]
+    ranks = [known for budgets in ranks if (known := [own for own in budgets if np.isfinite(own).any()])]
     if not ranks:
         return []
     means = _mean_over_tasks(ranks)
     drawn = _resampled_means(ranks, np.random.default_rng(_BOOTSTRAP_SEED))
-    order = np.argsort(means, kind="stable")
+    order = [place for place in np.argsort(means, kind="stable") if np.isfinite(means[place])]
     first = order[0]
-    number = sum(len(scores) for budgets in ranks for scores in budgets)
     return [
         RankedEncoder(
             encoders[place],
-            _percentiles(means[place], drawn[:, place], number),
-            _percentiles(means[place] - means[first], drawn[:, place] - drawn[:, first], number),
+            _percentiles(means[place], drawn[:, place], _ranked_draws(ranks, place)),
+            _percentiles(means[place] - means[first], drawn[:, place] - drawn[:, first], _ranked_draws(ranks, place)),
         )
         for place in order
     ]
 
 
 def _mean_over_tasks(ranks: Sequence[Sequence[ScoresOfDraws]]) -> ScoresOfDraws:
-    of_tasks = [np.mean([own.mean(axis=0) for own in budgets], axis=0) for budgets in ranks]
-    return np.asarray(np.mean(of_tasks, axis=0), np.float64)
+    return _known_mean(np.stack([_known_mean(np.stack([own.mean(axis=0) for own in budgets])) for budgets in ranks]))
+
+
+def _known_mean(values: ScoresOfDraws) -> ScoresOfDraws:
+    """Return the means over the first axis of what is known, NaN where nothing is."""
+    known = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(known, values, 0).sum(axis=0) / known.sum(axis=0), np.float64)
+
+
+def _ranked_draws(ranks: Sequence[Sequence[ScoresOfDraws]], place: int) -> int:
+    return sum(len(own) for budgets in ranks for own in budgets if np.isfinite(own[:, place]).all())
 
 
 def _resampled_means(ranks: Sequence[Sequence[ScoresOfDraws]], chance: np.random.Generator) -> ScoresOfDraws:
     """Return the mean ranks over resampled tasks and draws, of shape (resamples, encoders)."""
     chosen = chance.integers(len(ranks), size=(RESAMPLES, len(ranks)))
-    total = np.zeros((RESAMPLES, ranks[0][0].shape[1]))
+    found = np.full((len(ranks), RESAMPLES, ranks[0][0].shape[1]), np.nan)
     for place in range(len(ranks)):
         for number, budgets in enumerate(ranks):
             rows = np.flatnonzero(chosen[:, place] == number)
+            means = []
             for own in budgets:
                 draws = chance.integers(len(own), size=(len(rows), len(own)))
-                total[rows] += own[draws].mean(axis=1) / len(budgets)
-    return total / len(ranks)
+                means.append(own[draws].mean(axis=1))
+            found[place, rows] = _known_mean(np.stack(means))
+    return _known_mean(found)
 
 
 def _percentiles(mean: float, drawn: ScoresOfDraws, number: int) -> Interval:
     tail = 50 * (1 - CONFIDENCE_OF_INTERVALS)
-    low, high = np.percentile(drawn, [tail, 100 - tail])
+    # A resample may hold no task on which an encoder has results.
+    low, high = np.percentile(drawn[np.isfinite(drawn)], [tail, 100 - tail])
     return Interval(float(mean), float(low), float(high), number)

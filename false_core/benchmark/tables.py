@@ -75,9 +75,12 @@ def tables_of(tasks: Sequence[BenchmarkTask], runs: Sequence[TaskRun]) -> list[T
 
 
 def ranking(tables: Sequence[TaskTable], encoders: Sequence[str]) -> tuple[list[RankedEncoder], list[str]]:
-    """Return the ranks of encoders, and the names of the tasks they are over: those that all encoders have results on."""
-    shared = [table for table in tables if set(encoders) <= set(table.encoders)]
-    scores = {table.task.name: [_without_holes(table, budget, encoders) for budget in table.budgets] for table in shared}
+    """Return the ranks of encoders, and the names of the tasks they are over: those that two or more have results on.
+
+    On each task encoders are ranked among those that have results on it.
+    """
+    shared = [table for table in tables if len(set(encoders) & set(table.encoders)) > 1]
+    scores = {table.task.name: [_of_all_draws(table, budget, encoders) for budget in table.budgets] for table in shared}
     ranked = rank_encoders(encoders, scores) if len(encoders) > 1 else []
     return ranked, [table.task.name for table in shared]
 
@@ -158,13 +161,14 @@ def write_summary(path: Path, tables: Sequence[TaskTable], ranked: Sequence[Rank
         partial.write_text(json.dumps(body, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
-def _without_holes(table: TaskTable, budget: Budget, encoders: Sequence[str]) -> ScoresOfDraws:
-    """Return scores (draws, encoders) of the draws that all encoders have."""
+def _of_all_draws(table: TaskTable, budget: Budget, encoders: Sequence[str]) -> ScoresOfDraws:
+    """Return scores (draws, encoders) of the draws that all have of those with results; NaN for an encoder without any."""
     own = [table.scores.get((budget, name), {}) for name in encoders]
-    draws = sorted(set.intersection(*(set(scores) for scores in own)))
-    rows = [[scores[draw] for scores in own] for draw in draws]
+    known = [bool(scores) for scores in own]
+    draws = sorted(set.intersection(*(set(scores) for scores in own if scores))) if any(known) else []
+    rows = [[scores.get(draw, math.nan) for scores in own] for draw in draws]
     found = np.array(rows, np.float64).reshape(len(draws), len(encoders))
-    return found[np.isfinite(found).all(axis=1)]
+    return found[np.isfinite(found[:, known]).all(axis=1)]
 
 
 def _numbers(interval: Interval) -> dict[str, float | int | None]:

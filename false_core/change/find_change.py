@@ -93,7 +93,7 @@ def find_change(job: Change, feedback: Feedback) -> dict[str, Any]:
             summary = write_change_map(change, job, pair, feedback)
             if job.polygons:
                 written = write_change_polygons(job.polygons, change, summary, job.before, feedback)
-                feedback.info(f"{written:,} polygons. Areas are in {unit_in_words(change.codes.source)}.")
+                feedback.info(f"Polygons: {written:,}. Areas are in {unit_in_words(change.codes.source)}.")
         if job.report:
             seen = [encoders_section(origins)]
             if model:

@@ -40,7 +40,7 @@ def two_dates_report(summary: ChangeSummary, pair: DatePair, seen: Sequence[Sect
         shown = int(summary.pixels[c.code])
         rows.append([c.name, percent(shown / max(1, summary.compared)), amount(shown), amount(low), amount(high)])
     tiles = [
-        ("share of the ground that changed", percent(results["changed"])),
+        ("share of the pixels that changed", percent(results["changed"])),
         (f"with a probability of {surely} and more", percent(results["changed_low"])),
         (f"with a probability of {perhaps} and more", percent(results["changed_high"])),
         ("pixels compared", f"{summary.compared:,}"),

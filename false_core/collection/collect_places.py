@@ -56,6 +56,8 @@ PER_PLACE = 4
 FEWEST_LOOKED_AT, MOST_LOOKED_AT = 500, 50_000
 MOST_COMPARED = 5_000
 """Candidates of one class that are compared with one another."""
+REGION = 10
+"""The side of a region that takes turns with others, in distances of two places."""
 PLACES_LAYER, CLASS_OF_PLACE = "places", "class"
 """Names of the layer, and of its field with the class of the map data."""
 
@@ -86,9 +88,10 @@ def collect_places(job: CollectPlaces, feedback: Feedback) -> dict[str, Any]:
         candidates = candidates.of(features.valid)
     with feedback.stage("Choosing", 0.08):
         distance = searched.side_m if job.distance is None else job.distance
+        region = REGION * (distance or searched.side_m)
         positions = ground.at(candidates.rasters, candidates.middles)
         spread = ChosenPlaces(distance)
-        ordering = _Ordering(how, features, positions, distance, job.count, generator)
+        ordering = _Ordering(how, features, positions, candidates.rasters, region, job.count, generator)
         names, groups = _groups(job, ordering, candidates, found, existing)
         for place in ground.at(existing.rasters, existing.middles):
             spread.add(place)
@@ -199,26 +202,32 @@ def _sampled(
 
 @dataclass(frozen=True)
 class _Ordering:
-    """The order of the candidates of a group."""
+    """The order of the candidates of a group.
+
+    Attributes:
+        region: Side in metres of the cells of space that take turns. They hold a handful of places each, so that these come
+            from everywhere.
+    """
 
     how: str
     features: CandidateFeatures
     positions: npt.NDArray[np.float64]
-    distance: float
+    rasters: npt.NDArray[np.int64]
+    region: float
     count: int
     generator: np.random.Generator
 
     def __call__(self, members: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return an order of some candidates, as indices into ``members``."""
+        where = self.positions[members], self.rasters[members], self.region, self.generator
         if self.how == BY_CHANCE:
-            # Cells that hold a handful of places each, so that these are drawn from everywhere.
-            return in_turn(self.positions[members], 10 * self.distance, self.generator)
+            return in_turn(*where)
         compared = self.generator.permutation(len(members))[:MOST_COMPARED]
         one = self.features.one[members[compared]]
         if self.how == BY_FEATURES:
-            return np.asarray(compared[farthest_first(one)], np.int64)
+            return in_turn(*where, compared[farthest_first(one)])
         gradients = contrastive_gradients(one, self.features.other[members[compared]], self.generator)
-        return np.asarray(compared[covering_first(gradients, 2 * self.count)], np.int64)
+        return in_turn(*where, compared[covering_first(gradients, 2 * self.count)])
 
 
 def _groups(

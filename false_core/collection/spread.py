@@ -41,21 +41,30 @@ class ChosenPlaces:
         return tuple(np.floor(place / self._side).astype(np.int64).tolist())
 
 
-def in_turn(positions: Positions, side: float, generator: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Return an order of places in which the cells of a coarse grid take turns, each drawing one of its own at random.
+def in_turn(
+    positions: Positions,
+    rasters: npt.NDArray[np.int64],
+    side: float,
+    generator: np.random.Generator,
+    preferred: npt.NDArray[np.int64] | None = None,
+) -> npt.NDArray[np.int64]:
+    """Return an order of places in which the cells of a coarse grid take turns, those of each raster by themselves.
 
     Args:
         positions: Positions of the places, of shape (n, 3), in metres.
+        rasters: The number of the raster of each.
         side: The side of a cell.
+        preferred: Places, the best first: each cell gives its best, and the best of a turn come first. Without it, each cell
+            draws one of its own at random.
     """
-    if not len(positions):
+    order = generator.permutation(len(positions)) if preferred is None else preferred
+    if not len(order):
         return np.zeros(0, np.int64)
-    _, cells = np.unique(np.floor(positions / max(side, 1e-9)), axis=0, return_inverse=True)
-    cells = cells.reshape(-1)
-    shuffled = generator.permutation(len(positions))
-    by_cell = shuffled[np.argsort(cells[shuffled], kind="stable")]
-    counts = np.bincount(cells)
-    turn = np.arange(len(by_cell)) - np.repeat(np.cumsum(counts) - counts, counts)
-    of_cell = generator.permutation(len(counts))[cells[by_cell]]
-    order: npt.NDArray[np.int64] = by_cell[np.lexsort((of_cell, turn))]
-    return order
+    cells = np.column_stack([np.floor(positions[order] / max(side, 1e-9)), rasters[order]])
+    cell = np.unique(cells, axis=0, return_inverse=True)[1].reshape(-1)
+    by_cell = np.argsort(cell, kind="stable")
+    counts = np.bincount(cell)
+    turn = np.empty(len(order), np.int64)
+    turn[by_cell] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    within = generator.permutation(len(counts))[cell] if preferred is None else np.arange(len(order))
+    return np.asarray(order[np.lexsort((within, turn))], np.int64)

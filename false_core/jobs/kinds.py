@@ -88,6 +88,7 @@ class Parameter:
         of: Parameter with the layer of a field, bands or an extent; raster that a vector layer lies on; content of a model:
             ``"encoder"``, ``"segmenter"``, or empty where it may be either; extension of a file.
         advanced: Folded away in dialogs.
+        keeps_fields: True for a vector layer whose own fields, and every feature of it, belong to what is made of it.
         dialog: True where a person sets it in QGIS; False where the plugin knows the value itself.
     """
 
@@ -100,6 +101,7 @@ class Parameter:
     choices: Tuple[str, ...] = ()
     of: str = ""
     advanced: bool = False
+    keeps_fields: bool = False
     dialog: bool = True
 
     @property

@@ -24,6 +24,7 @@ from false_core.reports.page import page, percent
 from false_core.reports.sections import Section, next_steps
 
 UNKNOWN_ACCURACY = "unknown"
+_OF_LABELS = ("Label shapes", "Labelled pixels")
 _WHOLE_NUMBERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
 
 
@@ -107,7 +108,7 @@ def class_section(card: ModelCard) -> Section:
     labels = card.provenance.get("labels", {})
     return Section(
         "What it maps",
-        header=("Class", "Code", "Colour", "Label shapes", "Labelled pixels"),
+        header=("Class", "Code", "Colour", *(("Labelled areas", "Pixels in them") if card.areas else _OF_LABELS)),
         rows=[[c.name, str(c.code), c.color, *(f"{n:,}" for n in labels.get(str(c.code), ()))] for c in card.classes],
         colors=[c.color for c in card.classes],
     )
@@ -150,6 +151,8 @@ def accuracy_in_short(card: ModelCard) -> str:
 def accuracy_in_words(card: ModelCard) -> str:
     """Say what the overall accuracy rests on, or what to digitise before it can be known."""
     scores, missing = card.provenance.get("scores", {}), card.provenance.get(MISSING_SHAPES)
+    if card.areas:
+        return _accuracy_of_areas_in_words(card, scores, bool(missing))
     if missing:
         wanted = missing_in_words(card)
         return (
@@ -163,6 +166,21 @@ def accuracy_in_words(card: ModelCard) -> str:
         "in quite other shares than the raster, they hold it less often. They rest on "
         f"{scores.get(SHAPES, 0):,} label shapes that were held out. A shape counts as one observation, however many pixels "
         "it has. The other scores hold for places like the labelled ones. 'Assess a map' says more."
+    )
+
+
+def _accuracy_of_areas_in_words(card: ModelCard, scores: dict[str, Any], is_unknown: bool) -> str:
+    if is_unknown:
+        return (
+            "How many areas get their right class is unknown: too few of them have a label. It would be known with so many "
+            f"more: {missing_in_words(card)}."
+        )
+    if "oa_low" not in scores:
+        return "Nothing says how far these scores may be off, and other areas may get far more wrong classes."
+    return (
+        "The overall accuracy is the share of areas that get their right class. The limits are meant to hold it in 95 of "
+        "100 cases, less often where the labels show the classes in quite other shares than all areas. They rest on "
+        f"{scores.get(SHAPES, 0):,} labelled areas that were held out. Each counts as one observation, however large it is."
     )
 
 

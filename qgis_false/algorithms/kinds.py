@@ -171,11 +171,13 @@ def _read_vector(request: Request, field: Field) -> Optional[str]:
     source = request.algorithm.parameterAsSource(request.parameters, field.processing_name, request.context)
     if source is None:
         raise QgsProcessingException(request.algorithm.invalidSourceError(request.parameters, field.processing_name))
+    path = request.folder / f"{field.name}.gpkg"
+    if field.parameter.keeps_fields:
+        return label_layers.write_with_fields(source, path, request.feedback)
     # Before there is a layer of it, as for a folder of rasters, the library finds the way to its CRS.
     placed = request.raw(field.layer) is not None
     raster = _imagery(request, field.layer)[0] if placed else None
     way = label_layers.way_to_raster(source, raster if isinstance(raster, QgsRasterLayer) else None, request.context)
-    path = request.folder / f"{field.name}.gpkg"
     if field.processing_name != classified(field.job):
         return label_layers.write_labels(source, "", path, request.feedback, way)
     return label_layers.write_labels(source, request.class_field, path, request.feedback, way, request.style)

@@ -280,8 +280,8 @@
         <translation>Die Orte vieler Raster auswählen, von denen das Vortraining lernt.</translation>
     </message>
     <message>
-        <source>An archive holds far more fields than harbours, and most of its patches look like others. This collects squares that are varied, apart from each other and in balance over the classes of map data, such as land-cover polygons or an extract of OpenStreetMap. Map data only says where to look: none of it becomes a label. Without map data the squares are varied by what an encoder sees. Pretraining takes the layer as its places.</source>
-        <translation>Ein Archiv enthält weit mehr Felder als Häfen, und die meisten Ausschnitte sehen aus wie andere. Hier werden Quadrate gesammelt, die verschieden sind, voneinander Abstand halten und ausgewogen sind über die Klassen von Kartendaten, etwa von Landbedeckungspolygonen oder einem Auszug aus OpenStreetMap. Kartendaten sagen nur, wohin geschaut wird: nichts davon wird zu einem Label. Ohne Kartendaten sind die Quadrate verschieden nach dem, was ein Encoder sieht. Das Vortraining nimmt den Layer als seine Orte.</translation>
+        <source>An archive holds far more fields than harbours, and most of its patches look like others. This collects squares that are varied, apart from each other and in balance over the classes of map data, such as land-cover polygons or an extract of OpenStreetMap as a GeoPackage. Map data only says where to look: none of it becomes a label. Without map data the squares are varied by what an encoder sees. Pretraining takes the layer as its places.</source>
+        <translation>Ein Archiv enthält weit mehr Felder als Häfen, und die meisten Ausschnitte sehen aus wie andere. Hier werden Quadrate gesammelt, die verschieden sind, voneinander Abstand halten und ausgewogen sind über die Klassen von Kartendaten, etwa von Landbedeckungspolygonen oder einem Auszug aus OpenStreetMap als GeoPackage. Kartendaten sagen nur, wohin geschaut wird: nichts davon wird zu einem Label. Ohne Kartendaten sind die Quadrate verschieden nach dem, was ein Encoder sieht. Das Vortraining nimmt den Layer als seine Orte.</translation>
     </message>
     <message>
         <source>Maps show more in towns than elsewhere, and they can be old or wrong. Look at the counts of the classes and at some of the squares before you pretrain for hours.</source>
@@ -296,8 +296,8 @@
         <translation>Kartendaten</translation>
     </message>
     <message>
-        <source>Points, lines or polygons with a class field that say what is where. Empty: the squares are chosen by what an encoder sees.</source>
-        <translation>Punkte, Linien oder Polygone mit einem Klassenfeld, die sagen, was wo ist. Leer: die Quadrate werden danach gewählt, was ein Encoder sieht.</translation>
+        <source>Points, lines or polygons with a class field that say what is where. On the command line raw OpenStreetMap files, .osm and .pbf, are refused: save their layer as a GeoPackage, or set FALSE_DRIVERS=OSM. Empty: the squares are chosen by what an encoder sees.</source>
+        <translation>Punkte, Linien oder Polygone mit einem Klassenfeld, die sagen, was wo ist. Auf der Befehlszeile werden rohe Dateien von OpenStreetMap, .osm und .pbf, abgelehnt: Speichern Sie deren Layer als GeoPackage, oder setzen Sie FALSE_DRIVERS=OSM. Leer: die Quadrate werden danach gewählt, was ein Encoder sieht.</translation>
     </message>
     <message>
         <source>Class field of the map data</source>
@@ -736,8 +736,8 @@
         <translation>Findet die Orte eines oder vieler Raster, die einigen Beispielen am ähnlichsten sehen.</translation>
     </message>
     <message>
-        <source>Click on an airplane, an orchard or a landslide, and get others. The rasters are cut into square cells. What the encoder sees in a cell is compared with what it sees in the examples, and the cells that are most alike are written in the order of their likeness. Copy those that are wrong to a layer of their own and run it again with it as "not this": the order improves. What was seen of a raster is kept in the cache folder, so another search of it takes seconds.</source>
-        <translation>Klicken Sie auf ein Flugzeug, eine Obstwiese oder einen Erdrutsch, und Sie bekommen weitere. Die Raster werden in quadratische Zellen geteilt. Was der Encoder in einer Zelle sieht, wird mit dem verglichen, was er in den Beispielen sieht, und die ähnlichsten Zellen werden in der Reihenfolge ihrer Ähnlichkeit geschrieben. Kopieren Sie die falschen in einen eigenen Layer und suchen Sie noch einmal mit ihm als „Das nicht“: Die Reihenfolge wird besser. Was in einem Raster gesehen wurde, bleibt im Cache-Ordner; eine weitere Suche darin dauert Sekunden.</translation>
+        <source>Click on an airplane, an orchard or a landslide, and get others. The rasters are cut into square cells. What the encoder sees in a cell is compared with what it sees in the examples, and the cells that are most alike are written in the order of their likeness. Copy those that are wrong to a layer of their own and run it again with it as "not this": the order improves. What was seen of a raster is kept in the cache folder, so another search of it, of a part of it, or of more rasters with it sees nothing anew of that raster. Its pixels are normalised by themselves, whatever other rasters there are.</source>
+        <translation>Klicken Sie auf ein Flugzeug, eine Obstwiese oder einen Erdrutsch, und Sie bekommen weitere. Die Raster werden in quadratische Zellen geteilt. Was der Encoder in einer Zelle sieht, wird mit dem verglichen, was er in den Beispielen sieht, und die ähnlichsten Zellen werden in der Reihenfolge ihrer Ähnlichkeit geschrieben. Kopieren Sie die falschen in einen eigenen Layer und suchen Sie noch einmal mit ihm als „Das nicht“: Die Reihenfolge wird besser. Was in einem Raster gesehen wurde, bleibt im Cache-Ordner; eine weitere Suche darin, in einem Teil davon oder zusammen mit weiteren Rastern sieht dieses Raster nicht noch einmal an. Seine Pixel werden für sich normalisiert, welche anderen Raster es auch gibt.</translation>
     </message>
     <message>
         <source>One or more rasters to search: same bands in the same order. The examples lie on any of them. A name may stand for many rasters: a folder, a pattern such as tiles/**/*.tif, a text file with a path per line, or a STAC item, item collection or catalog on disk. Addresses such as /vsis3/bucket/a.tif are read where they are.</source>
@@ -1230,10 +1230,6 @@
     <message>
         <source>HTML report with both dates and the changes in pictures, and how much changed from what to what, and how probable that is.</source>
         <translation>HTML-Bericht mit beiden Zeitpunkten und den Veränderungen in Bildern, wie viel sich von was zu was verändert hat, und wie wahrscheinlich das ist.</translation>
-    </message>
-    <message>
-        <source>Share of the ground that changed</source>
-        <translation>Anteil des Bodens, der sich verändert hat</translation>
     </message>
     <message>
         <source>Share with a probability of change of 90 % and more</source>
@@ -3464,8 +3460,8 @@
         <translation>Platte für entfernte Raster (GB)</translation>
     </message>
     <message>
-        <source>How much of remote rasters, which are read over the network, is kept on the disk, so that each block is downloaded once. The blocks that were not used for longest are removed first. 0: nothing is kept.</source>
-        <translation>Wie viel von entfernten Rastern, die über das Netz gelesen werden, auf der Platte bleibt, damit jeder Block nur einmal heruntergeladen wird. Die Blöcke, die am längsten nicht gebraucht wurden, werden zuerst entfernt. 0: nichts bleibt.</translation>
+        <source>How much of remote rasters, which are read over the network, is kept on the disk, so that each block is downloaded once. The blocks that were not used for longest are removed first. What 'Find similar places' and 'Classify areas' have seen of rasters, also of files, is kept in the same space. 0: nothing is kept, and every search looks again.</source>
+        <translation>Wie viel von entfernten Rastern, die über das Netz gelesen werden, auf der Platte bleibt, damit jeder Block nur einmal heruntergeladen wird. Die Blöcke, die am längsten nicht gebraucht wurden, werden zuerst entfernt. In demselben Platz bleibt, was „Ähnliche Orte finden“ und „Flächen klassifizieren“ von Rastern gesehen haben, auch von Dateien. 0: nichts bleibt, und jede Suche sieht neu hin.</translation>
     </message>
     <message>
         <source>Folder for remote rasters</source>
@@ -4002,6 +3998,10 @@ Auf dem Cluster muss es eine Umgebung mit false_core geben: pip install PLUGIN/l
     <message>
         <source>Set up the compute environment</source>
         <translation type="vanished">Rechenumgebung einrichten</translation>
+    </message>
+    <message>
+        <source>Share of the ground that changed</source>
+        <translation type="vanished">Anteil des Bodens, der sich verändert hat</translation>
     </message>
     <message>
         <source>The cells that are compared are squares of this side, from the upper left corner of each raster on. Empty: that of the polygons among the examples, or 64 pixels of the first raster.</source>

@@ -11,6 +11,7 @@ from qgis.core import (
     QgsCoordinateTransform,
     QgsCsException,
     QgsFeature,
+    QgsFeatureIterator,
     QgsFeatureRequest,
     QgsField,
     QgsFields,
@@ -21,10 +22,19 @@ from qgis.core import (
     QgsVectorFileWriter,
     QgsWkbTypes,
 )
+from qgis.PyQt.QtCore import QMetaType
 
 from qgis_false.layers.legend import LabelStyle
-from qgis_false.layers.sources import gdal_option
+from qgis_false.layers.sources import gdal_option, is_null
 from qgis_false.translation import failure, tr
+
+KEY, GEOMETRY = "false_fid", "false_geometry"
+"""Names of what the format adds to the fields of a layer."""
+_TYPES = QMetaType.Type
+_TEXT = _TYPES.QString
+_PLAIN_TYPES = (
+    *(_TYPES.Bool, _TYPES.Int, _TYPES.LongLong, _TYPES.Double, _TEXT, _TYPES.QDate, _TYPES.QDateTime, _TYPES.QByteArray),
+)
 
 
 def way_to_raster(
@@ -60,8 +70,6 @@ def write_labels(
         ProcessingCancelled: The user wants to stop.
         QgsProcessingException: The field is not there, the source cannot be read, or the file cannot be written.
     """
-    from qgis_false.environment.processes import ProcessingCancelled  # Not needed when QGIS starts.
-
     index = source.fields().lookupField(field) if field else -1
     if field and index < 0:
         names = ", ".join(f.name() for f in source.fields()) or tr("none")
@@ -71,15 +79,15 @@ def write_labels(
         class_field = QgsField(source.fields().at(index))
         class_field.setName(field)  # QGIS takes a name in other capitals too; the job says it as it was entered.
         fields.append(class_field)
+    request = QgsFeatureRequest()
+    request.setSubsetOfAttributes([*([index] if field else []), *(style.attributes if style else [])])
+    # A feature may bring its own symbol, as in KML.
+    request.setFlags(request.flags() | QgsFeatureRequest.Flag.EmbeddedSymbols)
     lost = 0
-    with _undated():
-        writer = _label_writer(str(path), fields, source, way.destinationCrs() if way else source.sourceCrs())
-        request = QgsFeatureRequest()
-        request.setSubsetOfAttributes([*([index] if field else []), *(style.attributes if style else [])])
-        # A feature may bring its own symbol, as in KML.
-        request.setFlags(request.flags() | QgsFeatureRequest.Flag.EmbeddedSymbols)
-        request.setFeedback(feedback)  # A server that is slow to give features is not waited for after a cancel.
-        for feature in source.getFeatures(request, QgsProcessingFeatureSource.Flag.FlagSkipGeometryValidityChecks):
+
+    def copies() -> Iterator[QgsFeature]:
+        nonlocal lost
+        for feature in _features(source, request, feedback):
             copy = QgsFeature(fields)
             if field:
                 copy.setAttributes([feature.attributes()[index]])
@@ -93,13 +101,9 @@ def write_labels(
                 lost += 1
                 continue
             copy.setGeometry(geometry)
-            if feedback.isCanceled() or not writer.addFeature(copy):
-                break
-        if feedback.isCanceled():
-            raise ProcessingCancelled(tr("Cancelled."))  # Some of the labels are not those that were asked for.
-        if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
-            raise failure("The labels cannot be written to {path}: {reason}.", path=path, reason=writer.errorMessage())
-        del writer  # Only now the file is complete.
+            yield copy
+
+    _write(copies(), source, fields, way.destinationCrs() if way else source.sourceCrs(), path, feedback)
     if lost:
         feedback.pushWarning(
             tr("{number} labels lie where the CRS of the raster does not reach. They are left out.", number=lost)
@@ -107,13 +111,79 @@ def write_labels(
     return str(path)
 
 
+def write_with_fields(source: QgsProcessingFeatureSource, path: Path, feedback: QgsProcessingFeedback) -> str:
+    """Write ``source`` with all its fields and in its own CRS as the GeoPackage ``path``, and return it as a text.
+
+    No feature is left out, wherever it lies: what is made of the layer has all that the user sees in it. Values of kinds
+    that the format does not know, such as lists, are written as texts.
+
+    Raises:
+        ProcessingCancelled: The user wants to stop.
+        QgsProcessingException: The source cannot be read, or the file cannot be written.
+    """
+    fields, as_text, taken = QgsFields(), {}, {KEY, GEOMETRY}
+    for place, own in enumerate(source.fields()):
+        field = QgsField(own)
+        if own.type() not in _PLAIN_TYPES:
+            field, as_text[place] = QgsField(own.name(), type(own.type())(_TEXT)), own
+        name, number = own.name(), 1
+        while name.casefold() in taken:  # The format takes names that differ in capitals alone for one.
+            number += 1
+            name = f"{own.name()}_{number}"
+        taken.add(name.casefold())
+        field.setName(name)
+        fields.append(field)
+
+    def copies() -> Iterator[QgsFeature]:
+        for feature in _features(source, QgsFeatureRequest(), feedback):
+            copy = QgsFeature(fields)
+            values = feature.attributes()
+            for place, own in as_text.items():
+                values[place] = None if is_null(values[place]) else own.displayString(values[place])
+            copy.setAttributes(values)
+            copy.setGeometry(_straight(feature.geometry()))
+            yield copy
+
+    _write(copies(), source, fields, source.sourceCrs(), path, feedback)
+    return str(path)
+
+
+def _features(
+    source: QgsProcessingFeatureSource, request: QgsFeatureRequest, feedback: QgsProcessingFeedback
+) -> QgsFeatureIterator:
+    request.setFeedback(feedback)  # A server that is slow to give features is not waited for after a cancel.
+    return source.getFeatures(request, QgsProcessingFeatureSource.Flag.FlagSkipGeometryValidityChecks)
+
+
+def _write(
+    features: Iterator[QgsFeature],
+    source: QgsProcessingFeatureSource,
+    fields: QgsFields,
+    crs: QgsCoordinateReferenceSystem,
+    path: Path,
+    feedback: QgsProcessingFeedback,
+) -> None:
+    from qgis_false.environment.processes import ProcessingCancelled  # Not needed when QGIS starts.
+
+    with _undated():
+        writer = _label_writer(str(path), fields, source, crs)
+        for feature in features:
+            if feedback.isCanceled() or not writer.addFeature(feature):
+                break
+        if feedback.isCanceled():
+            raise ProcessingCancelled(tr("Cancelled."))  # Some of the labels are not those that were asked for.
+        if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
+            raise failure("The labels cannot be written to {path}: {reason}.", path=path, reason=writer.errorMessage())
+        del writer  # Only now the file is complete.
+
+
 def _label_writer(
     path: str, fields: QgsFields, source: QgsProcessingFeatureSource, crs: QgsCoordinateReferenceSystem
 ) -> QgsVectorFileWriter:
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.driverName, options.fileEncoding, options.layerName = "GPKG", "UTF-8", "labels"
-    # A class field may well be called fid, like the key that the format adds by itself.
-    options.layerOptions = ["FID=false_fid"]
+    # A field may well be called fid or geom, like those that the format adds by itself.
+    options.layerOptions = [f"FID={KEY}", f"GEOMETRY_NAME={GEOMETRY}"]
     # Any geometry, so that a layer which mixes single and multi-part ones is passed on as it is.
     has_geometry = source.wkbType() != QgsWkbTypes.Type.NoGeometry
     kind = QgsWkbTypes.Type.Unknown if has_geometry else QgsWkbTypes.Type.NoGeometry

@@ -46,6 +46,7 @@ class ClassifyAreas(Job, done_by="false_core.areas.classify_areas:classify_areas
         "Polygons, each of which gets a class. Their fields are kept. Give these or the side of a cell.",
         None,
         of="raster",
+        keeps_fields=True,
     )
     cell: Optional[float] = parameter(
         NUMBER,
@@ -122,7 +123,9 @@ class FindSimilar(Job, done_by="false_core.areas.find_similar:find_similar"):
     Click on an airplane, an orchard or a landslide, and get others. The rasters are cut into square cells. What the encoder
     sees in a cell is compared with what it sees in the examples, and the cells that are most alike are written in the order
     of their likeness. Copy those that are wrong to a layer of their own and run it again with it as "not this": the order
-    improves. What was seen of a raster is kept in the cache folder, so another search of it takes seconds.
+    improves. What was seen of a raster is kept in the cache folder, so another search of it, of a part of it, or of more
+    rasters with it sees nothing anew of that raster. Its pixels are normalised by themselves, whatever other rasters there
+    are.
     """
 
     rasters: Tuple[str, ...] = parameter(

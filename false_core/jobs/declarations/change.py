@@ -124,7 +124,7 @@ class Change(Job, done_by="false_core.change.find_change:find_change"):
     )
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (
-        Result("changed", "Share of the ground that changed"),
+        Result("changed", "Share of the pixels that changed"),
         Result("changed_low", "Share with a probability of change of 90 % and more"),
         Result("changed_high", "Share with a probability of change of 10 % and more"),
         Result("compared", "Pixels compared"),

@@ -274,8 +274,8 @@ class CollectPlaces(Job, done_by="false_core.collection.collect_places:collect_p
 
     An archive holds far more fields than harbours, and most of its patches look like others. This collects squares that
     are varied, apart from each other and in balance over the classes of map data, such as land-cover polygons or an extract
-    of OpenStreetMap. Map data only says where to look: none of it becomes a label. Without map data the squares are varied
-    by what an encoder sees. Pretraining takes the layer as its places.
+    of OpenStreetMap as a GeoPackage. Map data only says where to look: none of it becomes a label. Without map data the
+    squares are varied by what an encoder sees. Pretraining takes the layer as its places.
 
     Maps show more in towns than elsewhere, and they can be old or wrong. Look at the counts of the classes and at some of
     the squares before you pretrain for hours.
@@ -292,8 +292,9 @@ class CollectPlaces(Job, done_by="false_core.collection.collect_places:collect_p
     guide: Optional[str] = parameter(
         VECTOR,
         "Map data",
-        "Points, lines or polygons with a class field that say what is where. Empty: the squares are chosen by what an "
-        "encoder sees.",
+        "Points, lines or polygons with a class field that say what is where. On the command line raw OpenStreetMap "
+        "files, .osm and .pbf, are refused: save their layer as a GeoPackage, or set FALSE_DRIVERS=OSM. Empty: the squares "
+        "are chosen by what an encoder sees.",
         None,
         of="rasters",
     )

@@ -36,11 +36,25 @@ def test_strips_begin_with_a_row_of_tiles(monkeypatch: pytest.MonkeyPatch) -> No
     [
         shapely.box(100, 100, 300, 180), shapely.Point(333, 222).buffer(70), shapely.box(201, 201, 202, 202),
         shapely.box(-500, -500, -400, -400), shapely.box(550, 90, 900, 200), shapely.Polygon(),
+        shapely.box(175, 150, 225, 200), shapely.box(175, 175, 225, 225), shapely.box(154, 150, 204, 200),
     ],
 )  # fmt: skip
-def test_cells_under_a_shape_have_their_middle_in_it_or_hold_its_own(shape: shapely.Polygon) -> None:
+def test_cells_under_a_shape_are_those_that_share_more_than_a_part_with_it(shape: shapely.Polygon) -> None:
     grid = CellGrid.over(50.0, Window(60, 60, 520, 400))
     boxes = grid.cells(np.arange(grid.count))
-    middle = shapely.centroid(shape)
-    expected = [n for n, box in enumerate(boxes) if shape.contains(box.centroid) or box.contains(middle)]
-    assert sorted(grid.at(shape).tolist()) == expected
+    expected = [n for n, box in enumerate(boxes) if box.intersection(shape).area > 0.1 * min(2500.0, shape.area)]
+    assert sorted(grid.at(shape, 0.1).tolist()) == expected
+
+
+def test_a_long_thin_shape_has_at_least_one_cell() -> None:
+    grid = CellGrid.over(50.0, Window(0, 0, 2000, 500))
+    assert grid.at(shapely.box(20, 220, 2000, 221), 0.1).size > 0
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "cells"), [(4.0, 3.5, 2), (4.0, 4.0, 4), (4.5, 4.5, 1), (4.45, 4.45, 1), (4.3, 4.5, 2)]
+)
+def test_cells_around_a_point_are_those_beside_it(column: float, row: float, cells: int) -> None:
+    grid = CellGrid.over(50.0, Window(0, 0, 500, 500))
+    around = shapely.box(50 * column - 25, 50 * row - 25, 50 * column + 25, 50 * row + 25)
+    assert len(grid.at(around, 0.1)) == cells

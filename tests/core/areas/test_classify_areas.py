@@ -182,6 +182,18 @@ class TestAreas:
         assert f"{areas} has no CRS. Its areas" in listener.warnings
         assert "labels" not in listener.warnings
 
+    def test_are_examples_of_their_own_where_a_label_covers_none_and_it_is_said(
+        self, first: dict[str, Any], tmp_path: Path, listener: Listener
+    ) -> None:
+        inside = [first["boxes"][number].centroid.buffer(8) for number in first["labelled"]]
+        labels = write_labels(tmp_path / "small.gpkg", [first["kinds"][number] for number in first["labelled"]], inside)
+        report = tmp_path / "report.html"
+        run(job(first, tmp_path / "out.gpkg", labels=labels, report=str(report)), listener)
+        assert f"mostly cover no area: {len(inside)}. Each is an example" in listener.infos
+        text = report.read_text(encoding="utf-8")
+        assert "Labelled areas" in text
+        assert "Patches it was trained on" not in text and "accuracy of a map" not in text
+
     def test_may_be_labelled_in_their_own_layer(self, first: dict[str, Any], tmp_path: Path) -> None:
         known = [kind if n in first["labelled"] else None for n, kind in enumerate(first["kinds"])]
         areas = write_labels(tmp_path / "areas.gpkg", known, first["boxes"])

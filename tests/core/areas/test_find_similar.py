@@ -152,6 +152,14 @@ class TestWhatIsFound:
         assert "1 of 3 places of" in listener.warnings
         assert "only 33 places to find, not 100" in listener.infos
 
+    def test_is_nothing_that_an_example_lies_on(self, first: dict[str, Any], tmp_path: Path) -> None:
+        """A click between two cells, and one where four of them meet."""
+        at = [shapely.Point(LEFT + column * SIDE, TOP - row * SIDE) for column, row in ((2.0, 1.5), (4.0, 4.0))]
+        points = write_labels(tmp_path / "points.gpkg", ["a"] * 2, at)
+        _, table = find(first, tmp_path / "out.gpkg", examples=points, cell=float(SIDE))
+        beside = {ACROSS + 1, ACROSS + 2, *(row * ACROSS + column for row in (3, 4) for column in (3, 4))}
+        assert set(numbers(table)) == set(range(DOWN * ACROSS - 1)) - beside
+
     def test_is_the_same_however_many_cells_are_looked_at_together(
         self, first: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -180,6 +188,9 @@ class TestWhatIsFound:
         monkeypatch.setattr(Pooling, "over", over)
         _, after = find(first, tmp_path / "after.gpkg", count=5)
         assert numbers(after) == numbers(before)[:5]
+        extent = f"{LEFT},{LEFT + 4 * SIDE},{TOP - 6 * SIDE},{TOP - 3 * SIDE}"
+        _, part = find(first, tmp_path / "part.gpkg", extent=extent)
+        assert set(numbers(part)) == {n for n in numbers(before) if n % ACROSS < 4 and n // ACROSS >= 3}
 
 
 @pytest.mark.thorough
@@ -203,6 +214,33 @@ class TestTheReport:
 
 @pytest.mark.thorough
 class TestManyRasters:
+    def test_are_not_looked_at_again_where_another_one_is_added(
+        self, first: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FALSE_DISK_GB", "1")
+        monkeypatch.setenv("FALSE_DISK_FOLDER", str(tmp_path / "kept"))
+        find(first, tmp_path / "one.gpkg")
+        beside = rasterio.transform.from_origin(LEFT, TOP - 9 * SIDE * DOWN, 1, 1)
+        more = write_raster(tmp_path / "dark.tif", first["pixels"] // 2, transform=beside)
+        looked_at, over = [], Pooling.over
+
+        def noted(self: Pooling, *given: Any) -> Any:
+            looked_at.append(self.source.path)
+            return over(self, *given)
+
+        monkeypatch.setattr(Pooling, "over", noted)
+        _, table = find(first, tmp_path / "two.gpkg", rasters=(first["raster"], more))
+        assert set(looked_at) == {more}
+        assert set(table["raster"]) == {first["raster"], more}
+
+    def test_that_need_more_room_than_is_kept_are_looked_at_again_and_it_is_said(
+        self, first: dict[str, Any], tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FALSE_DISK_GB", "0.000001")
+        monkeypatch.setenv("FALSE_DISK_FOLDER", str(tmp_path / "kept"))
+        run(FindSimilar((first["raster"],), first["examples"], str(tmp_path / "out.gpkg")), listener)
+        assert "more than is kept on the disk" in listener.warnings
+
     def test_are_all_searched_and_what_lies_on_two_is_found_once(self, first: dict[str, Any], tmp_path: Path) -> None:
         halves = []
         for name, columns in (("west", slice(0, 4 * SIDE)), ("east", slice(2 * SIDE, None))):

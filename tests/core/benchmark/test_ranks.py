@@ -88,6 +88,18 @@ class TestRanks:
         found = rank_encoders(["a", "b"], {"much": [much, much], "little": [little]})
         assert [one.rank.mean for one in found] == [1.5, 1.5]
 
+    def test_leave_out_an_encoder_where_it_has_no_scores(self) -> None:
+        """The others are ranked without it on the scale of all: first, in the middle and last are 1, 2 and 3."""
+        all_three, two = np.array([[0.9, 0.5, 0.1]] * 3), np.array([[np.nan, 0.2, 0.8]] * 3)
+        assert ranks_within(two)[0].tolist() == pytest.approx([math.nan, 3, 1], nan_ok=True)
+        found = {one.encoder: one for one in rank_encoders(["a", "b", "c"], {"first": [all_three], "second": [two]})}
+        assert {name: one.rank.mean for name, one in found.items()} == {"a": 1.0, "b": 2.5, "c": 2.0}
+        assert (found["a"].rank.low, found["a"].rank.high, found["a"].rank.number) == (1, 1, 3)
+        assert (found["c"].rank.low, found["c"].rank.high) == (1, 3)
+
+    def test_of_an_encoder_without_any_scores_are_none(self) -> None:
+        assert [one.encoder for one in rank_encoders(["a", "b", "c"], {"t": [np.array([[0.1, np.nan, 0.2]])]})] == ["c", "a"]
+
     def test_of_nothing_are_none(self) -> None:
         assert not rank_encoders(["a", "b"], {"t": [np.zeros((0, 2))]})
 

@@ -26,9 +26,17 @@ def test_a_place_is_free_where_brute_force_says_so() -> None:
 
 def test_in_turn_is_an_order_in_which_the_first_come_from_different_cells() -> None:
     places = np.concatenate([np.zeros((90, 3)), [[50, 0, 0], [0, 50, 0], [50, 50, 0]]])
-    order = in_turn(places, 10.0, np.random.default_rng(0))
+    order = in_turn(places, np.zeros(93, np.int64), 10.0, np.random.default_rng(0))
     assert sorted(order.tolist()) == list(range(93))
     assert len({tuple(places[index]) for index in order[:4]}) == 4
+
+
+def test_in_turn_each_cell_and_each_raster_gives_its_best_first() -> None:
+    places = np.array([[0, 0, 0], [1, 0, 0], [50, 0, 0], [51, 0, 0], [2, 0, 0], [52, 0, 0]], np.float64)
+    rasters = np.array([0, 0, 0, 0, 1, 0])
+    preferred = np.array([1, 0, 5, 3, 2, 4])
+    order = in_turn(places, rasters, 10.0, np.random.default_rng(0), preferred)
+    assert order.tolist() == [1, 5, 4, 0, 3, 2]
 
 
 class TestChoosing:

@@ -17,7 +17,9 @@ from qgis.core import (
     QgsProcessingFeatureSourceDefinition,
     QgsProject,
     QgsRasterLayer,
+    QgsVectorLayer,
 )
+from qgis.PyQt.QtCore import QTime
 from small_labels import add, memory_layer, saved, square
 from small_raster import write_raster
 
@@ -231,3 +233,44 @@ class TestWhereTheyLie:
             Request(asked, given, context, feedback, tmp_path), shown_fields(asked.JOB)["LABELS"]
         )
         assert ogr.Open(path).GetLayer(0).GetSpatialRef().GetAuthorityCode(None) == "4326"
+
+
+class TestALayerThatKeepsItsFields:
+    """Areas get a class, and keep all else that they have."""
+
+    @pytest.fixture
+    def read(self, algorithm, context, feedback, tmp_path):
+        """Read AREAS as the algorithm would, and return the layer that another program finds."""
+        from qgis_false.algorithms.kinds import IN_DIALOG, Request
+
+        def read(layer: QgsVectorLayer, raster: QgsRasterLayer) -> ogr.DataSource:
+            asked = algorithm("classifyareas")
+            request = Request(asked, {"RASTER": raster, "AREAS": layer}, context, feedback, tmp_path)
+            return ogr.Open(IN_DIALOG[jobs.VECTOR].read(request, shown_fields(asked.JOB)["AREAS"]))
+
+        return read
+
+    def test_has_every_field_and_every_feature_in_its_own_crs(self, read, qgis_app, tmp_path, feedback):
+        texts = "owner:string", "OWNER:string"
+        fields = "parcel:integer", *texts, "geom:double", "fid:integer", "seen:time", "names:string[]"
+        layer = QgsVectorLayer(f"Polygon?crs=EPSG:4326&{'&'.join(f'field={one}' for one in fields)}", "areas", "memory")
+        add(layer, "Polygon((15 50, 15.1 50, 15.1 50.1, 15 50))", 7, "Ann", "Bob", 0.5, 9, QTime(1, 2, 3), ["a", "b"])
+        add(layer, "Polygon((95 1e9, 96 1e9, 96 2e9, 95 1e9))", 8)
+        raster = QgsRasterLayer(str(write_raster(tmp_path / "r.tif", epsg=26715)), "r")
+        source = read(layer, raster)  # Of which the layer is only as long as it.
+        written = source.GetLayer(0)
+        rows = [feature.items() for feature in written]
+        assert [row["parcel"] for row in rows] == [7, 8]
+        assert [rows[0][name] for name in ("owner", "OWNER_2", "geom", "fid")] == ["Ann", "Bob", 0.5, 9]
+        assert rows[0]["seen"].startswith("01:02:03")
+        assert rows[0]["names"] == "a, b"
+        assert set(rows[1].values()) == {8, None}
+        assert written.GetSpatialRef().GetAuthorityCode(None) == "4326"
+        assert feedback.warnings == []
+
+    def test_is_the_selection_alone_where_that_is_asked_for(self, read, labels, tmp_path):
+        QgsProject.instance().addMapLayer(labels)
+        labels.selectByExpression("\"class\" = 'tree'")
+        raster = QgsRasterLayer(str(write_raster(tmp_path / "r.tif")), "r")
+        source = read(QgsProcessingFeatureSourceDefinition(labels.id(), True), raster)
+        assert [feature["class"] for feature in source.GetLayer(0)] == ["tree"]
