@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from false_core.collection.candidates import PlaceCandidates, SearchedRasters
+from false_core.computing.device import CPU
 from false_core.computing.threads import prefetch
 from false_core.feedback import Feedback
 from false_core.inference.features import FINEST_LEVEL
@@ -25,7 +26,6 @@ from false_core.raster.statistics import Normalisation
 LEAST_VALID_SHARE = 0.9
 """Share of a place that must hold data."""
 BATCH = 32
-CPU = torch.device("cpu")
 CROP_SHARE = 0.75
 """Side of the second view of a place, as a part of the first."""
 

@@ -26,6 +26,7 @@ OUT_OF_MEMORY = re.compile(
 )
 """Phrases of errors of no class of their own that say that memory ran out: of the driver, pinned memory, Apple's GPUs, NCCL
 and Triton, of cuBLAS and its like (CUBLAS_STATUS_ALLOC_FAILED), of cuDNN 9, and of the CPU."""
+CPU = torch.device("cpu")
 PROCESSORS = Path("/proc/cpuinfo")
 """Path of the file in which Linux tells what its processors are."""
 
@@ -64,7 +65,7 @@ def choose_device(request: str, feedback: Feedback) -> torch.device:
         if device.type == "cuda" and torch.cuda.is_available():
             feedback.warn(f"There is a GPU, but it cannot be used: {problem}.")
     feedback.info(f"Computing on {describe(torch.device('cpu'))}. No usable GPU was found.")
-    return torch.device("cpu")
+    return CPU
 
 
 def tell_precision(what: str, device: torch.device, feedback: Feedback) -> None:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from false_core.computing.device import CPU
 from false_core.computing.threads import cores, thread_pool
 from false_core.raster.gpu_pixels import RawPixels, normalised_on, sent, takes_stored_pixels
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
@@ -22,7 +23,6 @@ from false_core.sampling.loading import side_stream
 
 CHUNK_PX = 512
 """Side of a chunk of a raster in pixels of the working grid."""
-CPU = torch.device("cpu")
 NEIGHBOURHOOD = 9
 """Chunks that windows around the pixels of one chunk reach into: it and its neighbours."""
 

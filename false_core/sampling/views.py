@@ -12,12 +12,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from false_core.computing.device import CPU
 from false_core.computing.distributed import WHOLE_JOB, Share
 from false_core.presets import IMAGE
 from false_core.raster.gpu_pixels import sent
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import MeasuredRasters
-from false_core.sampling.cache import CHUNK_PX, CPU, NEIGHBOURHOOD, ChunkCache, SourceWindows, WholeNumbers, chunk_bytes
+from false_core.sampling.cache import CHUNK_PX, NEIGHBOURHOOD, ChunkCache, SourceWindows, WholeNumbers, chunk_bytes
 from false_core.sampling.geocentric import GeocentricPositions
 from false_core.sampling.geometry import (
     Placement,

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from false_core.computing.cost import Cost, Speed, SpeedTest, most_memory, run_by_turns
+from false_core.computing.device import CPU
 from false_core.computing.distributed import ALONE, World
 from false_core.computing.precision import in_words, precisions_in_training
 from false_core.feedback import Feedback
@@ -18,7 +19,7 @@ from false_core.jobs import Finetune
 from false_core.models.fused import FeatureParts
 from false_core.presets import FinetuneSettings
 from false_core.raster.source import RasterSource
-from false_core.sampling.cache import CHUNK_PX, CPU, chunk_bytes
+from false_core.sampling.cache import CHUNK_PX, chunk_bytes
 from false_core.sampling.labelled import LabelledRaster, RawCrops
 from false_core.sampling.spectral import QUIET, torch_generator
 from false_core.settings import memory_for_pixels

@@ -40,7 +40,7 @@ def warn_of_labels(
 
     Args:
         annotation: The labels.
-        held_out: Those of them that score the model, if there are any.
+        held_out: Labels that score the model, if there are any.
         scored: True where some were to be held out.
         source: The raster on its working grid.
         feedback: The listener that is told.
