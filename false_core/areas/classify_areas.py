@@ -92,9 +92,9 @@ def classify_areas(job: ClassifyAreas, feedback: Feedback) -> dict[str, Any]:
         if job.new_model:
             save_model(job.new_model, made.card, made.classifier)
         if job.report:
-            counts = np.bincount(own[known].argmax(axis=1), minlength=len(made.card.classes))
             confusion = made.head.confusion if made.head else None
-            write_report(job.report, areas_report(made.card, counts, without, confusion, source.name, feedback.warnings))
+            found = layer.shapes[known], own[known].argmax(axis=1)
+            write_report(job.report, areas_report(made.card, *found, without, confusion, source, feedback.warnings))
     told = made.card.provenance.get("scores", {})
     scores = {name: told[name] for name in ("oa", "oa_low", "oa_high") if name in told}
     return {"classified": int(known.sum()), "without": without, "accuracy": accuracy_in_short(made.card), **scores}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import sqlite3
 import xml.etree.ElementTree as ET
 from contextlib import closing
@@ -104,6 +105,10 @@ class TestAreas:
     def test_are_told_about_in_the_report(self, first: dict[str, Any]) -> None:
         text = (first["folder"] / "report.html").read_text(encoding="utf-8")
         assert "Areas of each class" in text
+        for kind, number in first["table"]["class"].value_counts().items():
+            assert re.search(
+                rf"{kind}</td>\s*<td[^>]*>{number}</td>.*?{number * SIDE**2 / 10_000:.2f}</td>", text, re.DOTALL
+            )
         assert "unknown" in text  # Nine examples are too few for a score.
 
     def test_of_any_shape_get_one(self, first: dict[str, Any], tmp_path: Path, listener: Listener) -> None:
