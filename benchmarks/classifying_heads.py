@@ -45,9 +45,14 @@ class Taken:
         return Taken(min(self.wall, other.wall), min(self.cpu, other.cpu), min(self.peak, other.peak))
 
 
-def make_models(raster: str, labels: str, field: str, folder: Path) -> dict[str, Path]:
-    """Return the models."""
-    models = {title: folder / f"{title}.safetensors" for title in (DECODER, HEAD, CURVES, PRETRAINED)}
+def model_files(folder: Path) -> dict[str, Path]:
+    """Return the files of the models by their titles."""
+    return {title: folder / f"{title}.safetensors" for title in (DECODER, HEAD, CURVES, PRETRAINED)}
+
+
+def make_models(raster: str, labels: str, field: str, folder: Path) -> None:
+    """Make the models that are not there."""
+    models = model_files(folder)
     common = {"preset": "quick", "device": "cpu"}
 
     def finetune(title: str, **given: object) -> None:
@@ -62,7 +67,6 @@ def make_models(raster: str, labels: str, field: str, folder: Path) -> dict[str,
     if not encoder.exists():
         run(Pretrain(rasters=(raster,), encoder=str(encoder), steps=5, **common))  # type: ignore[arg-type]
     finetune(PRETRAINED, encoder=str(encoder))
-    return models
 
 
 def _with_curves(head: str, zooms: Sequence[Sequence[int]]) -> tuple[HeadCandidate, ...]:
@@ -98,6 +102,10 @@ def main() -> None:
     if sys.argv[1:2] == ["--here"]:
         time_here(*sys.argv[2:])
         return
+    if sys.argv[1:2] == ["--make"]:
+        raster, labels, field, where = sys.argv[2:]
+        make_models(raster, labels, field, Path(where))
+        return
     parser = argparse.ArgumentParser(description="Classifying with a head on frozen features, and with a decoder.")
     parser.add_argument("raster")
     parser.add_argument("labels")
@@ -107,7 +115,11 @@ def main() -> None:
     choice = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        models = make_models(choice.raster, choice.labels, choice.field, choice.models or folder)
+        kept = choice.models or folder
+        # Elsewhere: the most memory of a process counts for those that it starts, too.
+        command = [sys.executable, __file__, "--make", choice.raster, choice.labels, choice.field, str(kept)]
+        subprocess.run(command, check=True)
+        models = model_files(kept)
         taken: dict[str, Taken] = {}
         for _ in range(choice.rounds):
             for title, model in models.items():

@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from false_core import dispatch, events, jobs
+from false_core.computing.memory import keep_memory
 from false_core.feedback import Feedback
 from false_core.mapping.classify.on_dask import TASKS_OF_A_WORKER, split_into_tasks
 from false_core.mapping.classify.plan import plan_of, runs_of
@@ -110,4 +111,5 @@ if __name__ == "__main__":
     import torch
 
     torch.set_num_threads(1)
+    keep_memory()  # As a job does.
     sys.exit(main())

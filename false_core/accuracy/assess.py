@@ -31,7 +31,10 @@ def assess(job: Assess, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Writing", 0.05):
         if job.report:
             picture, about = draw_compared(the_map, assessment.classes, labels), ground_facts(the_map.source)
-            write_report(job.report, assessment_report(assessment, picture, about))
+            report = assessment_report(assessment, picture, about)
+            # Drawing takes seconds on a slow computer: who cancels meanwhile is left no file at all.
+            feedback.stop_if_cancelled()
+            write_report(job.report, report)
         if job.table:
             write_assessment_table(job.table, assessment)
     scores, adjusted = assessment.scores, assessment.adjusted

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from false_core.accuracy.area_adjusted import AreaAdjusted, adjust
 from false_core.accuracy.comparison import POINT_REFERENCE, RASTER_REFERENCE, SHAPE_REFERENCE, Comparison
@@ -22,6 +23,9 @@ FEWEST_SAMPLES = 2
 GREY = "#9a9a9a"
 CLASSES_NAMED = 5
 """Classes that one sentence names."""
+SHARE_IN_OTHER_ORDER, TIMES_IN_OTHER_ORDER = 0.5, 2
+"""Share of a truth raster that must agree if its values stood for other classes, and multiple of what agrees as they are,
+for it to be said."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,7 @@ def conclude(the_map: ClassMap, seen: Comparison) -> Assessment:
         *warnings,
         *_notes_on_design(seen.kind, left_out),
         *_notes_on_classes(classes, confusion),
+        *(_notes_on_order(classes, confusion) if seen.kind == RASTER_REFERENCE else ()),
         *_notes_on_area(unit),
     )
     return Assessment(the_map.source.name, seen.kind, classes, confusion, left_out, unit, score(confusion), adjusted, notes)
@@ -211,6 +216,22 @@ def _notes_on_classes(classes: Sequence[AssessedClass], confusion: IntArray) -> 
             "trust them."
         )
     return notes
+
+
+def _notes_on_order(classes: Sequence[AssessedClass], confusion: IntArray) -> list[str]:
+    """Doubt the values of a truth raster that would fit the map far better if they stood for other classes of it."""
+    true, mapped = linear_sum_assignment(confusion, maximize=True)
+    agree, could = (float(part.sum() / confusion.sum()) for part in (confusion.diagonal(), confusion[true, mapped]))
+    if could < max(SHARE_IN_OTHER_ORDER, TIMES_IN_OTHER_ORDER * agree):
+        return []
+    moved = max((one for one in zip(true, mapped) if one[0] != one[1]), key=lambda one: int(confusion[one]))
+    said = classes[moved[0]]
+    value = said.name if said.code is None else said.code
+    return [
+        f"Only {100 * agree:.1f} % of the pixels agree. It would be {100 * could:.1f} % if the values of the truth stood "
+        f"for other classes of the map, {value} for {classes[moved[1]].name}. Give the truth the names of its classes, for "
+        "example in a raster attribute table."
+    ]
 
 
 def _notes_on_area(unit: AreaUnit) -> list[str]:

@@ -19,8 +19,8 @@ def keep_memory() -> None:
     system and gives it back, and the system hands it out page by page, filled with zeros. Elsewhere than on Linux with glibc
     this does nothing.
 
-    It is for processes that do one job and end, as the most that a job needed stays with the process. To be called while
-    there are no other threads: they would have memory of their own.
+    It is for processes that do one job and end, and for workers of Dask, as the most that a job needed stays with the
+    process. To be called while there are no other threads: they would have memory of their own.
     """
     if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
         return

@@ -44,7 +44,7 @@ class TestMemoryForPixels:
         self, land: str, labels: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener
     ) -> None:
         asked: list[int] = []
-        for module in ("preparation", "finetune"):
+        for module in ("preparation", "decoder_model", "reading_labels"):
             monkeypatch.setattr(f"false_core.training.{module}.memory_for_pixels", lambda: asked.append(1) or 10**7)
         short = {"preset": "quick", "device": "cpu", "steps": 1}
         run(Pretrain(rasters=(land,), encoder=str(tmp_path / "e.safetensors"), batch_size=4, **short))  # type: ignore[arg-type]

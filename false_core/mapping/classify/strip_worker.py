@@ -16,6 +16,7 @@ from torch import nn
 from false_core import events, jobs
 from false_core.cluster import DroppedTask, check_version, put_if_absent, take_own_gpu
 from false_core.computing.device import choose_device, tell_precision
+from false_core.computing.memory import keep_memory
 from false_core.computing.native_libraries import set_up_gdal
 from false_core.computing.precision import digits_of, in_words
 from false_core.errors import FalseError, InputError, failure_of_code
@@ -43,6 +44,8 @@ def computed(task: StripTask) -> FinishedStrips:
     try:
         check_version(task.version, "The client")
         take_own_gpu()
+        # Dask has its workers give back what is freed at once, and maps of features come and go with every tile.
+        keep_memory()
         set_up_gdal()
         with _one_at_a_time:
             return _computed(task, Path(worker.local_directory))

@@ -119,6 +119,15 @@ class TestAgainstATruthRaster:
         assert "Not compared: 240 pixels of the map without a truth" in listener.infos
         assert "do not rely on the intervals" in listener.warnings
 
+    def test_values_that_stand_for_other_classes_are_doubted(self, mapped: str, codes: np.ndarray, tmp_path: Path) -> None:
+        """As where a model gave codes in the order of names, and the truth in that of a legend."""
+        for name, order, doubted in (("same", {1: 1, 2: 2, 5: 5}, False), ("other", {1: 2, 2: 5, 5: 1}, True)):
+            true, listener = np.zeros_like(codes), Listener()
+            for code, value in order.items():
+                true[codes == code] = value
+            run(Assess(mapped, truth=write_raster(tmp_path / f"{name}.tif", true[None], nodata=0)), listener)
+            assert ("It would be 100.0 % if the values of the truth stood for other classes" in listener.warnings) == doubted
+
     def test_it_may_have_another_grid_and_crs(
         self, mapped: str, codes: np.ndarray, tmp_path: Path, listener: Listener
     ) -> None:
