@@ -104,6 +104,7 @@ def conclude(the_map: ClassMap, seen: Comparison) -> Assessment:
     confusion = np.zeros((len(keys), len(keys)), np.int64)
     for (value, code), number in seen.pairs.items():
         confusion[keys.index(class_of_value[value]), keys.index(code)] += number
+    values = {keys.index(key): value for value, key in class_of_value.items()}
     adjusted = adjust(confusion, np.array([c.pixels for c in classes]))
     unit = unit_of_map(the_map.source)
     left_out = {what: number for what, number in seen.left_out.items() if number}
@@ -111,7 +112,7 @@ def conclude(the_map: ClassMap, seen: Comparison) -> Assessment:
         *warnings,
         *_notes_on_design(seen.kind, left_out),
         *_notes_on_classes(classes, confusion),
-        *(_notes_on_order(classes, confusion) if seen.kind == RASTER_REFERENCE else ()),
+        *(_notes_on_order(classes, confusion, values) if seen.kind == RASTER_REFERENCE and not seen.names else ()),
         *_notes_on_area(unit),
     )
     return Assessment(the_map.source.name, seen.kind, classes, confusion, left_out, unit, score(confusion), adjusted, notes)
@@ -218,19 +219,18 @@ def _notes_on_classes(classes: Sequence[AssessedClass], confusion: IntArray) -> 
     return notes
 
 
-def _notes_on_order(classes: Sequence[AssessedClass], confusion: IntArray) -> list[str]:
-    """Doubt the values of a truth raster that would fit the map far better if they stood for other classes of it."""
+def _notes_on_order(classes: Sequence[AssessedClass], confusion: IntArray, values: Mapping[int, Hashable]) -> list[str]:
+    """Doubt the values of a truth raster without names that would fit the map far better as other classes of it."""
     true, mapped = linear_sum_assignment(confusion, maximize=True)
     agree, could = (float(part.sum() / confusion.sum()) for part in (confusion.diagonal(), confusion[true, mapped]))
     if could < max(SHARE_IN_OTHER_ORDER, TIMES_IN_OTHER_ORDER * agree):
         return []
     moved = max((one for one in zip(true, mapped) if one[0] != one[1]), key=lambda one: int(confusion[one]))
-    said = classes[moved[0]]
-    value = said.name if said.code is None else said.code
+    value, name = values[moved[0]], classes[moved[1]].name
     return [
         f"Only {100 * agree:.1f} % of the pixels agree. It would be {100 * could:.1f} % if the values of the truth stood "
-        f"for other classes of the map, {value} for {classes[moved[1]].name}. Give the truth the names of its classes, for "
-        "example in a raster attribute table."
+        f"for other classes of the map, {value} for {name}. Give the truth the names of its classes, for example in a "
+        "raster attribute table."
     ]
 
 

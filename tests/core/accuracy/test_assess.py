@@ -257,6 +257,9 @@ class TestInTheWordsOfTheMap:
         listener, truth = Listener(), named_map(tmp_path, {2: "Field", 3: "forest", 1: "water"}, "truth.tif")
         assert run(Assess(mapped, truth=truth), listener)["oa"] == 1
         assert listener.warnings == ""
+        other = named_map(tmp_path, {1: "forest", 2: "water", 3: "field"}, "other.tif")
+        assert run(Assess(mapped, truth=other), listener)["oa"] == 0
+        assert "stood for other classes" not in listener.warnings, "names leave no doubt"
 
     def test_a_class_that_such_a_truth_has_alone_is_called_by_its_name(self, tmp_path: Path) -> None:
         mapped = named_map(tmp_path, {1: "field", 2: "forest", 3: "water"})
