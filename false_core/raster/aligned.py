@@ -8,7 +8,6 @@ import numpy as np
 import rasterio
 import rasterio.warp
 from affine import Affine
-from pyproj.exceptions import ProjError
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
@@ -16,7 +15,7 @@ from rasterio.windows import Window as RasterioWindow
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.raster.class_map import CodeArray, as_codes, check_unscaled
-from false_core.raster.coordinate_operation import operation_to_grid
+from false_core.raster.coordinate_operation import cannot_be_brought, operation_to_grid
 from false_core.raster.ground import turns_to
 from false_core.raster.opening import GDAL_ERRORS, late_complaint, open_checked_raster
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
@@ -66,8 +65,8 @@ class AlignedCodes:
             )
             meanings = self._warped.colorinterp
             self._alpha = meanings.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in meanings else None
-        except (*GDAL_ERRORS, ProjError, ValueError) as error:
-            raise InputError(f"{self.source.name} cannot be brought to the grid of {grid.name}: {error}.") from error
+        except (*GDAL_ERRORS, ValueError) as error:
+            raise cannot_be_brought(self.source, grid, error) from error
 
     def read(self, window: Window) -> tuple[CodeArray, BoolArray]:
         """Return codes and validity of a window of the other raster, each of shape (height, width).

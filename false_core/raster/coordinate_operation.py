@@ -18,6 +18,7 @@ from pyproj.enums import TransformDirection
 from pyproj.transformer import AreaOfInterest, TransformerGroup
 from rasterio.crs import CRS
 
+from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.raster.grid import RasterGrid
 from false_core.raster.in_words import describe_crs
@@ -125,7 +126,7 @@ def operation_to_grid(other: RasterGrid, grid: RasterGrid, feedback: Feedback) -
     Warns where that is so, and where the way is not as accurate as half a pixel of ``grid``.
 
     Raises:
-        pyproj.exceptions.ProjError: There is none.
+        InputError: There is none.
     """
     theirs, ours = other.crs, grid.crs
     if theirs is None or ours is None:
@@ -136,7 +137,10 @@ def operation_to_grid(other: RasterGrid, grid: RasterGrid, feedback: Feedback) -
             )
         common = pyproj.CRS.from_user_input(ours or theirs or "EPSG:3857")
         return CoordinateOperation(common, common)
-    operation = operation_between(theirs, ours, grid)
+    try:
+        operation = operation_between(theirs, ours, grid)
+    except pyproj.exceptions.ProjError as error:
+        raise cannot_be_brought(other, grid, error) from error
     pixel = grid.ground_sample_distance
     if operation.is_guess:
         feedback.warn(
@@ -151,6 +155,14 @@ def operation_to_grid(other: RasterGrid, grid: RasterGrid, feedback: Feedback) -
             "top of each other. Where QGIS knows a better way, save them there in one CRS."
         )
     return operation
+
+
+def cannot_be_brought(other: RasterGrid, grid: RasterGrid, error: Exception) -> InputError:
+    """Return the error that says that a raster cannot be looked up on the grid of another one."""
+    return InputError(
+        f"{other.name} cannot be brought to the grid of {grid.name}: {error}.",
+        "Check that both rasters have the right CRS.",
+    )
 
 
 def _pipeline(transformer: pyproj.Transformer) -> str:

@@ -8,13 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import rasterio.warp
 from affine import Affine
-from pyproj.exceptions import ProjError
 from rasterio.enums import Resampling
 
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.raster.aligned import turns_between
-from false_core.raster.coordinate_operation import operation_to_grid
+from false_core.raster.coordinate_operation import cannot_be_brought, operation_to_grid
 from false_core.raster.grid import moved
 from false_core.raster.opening import GDAL_ERRORS
 from false_core.raster.source import FloatArray, RasterSource, Window
@@ -49,10 +48,7 @@ class ImageOnGrid:
 
     def __init__(self, source: RasterSource, grid: RasterSource, feedback: Feedback) -> None:
         self._grid, self.source = grid, source
-        try:
-            self._operation = operation_to_grid(source, grid, feedback)
-        except (ProjError, ValueError) as error:
-            raise self._cannot_be_brought(error) from error
+        self._operation = operation_to_grid(source, grid, feedback)
         self._theirs, self._ours, self._way = self._operation.for_gdal
         self._turn = Affine.translation(turns_between(source, grid), 0)
         ratio = self._pixels_per_pixel()
@@ -88,7 +84,7 @@ class ImageOnGrid:
                 **self._way,
             )
         except (*GDAL_ERRORS, ValueError) as error:
-            raise self._cannot_be_brought(error) from error
+            raise cannot_be_brought(self.source, self._grid, error) from error
         return found
 
     def extent_on_grid(self) -> Window:
@@ -119,12 +115,6 @@ class ImageOnGrid:
         pixels = moved(~(self._turn * self.source.transform), self._operation.back(places))
         ratio = math.sqrt(abs(float(np.linalg.det(pixels[1:] - pixels[0]))))
         return ratio if math.isfinite(ratio) else 1.0
-
-    def _cannot_be_brought(self, error: Exception) -> InputError:
-        return InputError(
-            f"{self.source.name} cannot be brought to the grid of {self._grid.name}: {error}.",
-            "Check that both rasters have the right CRS.",
-        )
 
     def _whole_offset(self) -> tuple[int, int] | None:
         """Return how many columns and rows the pixels of the raster lie beside those of the grid; None where in between."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from pyproj.exceptions import ProjError
 from rasterio.crs import CRS
 
 from false_core.errors import InputError
@@ -46,7 +45,7 @@ class Truth:
         self._to_rasters: dict[CRS | None, CoordinateOperation] = {}
         for raster in rasters:
             if raster.crs not in self._to_rasters:
-                self._to_rasters[raster.crs] = self._way_to(raster, feedback)
+                self._to_rasters[raster.crs] = operation_to_grid(self._source, raster, feedback)
 
     def classes_at(self, positions: EmbeddingPositions) -> FloatArray:
         """Return the class codes of ``places``, of shape (n,); NaN where the truth is unknown."""
@@ -90,15 +89,6 @@ class Truth:
             # Clipped first, as what cannot be projected comes back infinite.
             out[mine] = np.floor(np.nan_to_num(pixels, nan=-1).clip(-1, 2**40)).astype(np.int64)
         return out
-
-    def _way_to(self, raster: RasterSource, feedback: Feedback) -> CoordinateOperation:
-        try:
-            return operation_to_grid(self._source, raster, feedback)
-        except ProjError as error:
-            raise InputError(
-                f"{self._source.name} cannot be brought to the grid of {raster.name}: {error}.",
-                "Check that both rasters have the right CRS.",
-            ) from error
 
     def _in_crs_of_truth(self, raster: RasterSource, positions: Positions) -> Positions:
         return self._to_rasters[raster.crs].back(moved(raster.transform, positions))
