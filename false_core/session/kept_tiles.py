@@ -7,7 +7,6 @@ One tile is computed at a time, the one that is wanted now, and what is computed
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,10 +18,10 @@ from torch import Tensor
 
 from false_core.computing.precision import Use, autocast, in_words, precision_of
 from false_core.inference.tiles import Tile
+from false_core.models.feature_identity import identity_of_features
 from false_core.models.fused import TEXTURE, WITHOUT_ENCODER, FeatureParts, in_half, places_around
 from false_core.models.texture import MOST_STEP, SCALES, reach_of
 from false_core.raster.disk_cache import DiskCache
-from false_core.raster.file_state import raster_signature
 from false_core.raster.source import BoolArray, Window
 from false_core.session.session_raster import SessionRaster
 from false_core.session.superseded import Interrupted, interruptible
@@ -212,26 +211,8 @@ def _at_precision(parts: FeatureParts, pixels: Tensor, name: str) -> list[Tensor
 
 def _identity(raster: SessionRaster) -> str:
     """Return a digest of everything that decides the features of a window."""
-    source, digest = raster.source, hashlib.sha256()
-    facts = [
-        FEATURES_FORMAT,
-        torch.__version__,
-        raster.device.type,
-        in_words(precision_of(raster.device, Use.FEATURES)),
-        raster_signature(source.files),
-        source.path,
-        source.bands,
-        source.factor,
-        source.dtype,
-        raster.normalisation.to_dict(),
-        raster.parts.zooms,
-        [asdict(description) for description in source.descriptions],
-        source.name_in_jobs,
-    ]
-    digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
-    for tensor in raster.parts.encoders.state_dict().values():
-        digest.update(np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
-    return digest.hexdigest()
+    how = (FEATURES_FORMAT, in_words(precision_of(raster.device, Use.FEATURES)), raster.parts.zooms)
+    return identity_of_features(raster.source, raster.normalisation, raster.parts.encoders, raster.device, *how).hex()
 
 
 def _packed_levels(levels: Mapping[str, list[Tensor]]) -> bytes:

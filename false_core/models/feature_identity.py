@@ -1,0 +1,43 @@
+"""The identity of features, under which they are kept: a digest of everything that decides them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from false_core.raster.file_state import raster_signature
+from false_core.raster.source import RasterSource
+from false_core.raster.statistics import Normalisation
+
+
+def identity_of_features(
+    source: RasterSource, normalisation: Normalisation, network: nn.Module, device: torch.device, *more: Any
+) -> bytes:
+    """Return a digest of what decides the features that a network makes of a raster.
+
+    Args:
+        more: Further facts that decide them or how they are kept, as JSON can hold them.
+    """
+    facts = [
+        torch.__version__,
+        device.type,
+        raster_signature(source.files),
+        source.path,
+        source.bands,
+        source.factor,
+        source.dtype,
+        source.name_in_jobs,
+        [asdict(description) for description in source.descriptions],
+        normalisation.to_dict(),
+        more,
+    ]
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
+    for tensor in network.state_dict().values():
+        digest.update(np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
+    return digest.digest()
