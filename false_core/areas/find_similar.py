@@ -40,10 +40,11 @@ from false_core.models.encoder_origin import EncoderOrigin, pretrained_encoder
 from false_core.models.general import BACKBONE
 from false_core.models.header import ENCODER
 from false_core.models.model_file import ModelCard, read_card
+from false_core.raster.kept_statistics import kept_or_measured_bands
 from false_core.raster.measured_bands import measured_bands
 from false_core.raster.place_pictures import PlaceShown, window_within
 from false_core.raster.source import RasterSource, Window, names_of
-from false_core.raster.statistics import Normalisation, measure
+from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import areas_within, open_all
 from false_core.redaction import without_secrets
 from false_core.reports.page import write_report
@@ -138,7 +139,7 @@ def _opened(
     cell = _cell(job, examples, sources[0])
     sources = [source.at_factor(factor_for_areas(cell / _metres(source))) for source in sources]
     sources, common = measured_bands(
-        sources, [source.window_of(None) for source in sources], bool(job.bands), feedback, ALONE
+        sources, [source.window_of(None) for source in sources], bool(job.bands), feedback, ALONE, kept_or_measured_bands
     )
     if len(sources) == 1:
         return {sources[0]: common}, cell
@@ -152,7 +153,7 @@ def _normalisation(source: RasterSource, common: Normalisation, feedback: Feedba
         common: Statistics of all rasters, which hold for a raster where one of the bands is nodata everywhere.
     """
     try:
-        return measure([source], [source.window_of(None)], feedback)
+        return kept_or_measured_bands([source], [source.window_of(None)], feedback).of_every_band(source)
     except InputError:
         return common
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from false_core.areas.pooling import AREA_HALO_PX, AREA_TILE_PX, Pooling
 from false_core.errors import OutputError
 from false_core.models.fused import HALF_MAX
 from false_core.raster.disk_cache import DiskCache
-from false_core.raster.file_state import raster_signature
+from false_core.raster.kept_statistics import facts_of_pixels
 from false_core.settings import disk_cache_bytes, disk_cache_folder
 
 Features = npt.NDArray[np.float16]
@@ -170,23 +170,17 @@ def _key(identity: bytes, shapes: npt.NDArray[np.object_]) -> str:
 
 def _identity(pooling: Pooling) -> bytes:
     """Return a digest of everything but the areas that decides their features."""
-    source, digest = pooling.source, hashlib.sha256()
+    digest = hashlib.sha256()
     facts: list[Any] = [
         "areas",
         AREA_FEATURES_FORMAT,
         (AREA_TILE_PX, AREA_HALO_PX),
         torch.__version__,
         pooling.device.type,
-        raster_signature(source.files),
-        source.path,
-        source.bands,
-        source.factor,
-        source.dtype,
-        source.name_in_jobs,
+        facts_of_pixels(pooling.source),
         pooling.normalisation.to_dict(),
         pooling.encoder.photographs,
         pooling.encoder.zooms,
-        [asdict(description) for description in source.descriptions],
     ]
     digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
     for tensor in pooling.encoder.state_dict().values():
