@@ -148,7 +148,7 @@ class LabelBudgetCurve(QgsProcessingAlgorithm):
                     raise failure("Cancelled.")
                 bar.setCurrentStep(number)
                 training, test = split(polygons, share, aside, random.Random(f"{seed} {repeat}"))
-                told = tr("Model {number} of {total}: {polygons} polygons, {encoder}",
+                told = tr("Model {number} of {total}: {polygons} {polygons:polygon|polygons}, {encoder}",
                           number=number + 1, total=len(steps), polygons=len(training), encoder=name_of(encoder))  # fmt: skip
                 feedback.pushInfo(told)
                 model = os.path.join(folder, "model.safetensors")
@@ -233,7 +233,9 @@ def polygons_of(source: QgsProcessingFeatureSource, field: str) -> Tuple[List[st
     classes = sorted({value for _, value in found})
     lonely = [name for name in classes if sum(value == name for _, value in found) < 2]
     if len(classes) < 2 or len(classes) > 254:
-        raise failure("The field {field} holds {number} classes; it takes 2 to 254.", field=field, number=len(classes))
+        raise failure(
+            "The field {field} holds {number} {number:class|classes}; it takes 2 to 254.", field=field, number=len(classes)
+        )
     if lonely:
         raise failure(
             "Only one polygon each: {names}. A class needs two: one to learn from, one to score with.",

@@ -30,7 +30,7 @@ def tr(text: str, /, **values: Any) -> str:
 
     Args:
         text: English text. Written out in the call, or a text of a job or a setting: only then the translators get to see
-            it.
+            it. Words that go by a number stand in its hole, those for one first: ``{number} {number:label|labels}``.
     """
     translated = text if _english.on else QCoreApplication.translate(CONTEXT, text) if text else ""
     return translated.format(**{name: _shown(value) for name, value in values.items()}) if values else translated
@@ -38,7 +38,17 @@ def tr(text: str, /, **values: Any) -> str:
 
 def _shown(value: Any) -> Any:
     """Return a value as it may be shown: names of files and layers may move a cursor, and sources hold passwords."""
-    return value if isinstance(value, (int, float, Percent)) else presentable(str(value), LONGEST_MESSAGE)
+    if isinstance(value, int):
+        return _Number(value)
+    return value if isinstance(value, (float, Percent)) else presentable(str(value), LONGEST_MESSAGE)
+
+
+class _Number(int):
+    """A whole number in a text, which has the words that go by it."""
+
+    def __format__(self, written: str) -> str:
+        one, bar, several = written.partition("|")
+        return (one if self == 1 else several) if bar else super().__format__(written)
 
 
 def with_decimal_sign(number: str) -> str:

@@ -250,7 +250,8 @@ class LabelDock(QgsDockWidget):
     def _offer_labels_elsewhere(self, waiting: LabelsElsewhere) -> None:
         """Say what waits in a file of another computer, with a button that takes it up."""
         text = tr(
-            "{number} labels wait in {path} for a QGIS on the computer {host}. Take them up if that QGIS is gone.",
+            "{number} {number:label waits|labels wait} in {path} for a QGIS on the computer {host}. Take {number:it|them} "
+            "up if that QGIS is gone.",
             number=waiting.number, path=waiting.path, host=waiting.host,
         )  # fmt: skip
         item = self._messages.createMessage("FALSE", text)

@@ -194,15 +194,16 @@ class Labelling(QObject):
                 rescued.remove()
             except QgsProcessingException as error:
                 told = tr(
-                    "{number} labels of the last time still wait in {path}. They are taken up when this raster is "
-                    "labelled again. {reason}",
+                    "{number} {number:label of the last time still waits|labels of the last time still wait} in {path}. "
+                    "{number:It is|They are} taken up when this raster is labelled again. {reason}",
                     number=len(rescued.labels), path=rescued.path, reason=error,
                 )  # fmt: skip
                 self.taken_up.emit(told)
             else:
                 if number:
                     told = tr(
-                        "{number} labels that still waited for {file} when the work ended are in it now.",
+                        "{number} {number:label|labels} that still waited for {file} when the work ended {number:is|are} "
+                        "in it now.",
                         number=number, file=file,
                     )  # fmt: skip
                     self.taken_up.emit(told)

@@ -80,9 +80,10 @@ class LearningState:
             return tr("The labels are being looked at.")  # It is an answer from before it was told of them.
         parts = [learned.problem or tr("Learned from {number} labels.", number=learned.labels)]
         if learned.waiting:
-            parts.append(tr("{number} labels wait for their part of the raster.", number=learned.waiting))
+            parts.append(tr("{number} {number:label waits for its|labels wait for their} part of the raster.",
+                            number=learned.waiting))  # fmt: skip
         if learned.outside:
-            parts.append(tr("{number} labels lie outside of the raster.", number=learned.outside))
+            parts.append(tr("{number} {number:label lies|labels lie} outside of the raster.", number=learned.outside))
         if picture is not None and picture.known < 1 and not learned.problem:
             parts.append(tr("{percent} % of the view is computed.", percent=round(100 * picture.known)))
         elif self.progress and not learned.problem:

@@ -88,8 +88,8 @@ class WaitingEdits(QObject):
             except QgsProcessingException as error:
                 self._rescue.keep(labels, self._classes)
                 told = tr(
-                    "{number} labels are not in {file}, but in {path}. They are taken up when this raster is labelled "
-                    "again. {reason}",
+                    "{number} {number:label is|labels are} not in {file}, but in {path}. {number:It is|They are} taken up "
+                    "when this raster is labelled again. {reason}",
                     number=len(labels), file=Path(self._source.split("|")[0]).name, path=self._rescue.path, reason=error,
                 )  # fmt: skip
             self._rescue.let_go()

@@ -46,20 +46,21 @@ class WaitingLabels:
         waiting, file = len(self._edits.labels()), Path(self._labels.source().split("|")[0]).name
         if waiting:
             why = self._edits.problem or tr(
-                "{number} labels wait until another program lets go of {file}: a second QGIS that edits it, a database "
-                "browser or a synchronised folder. Save or end the editing there.",
+                "{number} {number:label waits|labels wait} until another program lets go of {file}: a second QGIS that "
+                "edits it, a database browser or a synchronised folder. Save or end the editing there.",
                 number=waiting,
                 file=file,
             )
-            return f"{why} {self._where()}"
+            return f"{why} {self._where(waiting)}"
         if self._classes.are_waiting:
             return self._classes.problem or tr("The classes are not in {file} yet. It is tried again.", file=file)
         return ""
 
-    def _where(self) -> str:
-        """Return in words where the labels are that wait."""
+    def _where(self, number: int) -> str:
+        """Return in words where the labels are that wait, which are so many."""
         path = self._edits.path
         if path is None:
-            return tr("Until then they are in the memory of QGIS alone. {reason}", reason=self._edits.unsafe)
+            return tr("Until then {number:it is|they are} in the memory of QGIS alone. {reason}",
+                      number=number, reason=self._edits.unsafe)  # fmt: skip
         is_beside = path.parent == Path(self._labels.source().split("|")[0]).parent
-        return tr("Until then they are in {path}.", path=path.name if is_beside else path)
+        return tr("Until then {number:it is|they are} in {path}.", number=number, path=path.name if is_beside else path)

@@ -2220,8 +2220,8 @@
         <translation>Der Rechenprozess hat etwas gesagt, das keine Antwort ist: {error}.</translation>
     </message>
     <message>
-        <source>{number} labels wait in {path} for a QGIS on the computer {host}. Take them up if that QGIS is gone.</source>
-        <translation>{number} Trainingsflächen warten in {path} auf ein QGIS auf dem Rechner {host}. Übernehmen Sie sie, wenn es dieses QGIS nicht mehr gibt.</translation>
+        <source>{number} {number:label waits|labels wait} in {path} for a QGIS on the computer {host}. Take {number:it|them} up if that QGIS is gone.</source>
+        <translation>{number} {number:Trainingsfläche wartet|Trainingsflächen warten} in {path} auf ein QGIS auf dem Rechner {host}. Übernehmen Sie sie, wenn es dieses QGIS nicht mehr gibt.</translation>
     </message>
     <message>
         <source>FALSE: label and map</source>
@@ -2480,12 +2480,12 @@
         <translation>die Datei nimmt es nicht an</translation>
     </message>
     <message>
-        <source>{number} labels of the last time still wait in {path}. They are taken up when this raster is labelled again. {reason}</source>
-        <translation>{number} Trainingsflächen vom letzten Mal warten noch in {path}. Sie werden übernommen, wenn dieses Raster wieder bearbeitet wird. {reason}</translation>
+        <source>{number} {number:label of the last time still waits|labels of the last time still wait} in {path}. {number:It is|They are} taken up when this raster is labelled again. {reason}</source>
+        <translation>{number} {number:Trainingsfläche vom letzten Mal wartet|Trainingsflächen vom letzten Mal warten} noch in {path}. Sie {number:wird|werden} übernommen, wenn dieses Raster wieder bearbeitet wird. {reason}</translation>
     </message>
     <message>
-        <source>{number} labels that still waited for {file} when the work ended are in it now.</source>
-        <translation>{number} Trainingsflächen, die beim Ende der Arbeit noch auf {file} warteten, sind jetzt darin.</translation>
+        <source>{number} {number:label|labels} that still waited for {file} when the work ended {number:is|are} in it now.</source>
+        <translation>{number} {number:Trainingsfläche wartete|Trainingsflächen warteten} beim Ende der Arbeit noch auf {file} und {number:ist|sind} jetzt darin.</translation>
     </message>
     <message>
         <source>The session starts...</source>
@@ -2520,12 +2520,12 @@
         <translation>Aus {number} Trainingsflächen gelernt.</translation>
     </message>
     <message>
-        <source>{number} labels wait for their part of the raster.</source>
-        <translation>{number} Trainingsflächen warten auf ihren Teil des Rasters.</translation>
+        <source>{number} {number:label waits for its|labels wait for their} part of the raster.</source>
+        <translation>{number} {number:Trainingsfläche wartet|Trainingsflächen warten} auf ihren Teil des Rasters.</translation>
     </message>
     <message>
-        <source>{number} labels lie outside of the raster.</source>
-        <translation>{number} Trainingsflächen liegen außerhalb des Rasters.</translation>
+        <source>{number} {number:label lies|labels lie} outside of the raster.</source>
+        <translation>{number} {number:Trainingsfläche liegt|Trainingsflächen liegen} außerhalb des Rasters.</translation>
     </message>
     <message>
         <source>{percent} % of the view is computed.</source>
@@ -2580,8 +2580,8 @@
         <translation>Layer</translation>
     </message>
     <message>
-        <source>Take its {number} shapes as labels too?</source>
-        <translation>Auch seine {number} Flächen als Trainingsflächen nehmen?</translation>
+        <source>Take its {number} {number:shape as a label|shapes as labels} too?</source>
+        <translation>Auch seine {number} {number:Fläche als Trainingsfläche|Flächen als Trainingsflächen} nehmen?</translation>
     </message>
     <message>
         <source>Classes of a text file</source>
@@ -2720,8 +2720,8 @@
         <translation>Im Projekt ist keine fertige Karte. Machen Sie erst die Karte.</translation>
     </message>
     <message>
-        <source>{number} of {total} points are filled in.</source>
-        <translation>{number} von {total} Punkten sind ausgefüllt.</translation>
+        <source>{number} of {total} {total:point|points} {number:is|are} filled in.</source>
+        <translation>{number} von {total} {total:Punkt|Punkten} {number:ist|sind} ausgefüllt.</translation>
     </message>
     <message>
         <source>Fill in sample points...</source>
@@ -2741,7 +2741,7 @@
     </message>
     <message>
         <source>At {number} more the class cannot be told.</source>
-        <translation>Bei {number} weiteren lässt sich die Klasse nicht sagen.</translation>
+        <translation>Bei {number} {number:weiterem|weiteren} lässt sich die Klasse nicht sagen.</translation>
     </message>
     <message>
         <source>There are no more. Assess a map takes them now.</source>
@@ -2856,20 +2856,20 @@
         <translation>Der Rechenprozess der Sitzung ist weg: {how}.</translation>
     </message>
     <message>
-        <source>{number} labels are not in {file}, but in {path}. They are taken up when this raster is labelled again. {reason}</source>
-        <translation>{number} Trainingsflächen sind nicht in {file}, sondern in {path}. Sie werden übernommen, wenn dieses Raster wieder bearbeitet wird. {reason}</translation>
+        <source>{number} {number:label is|labels are} not in {file}, but in {path}. {number:It is|They are} taken up when this raster is labelled again. {reason}</source>
+        <translation>{number} {number:Trainingsfläche ist|Trainingsflächen sind} nicht in {file}, sondern in {path}. Sie {number:wird|werden} übernommen, wenn dieses Raster wieder bearbeitet wird. {reason}</translation>
     </message>
     <message>
-        <source>Until then they are in {path}.</source>
-        <translation>Bis dahin sind sie in {path}.</translation>
+        <source>Until then {number:it is|they are} in {path}.</source>
+        <translation>Bis dahin {number:ist|sind} sie in {path}.</translation>
     </message>
     <message>
-        <source>Until then they are in the memory of QGIS alone. {reason}</source>
-        <translation>Bis dahin sind sie nur im Speicher von QGIS. {reason}</translation>
+        <source>Until then {number:it is|they are} in the memory of QGIS alone. {reason}</source>
+        <translation>Bis dahin {number:ist|sind} sie nur im Speicher von QGIS. {reason}</translation>
     </message>
     <message>
-        <source>{number} labels wait until another program lets go of {file}: a second QGIS that edits it, a database browser or a synchronised folder. Save or end the editing there.</source>
-        <translation>{number} Trainingsflächen warten, bis ein anderes Programm {file} freigibt: ein zweites QGIS, das sie bearbeitet, ein Datenbank-Browser oder ein synchronisierter Ordner. Speichern oder beenden Sie die Bearbeitung dort.</translation>
+        <source>{number} {number:label waits|labels wait} until another program lets go of {file}: a second QGIS that edits it, a database browser or a synchronised folder. Save or end the editing there.</source>
+        <translation>{number} {number:Trainingsfläche wartet|Trainingsflächen warten}, bis ein anderes Programm {file} freigibt: ein zweites QGIS, das sie bearbeitet, ein Datenbank-Browser oder ein synchronisierter Ordner. Speichern oder beenden Sie die Bearbeitung dort.</translation>
     </message>
     <message>
         <source>The classes are not in {file} yet. It is tried again.</source>
@@ -3284,8 +3284,8 @@
         <translation>keine</translation>
     </message>
     <message>
-        <source>{number} labels lie where the CRS of the raster does not reach. They are left out.</source>
-        <translation>{number} Trainingsflächen liegen dort, wohin das KBS des Rasters nicht reicht. Sie werden ausgelassen.</translation>
+        <source>{number} {number:label lies|labels lie} where the CRS of the raster does not reach. {number:It is|They are} left out.</source>
+        <translation>{number} {number:Trainingsfläche liegt|Trainingsflächen liegen} dort, wohin das KBS des Rasters nicht reicht. Sie {number:wird|werden} ausgelassen.</translation>
     </message>
     <message>
         <source>{path} cannot be written. Close the programs that have it open.</source>
@@ -3544,8 +3544,8 @@ Es sind so viele Feintrainings wie Anteile mal Wiederholungen. Die Tabelle hat e
         <translation>Die Anteile {text} sind nicht lesbar. Schreiben Sie Zahlen über 0 und bis 1, etwa 0.1,0.5,1.</translation>
     </message>
     <message>
-        <source>The field {field} holds {number} classes; it takes 2 to 254.</source>
-        <translation>Das Feld {field} enthält {number} Klassen; es müssen 2 bis 254 sein.</translation>
+        <source>The field {field} holds {number} {number:class|classes}; it takes 2 to 254.</source>
+        <translation>Das Feld {field} enthält {number} {number:Klasse|Klassen}; es müssen 2 bis 254 sein.</translation>
     </message>
     <message>
         <source>Only one polygon each: {names}. A class needs two: one to learn from, one to score with.</source>
@@ -3600,8 +3600,8 @@ Es sind so viele Feintrainings wie Anteile mal Wiederholungen. Die Tabelle hat e
         <translation>Diagramm</translation>
     </message>
     <message>
-        <source>Model {number} of {total}: {polygons} polygons, {encoder}</source>
-        <translation>Modell {number} von {total}: {polygons} Polygone, {encoder}</translation>
+        <source>Model {number} of {total}: {polygons} {polygons:polygon|polygons}, {encoder}</source>
+        <translation>Modell {number} von {total}: {polygons} {polygons:Polygon|Polygone}, {encoder}</translation>
     </message>
     <message>
         <source>Mean IoU</source>

@@ -106,7 +106,11 @@ def write_labels(
     _write(copies(), source, fields, way.destinationCrs() if way else source.sourceCrs(), path, feedback)
     if lost:
         feedback.pushWarning(
-            tr("{number} labels lie where the CRS of the raster does not reach. They are left out.", number=lost)
+            tr(
+                "{number} {number:label lies|labels lie} where the CRS of the raster does not reach. {number:It is|They "
+                "are} left out.",
+                number=lost,
+            )
         )
     return str(path)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from qgis.core import (
     QgsApplication,
@@ -119,10 +119,15 @@ class LabelStyle:
         known = [self._fields.lookupField(name) for name in used]
         everything = list(range(self._fields.count()))
         self.attributes = everything if -1 in known else sorted({self._index, *known})
+        self._draws_alike = self._draws_a_value_alike()
+        self._drawn: Set[Any] = set()
+        """Values of which one feature was looked at, where they are all drawn alike."""
 
     def look_at(self, feature: QgsFeature) -> None:
         """Note how a feature is drawn."""
-        value = feature.attribute(self._index)
+        value = raw = feature.attribute(self._index)
+        if self._draws_alike and isinstance(raw, (str, int)) and raw in self._drawn:
+            return
         if is_null(value) or value != value or _plain(value) == "":
             return  # What is nothing, no number or empty is no class.
         value = _plain(value)
@@ -132,6 +137,8 @@ class LabelStyle:
         shown.number += 1
         if shown.number > ENOUGH_FEATURES:
             return
+        if self._draws_alike and isinstance(raw, (str, int)):
+            self._drawn.add(raw)
         if not self._started:
             self._renderer.startRender(self._context, self._fields)
             self._started = True
@@ -251,6 +258,13 @@ class LabelStyle:
         return [
             LegendEntry(shown.value, self._names.get(text, text), shown.colours[0]) for text, shown in self._shown.items()
         ]
+
+    def _draws_a_value_alike(self) -> bool:
+        """Return whether one feature of a value tells how all are drawn: by the field itself, and no colour by the data."""
+        if self._renderer.type() not in (CATEGORISED, GRADUATED):
+            return False
+        is_by_field = self._fields.lookupField(self._renderer.classAttribute()) == self._index
+        return is_by_field and not any(one.hasDataDefinedProperties() for one in self._renderer.symbols(self._context))
 
     def _goes_by_field(self) -> bool:
         return self._index in self._columns(self._expressions())

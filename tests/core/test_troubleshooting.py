@@ -15,13 +15,13 @@ QUOTED = re.findall(r"^\| `([^`]+)` \|", PAGE.read_text("utf-8"), re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
-    """Return every text in the programs, with … for what is filled in."""
+    """Return every text in the programs, with … for what is filled in, and with the words for several of something."""
     found = []
     for folder in ("false_core", "qgis_false"):
         for file in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text("utf-8"))):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    found.append(re.sub(r"{\w+}", "…", node.value))
+                    found.append(re.sub(r"{\w+}", "…", re.sub(r"{\w+:[^{}]*\|([^{}]*)}", r"\1", node.value)))
                 elif isinstance(node, ast.JoinedStr):
                     parts = (part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
                     found.append("".join(map(str, parts)))

@@ -104,6 +104,6 @@ def test_the_map_is_made_and_shown_with_its_classes(steps):
 
 def test_the_end_of_qgis_and_session_at_once_loses_nothing_but_what_was_being_drawn(steps):
     end, found = steps["kill_both"], steps["find_after_both"]
-    assert (end["count"], end["waiting"]) == (10, 1) and "1 labels wait until" in end["status"]
+    assert (end["count"], end["waiting"]) == (10, 1) and "1 label waits until" in end["status"]
     assert found["count"] == 11 and found["classes"] == steps["find_again"]["classes"]
-    assert any("1 labels that still waited" in one for one in found["said"]) and not found["left"]
+    assert any("1 label that still waited" in one for one in found["said"]) and not found["left"]

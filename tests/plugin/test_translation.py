@@ -199,6 +199,53 @@ def no_environment(monkeypatch, tmp_path):
     monkeypatch.setattr(QgsApplication, "qgisSettingsDirPath", lambda: f"{tmp_path}/")
 
 
+@pytest.mark.parametrize(
+    ("locale", "number", "said"),
+    [
+        ("en", 1, "1 label waits for its part of the raster."),
+        ("en", 2, "2 labels wait for their part of the raster."),
+        ("de", 1, "1 Trainingsfläche wartet auf ihren Teil des Rasters."),
+        ("de", 0, "0 Trainingsflächen warten auf ihren Teil des Rasters."),
+    ],
+)
+def test_words_go_by_the_number_that_is_told(speak, locale, number, said):
+    from qgis_false.translation import tr
+
+    speak(locale)
+    text = "{number} {number:label waits for its|labels wait for their} part of the raster."
+    assert tr(text, number=number) == said
+    assert tr("{number:03d}", number=number) == f"00{number}"
+
+
+NO_PLURALS = "comes|does|has|holds|is|makes|names|refuses|was"
+"""Words that end as a plural does and come behind a name."""
+ALWAYS_SEVERAL = {
+    "Learned from {number} labels.": "One label is a problem, which is told in its place.",
+    "Does it on the part of the raster that the map shows, in about a minute: at most {pixels} pixels across, and {steps} "
+    "steps of a training. Its results are temporary; what is entered here stays.": "They are constants.",
+    "A map holds {number} classes at most, and these are more.": "It is a constant.",
+    "By {number} points {accuracy} ± {error} of the map are right, in 95 of 100 cases.": "Each class has two of them.",
+    "Each of the {number} classes in the field {field} has one shape only. Then it cannot be told how good the map is. "
+    "Perhaps this is not the field with the classes, or the classes need more shapes.": "One class alone is not told of.",
+    "{kind} files (*.{extension})": "They are files of a kind.",
+}
+
+
+def test_no_text_tells_of_1_labels_in_either_language():
+    """A word behind a number is written for one and for several, as in ``{number} {number:label|labels}``."""
+    file = ROOT / "qgis_false" / "i18n" / "false_de.ts"
+    german = {one.findtext("source"): one.find("translation") for one in ElementTree.parse(file).getroot().iter("message")}
+    used = {text: one.text for text, one in german.items() if one.get("type") != "vanished"}
+    plural = re.compile(rf"\{{\w+\}} (?!({NO_PLURALS})\b)[a-z]+s\b")
+    assert {text for text in used if plural.search(text)} == ALWAYS_SEVERAL.keys()
+    chosen = re.compile(r"\{(\w+):[^{}]*\|[^{}]*\}")
+    both = {text: translated for text, translated in used.items() if chosen.search(text)}
+    assert len(both) > 10
+    for text, translated in both.items():
+        assert set(chosen.findall(translated)) <= set(chosen.findall(text)), text
+        assert chosen.search(translated), f"The German of this says the same of one and of several: {text}"
+
+
 def test_the_dialog_is_german(speak, monkeypatch, qgis_parent, tmp_path):
     import processing.gui.ParametersPanel
     from processing.gui.AlgorithmDialog import AlgorithmDialog

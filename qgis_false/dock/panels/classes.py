@@ -182,7 +182,7 @@ class ClassesPanel(Panel):
         buttons = QMessageBox.StandardButton
         answer = buttons.No
         if isinstance(layer, QgsVectorLayer) and layer.geometryType() == QgsWkbTypes.GeometryType.PolygonGeometry:
-            asked = tr("Take its {number} shapes as labels too?", number=layer.featureCount())
+            asked = tr("Take its {number} {number:shape as a label|shapes as labels} too?", number=layer.featureCount())
             answer = QMessageBox.question(self, tr("Classes of a layer"), asked, buttons.Yes | buttons.No)
         self.attempt(lambda: self.take(layer, answer == buttons.Yes))
 

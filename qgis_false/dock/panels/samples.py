@@ -100,7 +100,8 @@ class SamplesPanel(Panel):
         if queue is None:
             return
         there_is_one = queue.visit_next()
-        counted = tr("{number} of {total} points are filled in.", number=queue.filled, total=queue.total)
+        counted = tr("{number} of {total} {total:point|points} {number:is|are} filled in.",
+                     number=queue.filled, total=queue.total)  # fmt: skip
         told = tr("At {number} more the class cannot be told.", number=len(queue.passed)) if queue.passed else ""
         end = "" if there_is_one else tr("There are no more. Assess a map takes them now.")
         self.line.setText(" ".join(filter(None, (counted, told, end))))

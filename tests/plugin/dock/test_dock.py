@@ -855,7 +855,7 @@ class TestAFileThatAnotherProgramHolds:
         hold(dock.work.labels.source())
         draw_square(desk, 0.3, 0.4)
         dock.work.conversation._hear(Progress(0.5, "Looking at the rest of the raster"))
-        assert "1 labels wait until" in dock.status.text() and dock.status.styleSheet()
+        assert "1 label waits until" in dock.status.text() and dock.status.styleSheet()
 
     def test_nothing_else_is_done_and_it_is_said(self, quick, dock, desk, hold):
         two_classes(dock)
@@ -1065,14 +1065,14 @@ class TestAFileThatAnotherProgramHolds:
         dock.start(image)
         said = desk.bar.currentItem()
         assert in_file(dock) == {} and codes_in(kept) == [1]
-        assert "1 labels wait in" in said.text() and "on the computer another-computer" in said.text()
+        assert "1 label waits in" in said.text() and "on the computer another-computer" in said.text()
         monkeypatch.setattr(rescue_file.QLockFile, "removeStaleLockFile", lambda _: False)
         dock.work.take_up_rescued([kept])
         assert in_file(dock) == {} and codes_in(kept) == [1], "a process holds the lock"
         monkeypatch.undo()
         said.findChild(QPushButton).click()
         assert in_file(dock) == {1: 1} and not kept.exists() and not lock.exists()
-        assert "1 labels that still waited" in desk.bar.currentItem().text()
+        assert "1 label that still waited" in desk.bar.currentItem().text()
 
     def test_a_file_of_the_user_that_is_called_as_theirs_is_left_alone(self, quick, dock, desk, image, hold, tmp_path):
         from qgis_false.dock.label_file import label_layer
@@ -1192,7 +1192,7 @@ class TestAFileThatAnotherProgramHolds:
         hold(dock.work.labels.source())
         dock.work.session.give_up("The raster cannot be read.")
         draw_square(desk, 0.3, 0.4)
-        assert "1 labels wait until" in dock.status.text() and "The raster cannot be read." in dock.status.text()
+        assert "1 label waits until" in dock.status.text() and "The raster cannot be read." in dock.status.text()
         assert "The raster is open" not in dock.status.text()
 
     def test_another_problem_than_that_is_said_by_its_name(self, quick, dock, desk, hold, monkeypatch):

@@ -212,7 +212,7 @@ class TestWhereTheyLie:
     def test_what_cannot_be_brought_there_is_left_out_and_said(self, written, here, in_nad27, feedback):
         add(here, "Point(95 1e9)", "roof")
         assert written(here, raster=in_nad27)[0] == ["road"]
-        assert feedback.warnings == ["1 labels lie where the CRS of the raster does not reach. They are left out."]
+        assert feedback.warnings == ["1 label lies where the CRS of the raster does not reach. It is left out."]
 
     @pytest.mark.parametrize("job", ["finetune", "assess", "suggestlabels"])
     def test_so_it_is_in_every_algorithm_with_labels(self, algorithm, here, in_nad27, context, feedback, tmp_path, job):

@@ -190,6 +190,26 @@ class TestLegend:
         names = [value.title() if categorised else value for value in values]
         assert legend(labels) == list(zip(values, names, ["#808080", "#ff0000", "#00ff00"]))
 
+    @pytest.mark.parametrize(("colour", "looks"), [("", 2), ("if($id % 2, '#ff0000', '#0000ff')", 20)])
+    def test_one_feature_of_a_value_is_looked_at_where_all_are_drawn_alike(
+        self, legend, qgis_app, monkeypatch, colour, looks
+    ):
+        from qgis_false.layers import legend as styles
+
+        labels, symbol = memory_layer(), QgsFillSymbol.createSimple({"color": "#808080"})
+        for number in range(20):
+            add(labels, square(10 * number), ("road", "roof")[number // 10])
+        if colour:
+            symbol.symbolLayer(0).setDataDefinedProperty(
+                QgsSymbolLayer.PropertyFillColor, QgsProperty.fromExpression(colour)
+            )
+        categories = [QgsRendererCategory(value, symbol.clone(), value.title()) for value in ("road", "roof")]
+        labels.setRenderer(QgsCategorizedSymbolRenderer("class", categories))
+        looked_at, colour_of = [], styles.colour_of
+        monkeypatch.setattr(styles, "colour_of", lambda *given: looked_at.append(given) or colour_of(*given))
+        assert [name for _, name, _ in legend(labels)] == ["Road", "Roof"]
+        assert len(looked_at) == looks
+
     def test_colours_that_differ_within_a_class_are_told(self, legend, labels, feedback):
         add(labels, square(50), "road")
         symbol = QgsFillSymbol.createSimple({"color": "#cccccc"})
