@@ -2656,6 +2656,10 @@
         <translation>Fügen Sie zuerst eine Klasse hinzu.</translation>
     </message>
     <message>
+        <source>Nothing can be outlined there: the raster ends, or shows nothing.</source>
+        <translation>Dort lässt sich nichts umreißen: Das Raster ist dort zu Ende oder zeigt nichts.</translation>
+    </message>
+    <message>
         <source>Width of a stroke</source>
         <translation>Breite eines Strichs</translation>
     </message>
