@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from false_core.raster.file_state import raster_signature
+from false_core.raster.kept_statistics import facts_of_pixels
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
 
@@ -27,13 +26,7 @@ def identity_of_features(
     facts = [
         torch.__version__,
         device.type,
-        raster_signature(source.files),
-        source.path,
-        source.bands,
-        source.factor,
-        source.dtype,
-        source.name_in_jobs,
-        [asdict(description) for description in source.descriptions],
+        facts_of_pixels(source),
         normalisation.to_dict(),
         more,
     ]
