@@ -95,7 +95,7 @@ def fill_features(pooling: Pooling, shapes: npt.NDArray[np.object_], table: Feat
     limit = disk_cache_bytes()
     disk = DiskCache(disk_cache_folder(), limit) if limit else None
     keys = list(_keys(pooling, shapes)) if disk else []
-    if disk and _found(disk, keys, features):
+    if disk and keys and _found(disk, keys, features):
         return
     for group in pooling.over(shapes, first, len(table)):
         features[group.numbers] = group.features.clip(-HALF_MAX, HALF_MAX)
@@ -128,9 +128,10 @@ def fill_features_of_strip(pooling: Pooling, cells: CellsOfStrip, table: Feature
 def _found_in_strip(pooling: Pooling, cells: CellsOfStrip, features: Features) -> bool:
     """Fill a table with what is on the disk of the whole strip, and return whether all of it is there."""
     limit = disk_cache_bytes()
-    if not limit:
+    identity = _identity(pooling) if limit else None
+    if identity is None:
         return False
-    disk, identity = DiskCache(disk_cache_folder(), limit), _identity(pooling)
+    disk = DiskCache(disk_cache_folder(), limit)
     for some in row_slices(len(cells.strip), pooling.width):
         start, end = np.searchsorted(cells.wanted, [some.start, some.stop])
         if start == end:
@@ -152,8 +153,10 @@ def row_slices(rows: int, width: int) -> Iterator[slice]:
 
 
 def _keys(pooling: Pooling, shapes: npt.NDArray[np.object_]) -> Iterator[tuple[slice, str]]:
-    """Yield the rows of each file, and its key."""
+    """Yield the rows of each file, and its key; none where it cannot be told whether the raster is the same again."""
     identity = _identity(pooling)
+    if identity is None:
+        return
     for some in row_slices(len(shapes), pooling.width):
         yield some, _key(identity, shapes[some])
 
@@ -165,8 +168,8 @@ def _key(identity: bytes, shapes: npt.NDArray[np.object_]) -> str:
     return digest.hexdigest()
 
 
-def _identity(pooling: Pooling) -> bytes:
-    """Return a digest of everything but the areas that decides their features."""
+def _identity(pooling: Pooling) -> bytes | None:
+    """Return a digest of everything but the areas that decides their features; None where the raster has no identity."""
     encoder, tiles = pooling.encoder, (AREA_TILE_PX, AREA_HALO_PX)
     how = ("areas", AREA_FEATURES_FORMAT, tiles, encoder.photographs, encoder.zooms)
     return identity_of_features(pooling.source, pooling.normalisation, encoder, pooling.device, *how)

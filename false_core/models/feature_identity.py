@@ -17,16 +17,21 @@ from false_core.raster.statistics import Normalisation
 
 def identity_of_features(
     source: RasterSource, normalisation: Normalisation, network: nn.Module, device: torch.device, *more: Any
-) -> bytes:
+) -> bytes | None:
     """Return a digest of what decides the features that a network makes of a raster.
+
+    None where it cannot be told whether the raster is the same again later: nothing is to be kept of it then.
 
     Args:
         more: Further facts that decide them or how they are kept, as JSON can hold them.
     """
+    pixels = facts_of_pixels(source)
+    if pixels is None:
+        return None
     facts = [
         torch.__version__,
         device.type,
-        facts_of_pixels(source),
+        pixels,
         normalisation.to_dict(),
         more,
     ]

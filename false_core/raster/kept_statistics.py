@@ -18,10 +18,16 @@ from false_core.settings import disk_cache_bytes, disk_cache_folder
 STATISTICS_FORMAT = 1
 
 
-def facts_of_pixels(source: RasterSource) -> list[Any]:
-    """Return all that decides which numbers are read of a raster, to be written as JSON."""
+def facts_of_pixels(source: RasterSource) -> list[Any] | None:
+    """Return all that decides which numbers are read of a raster, to be written as JSON.
+
+    None where it cannot be told whether it is the same again later: nothing is to be kept of it then.
+    """
+    signature = raster_signature(source.files)
+    if not source.files or len(signature) < len(source.files):
+        return None
     return [
-        raster_signature(source.files),
+        signature,
         source.path,
         source.bands,
         source.factor,
@@ -34,14 +40,12 @@ def facts_of_pixels(source: RasterSource) -> list[Any]:
 def kept_or_measured_bands(sources: Sequence[RasterSource], windows: Sequence[Window], feedback: Feedback) -> MeasuredBands:
     """Return what ``measure_filled_bands`` finds, from the disk where it was found before.
 
-    Statistics of rasters of which it cannot be told whether they are the same again are not kept.
-
     Raises:
         InputError: There is no valid pixel.
     """
     limit = disk_cache_bytes()
-    facts = [facts_of_pixels(source) for source in sources] if limit else []
-    if not facts or any(len(signature) < len(source.files) for source, (signature, *_) in zip(sources, facts)):
+    facts = [facts_of_pixels(source) for source in sources] if limit else [None]
+    if None in facts:
         return measure_filled_bands(sources, windows, feedback)
     text = json.dumps(["statistics", STATISTICS_FORMAT, facts, [asdict(one) for one in windows]], default=str)
     disk, key = DiskCache(disk_cache_folder(), limit), hashlib.sha256(text.encode()).hexdigest()

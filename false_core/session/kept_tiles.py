@@ -103,8 +103,8 @@ class KeptTiles:
         self._raster = raster
         self._tiles: OrderedDict[Window, EncodedTile] = OrderedDict()
         limit = disk_cache_bytes()
-        self._disk = DiskCache(disk_cache_folder(), limit) if limit else None
         self._identity = _identity(raster)
+        self._disk = DiskCache(disk_cache_folder(), limit) if limit and self._identity else None
         self._parts = [name for name in raster.names if name not in WITHOUT_ENCODER]
 
     def is_at_hand(self, tile: Tile) -> bool:
@@ -189,7 +189,7 @@ class KeptTiles:
         if not valid.any():
             return nothing
         pixels = torch.from_numpy(raster.normalisation.apply(raw))[None].to(raster.device)
-        key = hashlib.sha256(f"{self._identity} {asdict(tile.window)}".encode()).hexdigest()
+        key = hashlib.sha256(f"{self._identity!r} {asdict(tile.window)}".encode()).hexdigest()
         kept = self._disk.get(key) if self._disk else None
         levels = _unpacked(kept, raster.quick, self._parts, side, raster.device) if kept else None
         if levels is None:
@@ -209,10 +209,10 @@ def _at_precision(parts: FeatureParts, pixels: Tensor, name: str) -> list[Tensor
         return parts.levels(pixels, name)
 
 
-def _identity(raster: SessionRaster) -> str:
-    """Return a digest of everything that decides the features of a window."""
+def _identity(raster: SessionRaster) -> bytes | None:
+    """Return a digest of everything that decides the features of a window; None where the raster has no identity."""
     how = (FEATURES_FORMAT, in_words(precision_of(raster.device, Use.FEATURES)), raster.parts.zooms)
-    return identity_of_features(raster.source, raster.normalisation, raster.parts.encoders, raster.device, *how).hex()
+    return identity_of_features(raster.source, raster.normalisation, raster.parts.encoders, raster.device, *how)
 
 
 def _packed_levels(levels: Mapping[str, list[Tensor]]) -> bytes:

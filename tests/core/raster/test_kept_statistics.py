@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,21 @@ def test_what_decides_them_has_them_measured_again(
     write_raster(tmp_path / "land.tif", land // 2, nodata=-9999)
     assert statistics(RasterSource(path), listener) != first
     assert len(measured) == 5
+
+
+@pytest.mark.parametrize("inside", ["/vsizip/{0}/land.tif", "/vsizip/{{{0}}}/land.tif"])
+def test_a_raster_in_an_archive_is_another_one_when_the_archive_is(
+    inside: str, land: np.ndarray, measured: list[RasterSource], tmp_path: Path, listener: Listener
+) -> None:
+    archive = tmp_path / "land.zip"
+    path, found = inside.format(archive), []
+    for divisor in (1, 2):
+        file = write_raster(tmp_path / "land.tif", land // divisor, nodata=-9999)
+        with zipfile.ZipFile(archive, "w") as written:
+            written.write(file, "land.tif")
+        found += [statistics(RasterSource(path), listener) for _ in range(2)]
+    assert found[0] == found[1] != found[2] == found[3]
+    assert len(measured) == 2
 
 
 def test_those_of_a_raster_that_cannot_be_told_from_another_one_are_not_kept(
