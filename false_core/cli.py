@@ -29,7 +29,7 @@ from false_core.computing.native_libraries import set_up_gdal
 from false_core.dispatch import run
 from false_core.errors import Cancelled, FalseError, RequestError, presentable, printable
 from false_core.language.localised_events import error_for_user, localised_event
-from false_core.standard_streams import leave_removed_folder, open_streams, raise_no_warnings, start_in_utf8
+from false_core.standard_streams import prepare_process
 from false_core.untrusted.network import names_address, network_closed
 from false_core.worker import serve_file
 
@@ -126,10 +126,7 @@ def escape(text: str) -> str:
 
 def entry() -> NoReturn:
     """Run the command line, and end the process as soon as it is done."""
-    start_in_utf8()
-    leave_removed_folder()
-    raise_no_warnings()
-    open_streams()
+    prepare_process()
     keep_memory()
     try:
         main()

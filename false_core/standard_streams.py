@@ -17,13 +17,21 @@ from typing import Any
 _has_left_folder = False
 
 
-def start_in_utf8() -> None:
+def prepare_process() -> None:
+    """Make this process fit for jobs, whatever it was started with: its encoding, its folder, its warnings, its streams."""
+    _start_in_utf8()
+    _leave_removed_folder()
+    raise_no_warnings()
+    _open_streams()
+
+
+def _start_in_utf8() -> None:
     """Start this process anew where Python takes the names of files for text of another encoding than GDAL does."""
     if sys.getfilesystemencoding().lower() != "utf-8":
         os.execve(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]], {**os.environ, "PYTHONUTF8": "1"})  # nosec B606
 
 
-def leave_removed_folder() -> None:
+def _leave_removed_folder() -> None:
     """Work in the root folder where the one that this process was started in is gone: torch cannot be loaded there.
 
     Names that begin in the folder that is gone lead nowhere then, or by chance to something else. ``has_left_folder`` tells.
@@ -60,7 +68,7 @@ def has_left_folder() -> bool:
     return _has_left_folder
 
 
-def open_streams() -> None:
+def _open_streams() -> None:
     """Make sure that this process has all three, and that writing to them does not fail.
 
     One that is closed becomes /dev/null. Left closed, its number would go to the next file that is opened, and what a

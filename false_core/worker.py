@@ -29,7 +29,7 @@ from false_core.events import Failed, Finished, Message, Started
 from false_core.jobs import BY_LABEL, Job, from_file, from_json, parameters_named_by
 from false_core.language.localised_events import localised_event
 from false_core.speaker import Speaker, claim_stdout, exit_now
-from false_core.standard_streams import leave_removed_folder, open_streams, raise_no_warnings, start_in_utf8
+from false_core.standard_streams import prepare_process
 from false_core.untrusted import LONGEST_TEXT
 
 WATCH_S = 0.2
@@ -137,9 +137,6 @@ def _say_why(error: FalseError, speaker: Speaker) -> None:
 
 
 if __name__ == "__main__":
-    start_in_utf8()
-    leave_removed_folder()
-    raise_no_warnings()
-    open_streams()
+    prepare_process()
     keep_memory()
     exit_now(main())

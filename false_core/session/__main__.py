@@ -23,7 +23,7 @@ from false_core.outputs.publish import discard_unfinished
 from false_core.session.inbox import Inbox
 from false_core.session_protocol import ANSWERS, LONGEST_SESSION_LINE, REQUESTS, Close, Refused
 from false_core.speaker import Speaker, claim_stdout, exit_now
-from false_core.standard_streams import leave_removed_folder, open_streams, raise_no_warnings, start_in_utf8
+from false_core.standard_streams import prepare_process
 
 
 def main() -> int:
@@ -87,8 +87,5 @@ def _close(inbox: Inbox) -> None:
 
 
 if __name__ == "__main__":
-    start_in_utf8()
-    leave_removed_folder()
-    raise_no_warnings()
-    open_streams()
+    prepare_process()
     exit_now(main())
