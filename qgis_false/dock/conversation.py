@@ -63,7 +63,10 @@ class Conversation(QObject):
     went_on = pyqtSignal()
     """The state of the session is another one; see ``words``."""
     scored = pyqtSignal(object)
+    """The scores of the map; None where those of before do not hold any more."""
     places_found = pyqtSignal(object)
+    no_places = pyqtSignal(str)
+    """The reason for which no places come that were asked for; empty where the session that was asked is gone."""
     outlined = pyqtSignal(object)
 
     def __init__(
@@ -85,6 +88,8 @@ class Conversation(QObject):
         self.adopts_classes = False
         self._outlining = 0
         """Number of the last request for an outline."""
+        self._suggesting = 0
+        """Number of the request for places that is owed, or 0."""
         self._score_later = QTimer(self)
         self._score_later.setSingleShot(True)
         self._score_later.setInterval(SCORE_AFTER_MS)
@@ -118,7 +123,9 @@ class Conversation(QObject):
 
     def suggest(self) -> None:
         """Ask for places to label next."""
-        self._session.ask(Suggest)
+        self._suggesting = self._session.ask(Suggest)
+        if not self._suggesting:
+            self.no_places.emit("")
 
     def show_as(self, shows: str) -> None:
         """Show classes, confidence or change."""
@@ -135,10 +142,22 @@ class Conversation(QObject):
     def _forget_session(self) -> None:
         self.opened, self._state = None, LearningState()
         self._model_saving.begin()
+        self._expect_no_places("")
+        self._forget_scores()
 
     def _lose_session(self, why: str) -> None:
         self.opened = None
         self._model_saving.end(why)
+        self._expect_no_places("")
+
+    def _expect_no_places(self, why: str) -> None:
+        if self._suggesting:
+            self._suggesting = 0
+            self.no_places.emit(why)
+
+    def _forget_scores(self) -> None:
+        self.scores = None
+        self.scored.emit(None)
 
     def _hear(self, answer: Any) -> None:
         handle = {
@@ -184,6 +203,7 @@ class Conversation(QObject):
         self.scored.emit(answer)
 
     def _on_places(self, answer: SuggestedPlaces) -> None:
+        self._suggesting = 0
         self.places_found.emit(answer.places)
 
     def _on_outlined(self, answer: Outlined) -> None:
@@ -194,6 +214,8 @@ class Conversation(QObject):
         why = f"{answer.what} {answer.remedy}".strip()
         self._model_saving.refuse(answer.number, why)
         self._state.refuse(answer.number, why)
+        if answer.number == self._suggesting:
+            self._expect_no_places(why)
         self.said.emit(why, True)
 
     def _on_message(self, answer: Message) -> None:
@@ -226,3 +248,5 @@ class Conversation(QObject):
     def _ask_for_scores(self) -> None:
         if self.learned is not None and not self.learned.problem:
             self._session.ask(Score)
+        else:
+            self._forget_scores()  # They are those of a map that is gone.

@@ -115,12 +115,18 @@ class Session:
                 for code in self.classes
             )
             say(SessionScores(request.number, self.last, 0.9, 0.7, 0.97, scores))
+        elif isinstance(request, Suggest) and self.mode == "knows no places":
+            say(Refused(request.number, "There is no map yet.", "Draw labels of two classes at least."))
+        elif isinstance(request, Suggest) and self.mode == "dies of a question" and self.is_first_time():
+            os.kill(os.getpid(), signal.SIGKILL)
         elif isinstance(request, Suggest):
             places = (
                 Place((500_010.0, 500_014.0, 5_599_980.0, 5_599_984.0), 1, 2, 0.9),
                 Place((500_020.0, 500_024.0, 5_599_990.0, 5_599_994.0), 2, 0, 0.8),
             )
             say(SuggestedPlaces(request.number, self.last, places))
+        elif isinstance(request, Outline) and self.mode == "outlines nothing":
+            say(Outlined(request.number, ""))
         elif isinstance(request, Outline):
             half = 1 + 10 * request.reach
             say(

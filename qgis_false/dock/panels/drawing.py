@@ -174,7 +174,11 @@ class DrawingPanel(Panel):
         self._redo.setEnabled(self.work is not None and self.work.edits.can_redo())
 
     def _on_outlined(self, answer: Outlined) -> None:
-        if self.work is None or not answer.wkb:
+        if self.work is None:
+            return
+        if not answer.wkb:
+            self.tools["outline"].cancel()
+            self.said.emit(tr("Nothing can be outlined there: the raster ends, or shows nothing."), True)
             return
         shape = QgsGeometry()
         shape.fromWkb(bytes.fromhex(answer.wkb))

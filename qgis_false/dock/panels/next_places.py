@@ -34,6 +34,7 @@ class NextPlacePanel(Panel):
         super().begin(work)
         self._queue = PlaceQueue(self._canvas, work.raster.crs())
         work.conversation.places_found.connect(self._fill)
+        work.conversation.no_places.connect(self.line.setText)
 
     def end(self) -> None:
         """Take the mark off the canvas."""

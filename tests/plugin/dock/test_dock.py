@@ -312,6 +312,17 @@ class TestDrawing:
         (label,) = dock.work.labels.getFeatures()
         assert label.geometry().area() == pytest.approx(12.0**2, rel=0.01)
 
+    @pytest.mark.parametrize("mode", ["outlines nothing"])
+    def test_where_nothing_can_be_outlined_it_says_so_and_the_wheel_zooms(self, dock, desk):
+        two_classes(dock)
+        dock.drawing.use("outline")
+        click(desk, 0.5, 0.5)
+        until(lambda: dock.status.text().startswith("Nothing can be outlined there"), "it is said")
+        assert not dock.drawing.tools["outline"].is_drawing()
+        scale = desk.canvas.scale()
+        turn_wheel(desk, 0.5, 0.5, steps=1)
+        assert desk.canvas.scale() < scale
+
     @pytest.mark.thorough
     def test_what_encloses_nothing_is_no_label(self, dock, desk):
         two_classes(dock)
@@ -1418,6 +1429,9 @@ class TestSession:
         assert model.index(1, 4).data(Qt.ItemDataRole.ToolTipRole) == "unknown, draw 1 more"
         assert model.index(0, 2).data(Qt.ItemDataRole.ToolTipRole).startswith("road\n")
         assert [model.index(row, 3).data() for row in range(2)] == ["2", "1"]
+        dock.work.edits.remove([3])
+        until(lambda: model.index(0, 4).data() == "", "the map is gone, and its score with it")
+        assert dock.work.conversation.scores is None
 
     def test_a_narrow_dock_cuts_names_and_no_accuracy(self, dock):
         from qgis_false.dock.class_list import ACCURACY_COLUMN, COUNT_COLUMN, NAME_COLUMN
@@ -1445,6 +1459,20 @@ class TestSession:
         assert "road or roof?" in dock.next_place.line.text()
         press(desk, Qt.Key.Key_N)
         assert "2 of 2" in dock.next_place.line.text()
+
+    @pytest.mark.parametrize(
+        ("mode", "said"),
+        [
+            ("knows no places", "There is no map yet. Draw labels of two classes at least."),
+            ("dies of a question", ""),  # What has happened stands above, and it has begun again.
+        ],
+    )
+    def test_nobody_is_told_to_wait_for_places_that_do_not_come(self, dock, desk, record, said):
+        two_classes(dock)
+        dock.next_place.visit_next()
+        assert dock.next_place.line.text() == "Looking for places..."
+        until(lambda: dock.next_place.line.text() != "Looking for places...", "it looks no more")
+        until(lambda: dock.next_place.line.text() == said, "it is said why")
         assert desk.canvas.size() != QSize(0, 0)
 
 
