@@ -183,7 +183,7 @@ class Surroundings:
         """Return the covariance (c, c) of the differences between these areas and their neighbours; 0 where none counts.
 
         Args:
-            values: What is known of each area, of shape (n, c).
+            values: Numbers known of each area, of shape (n, c).
         """
         total, weight, start = np.zeros((values.shape[1], values.shape[1])), 0.0, 0
         for weights, nearest in self._weighted(self.directions) if self.neighbours else ():
@@ -216,7 +216,7 @@ def space_of_likeness(sample: FloatArray, at_block: Callable[[], None] = lambda:
 
     Args:
         sample: Features of any areas, of shape (m, width).
-        at_block: As for ``LikenessToExamples.to``.
+        at_block: Function as in ``LikenessToExamples.to``.
     """
     space = _standardised_half_way(sample)
     surroundings = Surroundings.of(_directions(space.of(sample, alone=True)), at_block)
