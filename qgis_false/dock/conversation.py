@@ -187,6 +187,8 @@ class Conversation(QObject):
 
     def _on_learned(self, answer: Learned) -> None:
         self._state.learn(answer)
+        if self.opened is not None and not self.opened.classes and self._state.has_no_map():
+            self._live.clear()
         self._score_later.start()
         self.went_on.emit()
 

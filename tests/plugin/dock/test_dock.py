@@ -1433,6 +1433,25 @@ class TestSession:
         until(lambda: model.index(0, 4).data() == "", "the map is gone, and its score with it")
         assert dock.work.conversation.scores is None
 
+    @pytest.mark.parametrize("model", ["", "a.safetensors"])
+    def test_a_map_of_labels_that_are_gone_is_not_shown_and_comes_back_with_them(self, dock, desk, model):
+        from qgis_false.dock.project_state import EncoderChoice
+
+        two_classes(dock)
+        dock.work.reopen(EncoderChoice(model=model))
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.3, 0.4)
+        press(desk, Qt.Key.Key_2)
+        draw_square(desk, 0.6, 0.4)
+        until(lambda: dock.work.live.layer is not None, "there is a map")
+        dock.drawing.undo()
+        talk = dock.work.conversation
+        until(lambda: talk.learned is not None and bool(talk.learned.problem), "one class is left")
+        assert (dock.work.live.layer is None) == (not model)  # A model makes a map without labels.
+        assert ("FALSE" in [one.name() for one in desk.canvas.layers()]) == bool(model)
+        dock.drawing.redo()
+        until(lambda: dock.work.live.layer is not None and dock.work.live.layer in desk.canvas.layers(), "it is back")
+
     def test_a_narrow_dock_cuts_names_and_no_accuracy(self, dock):
         from qgis_false.dock.class_list import ACCURACY_COLUMN, COUNT_COLUMN, NAME_COLUMN
 
