@@ -104,12 +104,15 @@ def check_number_of_cells(number: int, side: float, source: RasterSource) -> Non
     """Raise InputError where there would be too many cells.
 
     Args:
-        side: Side of a cell, in units of the CRS of ``source``.
+        side: Side of a cell in metres of ground, or in the own units of ``source`` where metres cannot be known.
     """
     if number > MOST_CELLS:
-        raise InputError(
-            f"Cells of {length_in_words(side, source.crs)} would be {number:,}.", "Choose larger ones, or an extent."
-        )
+        raise InputError(f"Cells of {side_in_words(side, source)} would be {number:,}.", "Choose larger ones, or an extent.")
+
+
+def side_in_words(side: float, source: RasterSource) -> str:
+    """Return the side of a cell with its unit: metres, or that of the CRS where the raster does not tell metres."""
+    return length_in_words(side, source.crs) if source.ground_sample_distance is None else f"{side:g} m"
 
 
 def _up(pixel: int, side: float) -> int:

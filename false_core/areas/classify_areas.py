@@ -41,6 +41,7 @@ from false_core.models.model_file import MADE_BY, MISSING_SHAPES, SHAPES, ModelC
 from false_core.models.model_report import accuracy_in_short
 from false_core.models.record import record_of
 from false_core.raster.classes import ClassTable, read_legend
+from false_core.raster.kept_statistics import kept_or_measured_bands
 from false_core.raster.measured_bands import measured_bands
 from false_core.raster.source import BoolArray, RasterSource
 from false_core.raster.statistics import Normalisation
@@ -135,7 +136,9 @@ def opened_with_areas(
         source = source.at_factor(factor)
         shapes, beyond = (shapely.transform(some, lambda xy: xy / factor) for some in (layer.shapes, layer.beyond))
         layer = AreaLayer(layer.table, shapes, beyond)
-    sources, normalisation = measured_bands([source], [source.window_of(None)], bool(job.bands), feedback, ALONE)
+    sources, normalisation = measured_bands(
+        [source], [source.window_of(None)], bool(job.bands), feedback, ALONE, kept_or_measured_bands
+    )
     return sources[0], normalisation, layer
 
 

@@ -40,10 +40,11 @@ from false_core.models.encoder_origin import EncoderOrigin, pretrained_encoder
 from false_core.models.general import BACKBONE
 from false_core.models.header import ENCODER
 from false_core.models.model_file import ModelCard, read_card
+from false_core.raster.kept_statistics import kept_or_measured_bands
 from false_core.raster.measured_bands import measured_bands
 from false_core.raster.place_pictures import PlaceShown, window_within
 from false_core.raster.source import RasterSource, Window, names_of
-from false_core.raster.statistics import Normalisation, measure
+from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import areas_within, open_all
 from false_core.redaction import without_secrets
 from false_core.reports.page import write_report
@@ -136,9 +137,9 @@ def _opened(
         return dict.fromkeys(sources, card.normalisation), _cell(job, examples, sources[0])
     sources = open_all(job.rasters, job.bands, feedback)
     cell = _cell(job, examples, sources[0])
-    sources = [source.at_factor(factor_for_areas(cell / _metres(source))) for source in sources]
+    sources = [source.at_factor(factor_for_areas(cell / source.metres_or_units)) for source in sources]
     sources, common = measured_bands(
-        sources, [source.window_of(None) for source in sources], bool(job.bands), feedback, ALONE
+        sources, [source.window_of(None) for source in sources], bool(job.bands), feedback, ALONE, kept_or_measured_bands
     )
     if len(sources) == 1:
         return {sources[0]: common}, cell
@@ -152,7 +153,7 @@ def _normalisation(source: RasterSource, common: Normalisation, feedback: Feedba
         common: Statistics of all rasters, which hold for a raster where one of the bands is nodata everywhere.
     """
     try:
-        return measure([source], [source.window_of(None)], feedback)
+        return kept_or_measured_bands([source], [source.window_of(None)], feedback).of_every_band(source)
     except InputError:
         return common
 
@@ -163,12 +164,7 @@ def _cell(job: FindSimilar, examples: Marks, first: RasterSource) -> float:
     own = examples.typical_side(first, Feedback())  # What is to be said of the layer is said where its marks are looked at.
     side = max(own, LEAST_CELL_PX) if own else CELL_PX
     # Rounded: what was seen of the cells is found again with examples of about the same size.
-    return float(f"{_metres(first) * side:.3g}")
-
-
-def _metres(source: RasterSource) -> float:
-    """Return the length of a working pixel; of a raster that lies nowhere, in its own units."""
-    return (source.ground_sample_distance or source.pixel_size) * source.factor
+    return float(f"{first.metres_or_units * side:.3g}")
 
 
 @dataclass(frozen=True)
@@ -208,13 +204,12 @@ class _Search:
         for source, window in zip(*areas_within(sources, extent, self.feedback)):
             found.append(_RasterOfCells(source, CellGrid.over(self.side(source), window), total))
             total += found[-1].grid.count
-        first = found[0].source
-        check_number_of_cells(total, self.side(first) * first.working_pixel_size, first)
+        check_number_of_cells(total, self.cell, found[0].source)
         return found
 
     def side(self, source: RasterSource) -> float:
         """Return the side of a cell in working pixels."""
-        return self.cell / _metres(source)
+        return self.cell / source.metres_or_units
 
     def seen_of_marks(self, marks: Marks, sources: Sequence[RasterSource]) -> SeenMarks:
         """Return what is seen of marks, each on the first raster that holds data there.

@@ -11,7 +11,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from false_core.areas.pooling import AREA_HALO_PX, AREA_TILE_PX, Pooling
 from false_core.errors import OutputError
 from false_core.models.fused import HALF_MAX
 from false_core.raster.disk_cache import DiskCache
-from false_core.raster.file_state import raster_signature
+from false_core.raster.kept_statistics import facts_of_pixels
 from false_core.settings import disk_cache_bytes, disk_cache_folder
 
 Features = npt.NDArray[np.float16]
@@ -98,7 +98,7 @@ def fill_features(pooling: Pooling, shapes: npt.NDArray[np.object_], table: Feat
     limit = disk_cache_bytes()
     disk = DiskCache(disk_cache_folder(), limit) if limit else None
     keys = list(_keys(pooling, shapes)) if disk else []
-    if disk and _found(disk, keys, features):
+    if disk and keys and _found(disk, keys, features):
         return
     for group in pooling.over(shapes, first, len(table)):
         features[group.numbers] = group.features.clip(-HALF_MAX, HALF_MAX)
@@ -131,9 +131,10 @@ def fill_features_of_strip(pooling: Pooling, cells: CellsOfStrip, table: Feature
 def _found_in_strip(pooling: Pooling, cells: CellsOfStrip, features: Features) -> bool:
     """Fill a table with what is on the disk of the whole strip, and return whether all of it is there."""
     limit = disk_cache_bytes()
-    if not limit:
+    identity = _identity(pooling) if limit else None
+    if identity is None:
         return False
-    disk, identity = DiskCache(disk_cache_folder(), limit), _identity(pooling)
+    disk = DiskCache(disk_cache_folder(), limit)
     for some in row_slices(len(cells.strip), pooling.width):
         start, end = np.searchsorted(cells.wanted, [some.start, some.stop])
         if start == end:
@@ -155,8 +156,10 @@ def row_slices(rows: int, width: int) -> Iterator[slice]:
 
 
 def _keys(pooling: Pooling, shapes: npt.NDArray[np.object_]) -> Iterator[tuple[slice, str]]:
-    """Yield the rows of each file, and its key."""
+    """Yield the rows of each file, and its key; none where it cannot be told whether the raster is the same again."""
     identity = _identity(pooling)
+    if identity is None:
+        return
     for some in row_slices(len(shapes), pooling.width):
         yield some, _key(identity, shapes[some])
 
@@ -168,25 +171,21 @@ def _key(identity: bytes, shapes: npt.NDArray[np.object_]) -> str:
     return digest.hexdigest()
 
 
-def _identity(pooling: Pooling) -> bytes:
-    """Return a digest of everything but the areas that decides their features."""
-    source, digest = pooling.source, hashlib.sha256()
+def _identity(pooling: Pooling) -> bytes | None:
+    """Return a digest of everything but the areas that decides their features; None where the raster has no identity."""
+    pixels, digest = facts_of_pixels(pooling.source), hashlib.sha256()
+    if pixels is None:
+        return None
     facts: list[Any] = [
         "areas",
         AREA_FEATURES_FORMAT,
         (AREA_TILE_PX, AREA_HALO_PX),
         torch.__version__,
         pooling.device.type,
-        raster_signature(source.files),
-        source.path,
-        source.bands,
-        source.factor,
-        source.dtype,
-        source.name_in_jobs,
+        pixels,
         pooling.normalisation.to_dict(),
         pooling.encoder.photographs,
         pooling.encoder.zooms,
-        [asdict(description) for description in source.descriptions],
     ]
     digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
     for tensor in pooling.encoder.state_dict().values():

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import shapely
 
 from false_core import jobs
-from false_core.areas.cell_grid import CellGrid, check_number_of_cells
+from false_core.areas.cell_grid import CellGrid, check_number_of_cells, side_in_words
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.label_file import read_layer
@@ -91,20 +91,20 @@ def make_cells(side: float, extent: str | None, source: RasterSource) -> AreaLay
     """Return the squares of a grid over a raster, row by row from its upper left corner.
 
     Args:
-        side: Side of a cell, in CRS units.
+        side: Side of a cell in metres of ground, or in the raster's own units where metres cannot be known.
         extent: Extent that is covered: every cell of the grid that meets it. None: the whole raster.
 
     Raises:
         InputError: There would be too many, or a cell would be far larger than the raster.
     """
-    pixels = side / source.working_pixel_size
+    pixels = side / source.metres_or_units
     window = source.window_of(jobs.parse_extent(extent) if extent else None)
     longest = max(window.width, window.height)
     if pixels > 2 * longest:
         raise InputError(
-            f"A cell of {side:g} is far larger than {source.name}, of which {longest * source.working_pixel_size:g} are "
-            "used.",
-            "Choose smaller cells. Their side is in units of the CRS.",
+            f"A cell of {side_in_words(side, source)} is far larger than {source.name}, of which "
+            f"{side_in_words(longest * source.metres_or_units, source)} are used.",
+            "Choose smaller cells.",
         )
     grid = CellGrid.over(pixels, window)
     check_number_of_cells(grid.count, side, source)

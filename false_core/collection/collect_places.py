@@ -137,20 +137,15 @@ def _open(job: CollectPlaces, how: str, feedback: Feedback) -> tuple[SearchedRas
 
 def _side(job: CollectPlaces, source: RasterSource) -> float:
     """Return the side of a place in metres."""
-    return DEFAULT_SIDE * _metres(source) if job.size is None else job.size
-
-
-def _metres(source: RasterSource) -> float:
-    """Return the length of a pixel of the file; of a raster that lies nowhere, in its own units."""
-    return source.ground_sample_distance or source.pixel_size
+    return DEFAULT_SIDE * source.metres_or_units / source.factor if job.size is None else job.size
 
 
 def _factor(source: RasterSource, side: float) -> int:
-    return max(1, int(side / _metres(source) / SIDE_SEEN))
+    return max(1, int(side / source.metres_or_units / SIDE_SEEN))
 
 
 def _pixels(source: RasterSource, side: float) -> int:
-    return max(1, round(side / (_metres(source) * source.factor)))
+    return max(1, round(side / source.metres_or_units))
 
 
 def _guide(job: CollectPlaces, feedback: Feedback) -> Guide | None:

@@ -27,11 +27,14 @@ _SIGNATURES = re.compile(
 
 
 def signature_of(files: Iterable[str]) -> FileSignature:
-    """Return what tells whether files were changed: sizes and dates. Files that the system does not know are left out."""
+    """Return what tells whether files were changed: sizes and dates, those of its archive for a file in one.
+
+    Files that the system does not know are left out.
+    """
     signatures = []
     for file in files:
         with contextlib.suppress(OSError):
-            status = os.stat(file)
+            status = os.stat(_stored_in(file))
             signatures.append((file, status.st_size, status.st_mtime_ns))
     return signatures
 
@@ -74,17 +77,20 @@ def state_of(file: str) -> str | None:
         return _state_on_server(file)
     if "/vsi" in file and is_on_network(file):
         return None
-    if file.startswith("/vsi"):
-        # Such as /vsizip//folder/archive.zip/inside.tif, with braces around the archive or without.
-        rest = re.sub(r"^(/vsi\w+/)+|[{}]", "", file)
-        parts = [Path(rest), *Path(rest).parents]
-        archive = next((part for part in parts if part.is_file()), None)
-        return None if archive is None else state_of(str(archive))
     try:
-        status = os.stat(file)
+        status = os.stat(_stored_in(file))
     except OSError:
         return None
     return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def _stored_in(file: str) -> str:
+    """Return the archive that holds a file, where that is one of this computer; otherwise the file itself."""
+    if not file.startswith("/vsi") or is_on_network(file):
+        return file
+    # Such as /vsizip//folder/archive.zip/inside.tif, with braces around the archive or without.
+    rest = Path(re.sub(r"^(/vsi\w+/)+|[{}]", "", file))
+    return next((str(part) for part in [rest, *rest.parents] if part.is_file()), file)
 
 
 def unsigned(path: str) -> str:

@@ -106,6 +106,11 @@ class RasterGrid:
         return None if distance is None else distance * self.factor
 
     @property
+    def metres_or_units(self) -> float:
+        """Side of a working pixel in metres of ground; in CRS units where metres cannot be known."""
+        return self.working_ground_distance or self.working_pixel_size
+
+    @property
     def bounds(self) -> tuple[float, float, float, float]:
         """Outer rectangle as (xmin, xmax, ymin, ymax) in map units, also of a rotated raster."""
         corners = [self.source_transform * (x, y) for x in (0, self.source_width) for y in (0, self.source_height)]

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from false_core.computing.distributed import World
 from false_core.feedback import Feedback
 from false_core.raster.source import RasterSource, Window
-from false_core.raster.statistics import Normalisation, measure, measure_filled_bands, number_ranges
+from false_core.raster.statistics import MeasuredBands, Normalisation, measure_filled_bands, number_ranges
 
 EMPTY, BAD, CONSTANT = "nodata everywhere", "marked as bad in the header", "of one value nearly everywhere"
 """Reasons why bands are left out."""
 
 
+Measure = Callable[[Sequence[RasterSource], Sequence[Window], Feedback], MeasuredBands]
+
+
 def measured_bands(
-    sources: Sequence[RasterSource], areas: Sequence[Window], named: bool, feedback: Feedback, world: World
+    sources: Sequence[RasterSource],
+    areas: Sequence[Window],
+    named: bool,
+    feedback: Feedback,
+    world: World,
+    measure: Measure = measure_filled_bands,
 ) -> tuple[list[RasterSource], Normalisation]:
     """Measure rasters; leave out the bands that say nothing, unless bands were asked for by number.
 
@@ -26,15 +34,16 @@ def measured_bands(
         named: True where bands were asked for by number.
         feedback: It is told which bands are left out.
         world: The processes that learn together.
+        measure: Measures the bands.
 
     Raises:
         InputError: There is no valid pixel, or none in a band that was asked for.
     """
 
     def first() -> tuple[dict[str, list[int]], dict[str, list[float]]]:
+        measured = measure(sources, areas, feedback)
         if named:
-            return {}, measure(sources, areas, feedback).to_dict()
-        measured = measure_filled_bands(sources, areas, feedback)
+            return {}, measured.of_every_band(sources[0]).to_dict()
         left_out = {EMPTY: [place for place in range(len(sources[0].bands)) if place not in measured.filled]}
         kept = list(measured.filled)
         bad = {place for source in sources for place, band in enumerate(source.bands) if band in source.bad_bands}

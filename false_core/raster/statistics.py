@@ -104,12 +104,7 @@ def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback
     Raises:
         InputError: There is no valid pixel in all, or in one of the bands.
     """
-    measured = measure_filled_bands(sources, windows, feedback)
-    empty = [band for index, band in enumerate(sources[0].bands) if index not in measured.filled]
-    if empty:
-        which = f"Band {empty[0]} has" if len(empty) == 1 else f"The bands {number_ranges(empty)} have"
-        raise InputError(f"{which} no valid pixel in {sources[0].name}.", "Leave out what holds nothing.")
-    return measured.normalisation
+    return measure_filled_bands(sources, windows, feedback).of_every_band(sources[0])
 
 
 @dataclass(frozen=True)
@@ -125,6 +120,21 @@ class MeasuredBands:
     filled: tuple[int, ...]
     constant: tuple[int, ...]
     normalisation: Normalisation
+
+    def of_every_band(self, source: RasterSource) -> Normalisation:
+        """Return the statistics of all bands.
+
+        Args:
+            source: The first of the rasters.
+
+        Raises:
+            InputError: One of the bands holds no valid pixel.
+        """
+        empty = [band for index, band in enumerate(source.bands) if index not in self.filled]
+        if empty:
+            which = f"Band {empty[0]} has" if len(empty) == 1 else f"The bands {number_ranges(empty)} have"
+            raise InputError(f"{which} no valid pixel in {source.name}.", "Leave out what holds nothing.")
+        return self.normalisation
 
     def only(self, indices: Sequence[int]) -> Normalisation:
         """Return the statistics of the bands with some of the indices filled."""

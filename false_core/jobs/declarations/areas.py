@@ -51,10 +51,10 @@ class ClassifyAreas(Job, done_by="false_core.areas.classify_areas:classify_areas
     cell: Optional[float] = parameter(
         NUMBER,
         "Side of a cell",
-        "Makes the areas: squares of this side, from the upper left corner of the raster on.",
+        "Makes the areas: squares of this side, from the upper left corner of the raster on." + usual.METRES_OF_GROUND,
         None,
-        unit="CRS units",
-        minimum=1e-9,
+        unit="m",
+        minimum=1e-6,
     )
     labels: Optional[str] = parameter(
         VECTOR,
@@ -160,7 +160,8 @@ class FindSimilar(Job, done_by="false_core.areas.find_similar:find_similar"):
         NUMBER,
         "Side of a cell",
         "The cells that are compared are squares of this side, from the upper left corner of each raster on. Empty: that of "
-        "the polygons among the examples, but at least 8 pixels; without one, 64 pixels of the first raster.",
+        "the polygons among the examples, but at least 8 pixels; without one, 64 pixels of the first raster."
+        + usual.METRES_OF_GROUND,
         None,
         unit="m",
         minimum=1e-6,

@@ -311,7 +311,7 @@ class CollectPlaces(Job, done_by="false_core.collection.collect_places:collect_p
     size: Optional[float] = parameter(
         NUMBER,
         "Side of a place",
-        "Views for pretraining are cut out around a place. Empty: 128 pixels of the first raster.",
+        "Views for pretraining are cut out around a place. Empty: 128 pixels of the first raster." + usual.METRES_OF_GROUND,
         None,
         unit="m",
         minimum=0.01,

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pyproj
 import pytest
+import rasterio
 import shapely
+from small_world import Listener, write_raster
 
 from false_core.areas.cell_grid import CellGrid
+from false_core.areas.find_similar import _Search
+from false_core.areas.layer import make_cells
 from false_core.areas.pooling import AREA_TILE_PX
-from false_core.raster.source import Window
+from false_core.errors import InputError
+from false_core.raster.source import RasterSource, Window
 
 
 @pytest.mark.thorough
@@ -58,3 +66,50 @@ def test_cells_around_a_point_are_those_beside_it(column: float, row: float, cel
     grid = CellGrid.over(50.0, Window(0, 0, 500, 500))
     around = shapely.box(50 * column - 25, 50 * row - 25, 50 * column + 25, 50 * row + 25)
     assert len(grid.at(around, 0.1)) == cells
+
+
+def search(side: float, listener: Listener) -> _Search:
+    return _Search(None, {}, None, side, Path(), listener.feedback)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("crs", "left", "top", "pixel"),
+    [
+        ("EPSG:32633", 500_000, 5_550_000, 1.0),  # Metres
+        ("EPSG:2263", 980_000, 200_000, 3.0),  # Feet of the United States
+        ("EPSG:3857", 1_670_000, 6_460_000, 1.5),  # Metres of the equator, in the north
+        ("EPSG:4326", 15, 50.1, 1e-5),  # Degrees
+    ],
+)
+def test_a_cell_has_its_side_in_metres_of_ground_whatever_the_unit_of_the_crs(
+    crs: str, left: float, top: float, pixel: float, tmp_path: Path, listener: Listener
+) -> None:
+    transform = rasterio.transform.from_origin(left, top, pixel, pixel)
+    path = write_raster(tmp_path / "land.tif", np.ones((1, 120, 120), np.uint8), crs=crs, transform=transform)
+    source = RasterSource(path)
+    cells = make_cells(40.0, None, source)
+    on_earth = cells.table.to_crs(4326).geometry.iloc[0]
+    area, _ = pyproj.Geod(ellps="WGS84").geometry_area_perimeter(on_earth)
+    assert abs(area) == pytest.approx(40.0**2, rel=0.01)
+    grid = search(40.0, listener).grids([source], None)[0].grid
+    assert shapely.equals_exact(grid.cells(np.arange(grid.count)), cells.shapes, 1e-9).all()
+    with pytest.raises(InputError, match="Cells of 0.005 m would be"):
+        make_cells(0.005, None, source)
+    with pytest.raises(InputError, match="Cells of 0.005 m would be"):
+        search(0.005, listener).grids([source], None)
+    with pytest.raises(InputError, match=r"A cell of 9000 m is far larger than land.tif, of which \d+(\.\d+)? m are used"):
+        make_cells(9000.0, None, source)
+
+
+@pytest.mark.parametrize(("transform", "columns"), [(None, 3), (rasterio.transform.from_origin(7, 9, 0.5, 0.5), 2)])
+def test_without_a_crs_a_cell_has_its_side_in_the_units_of_the_raster(
+    transform: rasterio.Affine | None, columns: int, tmp_path: Path, listener: Listener
+) -> None:
+    path = write_raster(tmp_path / "land.tif", np.ones((1, 120, 120), np.uint8), crs=None, transform=transform)
+    source = RasterSource(path)
+    cells = make_cells(40.0, None, source)
+    assert cells.table.crs is None
+    assert cells.table.area.to_numpy() == pytest.approx(40.0**2)
+    assert len(cells.shapes) == columns**2 == search(40.0, listener).grids([source], None)[0].grid.count
+    with pytest.raises(InputError, match="Cells of 0.001 CRS units would be"):
+        make_cells(0.001, None, source)

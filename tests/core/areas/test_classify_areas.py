@@ -356,5 +356,5 @@ class TestWhatIsAsked:
     def test_needs_cells_of_some_size(self, world: dict[str, Any], tmp_path: Path) -> None:
         with pytest.raises(InputError, match="would be"):
             run(job(world, tmp_path / "out.gpkg", areas=None, cell=0.01))
-        with pytest.raises(InputError, match="A cell of 1e\\+300 is far larger than"):
+        with pytest.raises(InputError, match="A cell of 1e\\+300 m is far larger than"):
             run(job(world, tmp_path / "out.gpkg", areas=None, cell=1e300))

@@ -26,6 +26,7 @@ from false_core.errors import InputError, RequestError
 from false_core.jobs import FindSimilar
 from false_core.raster.place_pictures import PlaceShown
 from false_core.raster.source import RasterSource, Window
+from false_core.raster.stored_bands import StoredBands
 
 SIDE, ACROSS, DOWN = 128, 6, 6
 KINDS = ("calm", "rough", "striped")
@@ -72,6 +73,15 @@ def numbers(table: geopandas.GeoDataFrame) -> list[int]:
     middles = shapely.get_coordinates(table.geometry.centroid.to_numpy())
     column, row = np.floor((middles - [LEFT, TOP]) / [SIDE, -SIDE]).astype(int).T
     return (row * ACROSS + column).tolist()
+
+
+def forbid_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let any look at the pixels of a raster fail."""
+
+    def read(*given: Any) -> Any:
+        raise AssertionError("The raster was read again.")
+
+    monkeypatch.setattr(StoredBands, "read", read)
 
 
 @pytest.fixture(scope="module")
@@ -181,11 +191,7 @@ class TestWhatIsFound:
         monkeypatch.setenv("FALSE_DISK_GB", "1")
         monkeypatch.setenv("FALSE_DISK_FOLDER", str(tmp_path / "kept"))
         _, before = find(first, tmp_path / "before.gpkg")
-
-        def over(*given: Any) -> Any:
-            raise AssertionError("The encoder looked again.")
-
-        monkeypatch.setattr(Pooling, "over", over)
+        forbid_reading(monkeypatch)
         _, after = find(first, tmp_path / "after.gpkg", count=5)
         assert numbers(after) == numbers(before)[:5]
         extent = f"{LEFT},{LEFT + 4 * SIDE},{TOP - 6 * SIDE},{TOP - 3 * SIDE}"
@@ -232,6 +238,19 @@ class TestManyRasters:
         _, table = find(first, tmp_path / "two.gpkg", rasters=(first["raster"], more))
         assert set(looked_at) == {more}
         assert set(table["raster"]) == {first["raster"], more}
+
+    def test_are_not_read_by_the_next_search_of_them(
+        self, first: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FALSE_DISK_GB", "1")
+        monkeypatch.setenv("FALSE_DISK_FOLDER", str(tmp_path / "kept"))
+        beside = rasterio.transform.from_origin(LEFT, TOP - 9 * SIDE * DOWN, 1, 1)
+        dark = write_raster(tmp_path / "dark.tif", first["pixels"] // 2, transform=beside)
+        rasters = first["raster"], dark
+        _, before = find(first, tmp_path / "before.gpkg", rasters=rasters)
+        forbid_reading(monkeypatch)
+        _, after = find(first, tmp_path / "after.gpkg", rasters=rasters)
+        assert after.equals(before)
 
     def test_that_need_more_room_than_is_kept_are_looked_at_again_and_it_is_said(
         self, first: dict[str, Any], tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch

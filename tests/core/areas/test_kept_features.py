@@ -1,4 +1,4 @@
-"""Where features of areas lie that the memory is not to hold."""
+"""Where features of areas lie that the memory is not to hold, and what is kept of them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shapely
+import torch
+from small_world import Listener, write_raster
 
 from false_core.areas import kept_features
-from false_core.areas.kept_features import table_of_features
+from false_core.areas.kept_features import features_of, table_of_features
+from false_core.areas.pooling import Pooling
 from false_core.errors import OutputError
+from false_core.models.area_classifier import AreaEncoder
+from false_core.raster.source import RasterSource
+from false_core.raster.statistics import Normalisation
 
 
 @pytest.fixture
@@ -72,3 +79,24 @@ def test_no_room_is_said_where_there_is_none(
     with pytest.raises(OutputError, match="There is no room in"):
         table_of_features(5, 3, tmp_path)
     assert folders == [str(tmp_path)]
+
+
+def test_nothing_is_kept_of_a_raster_that_cannot_be_told_from_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener
+) -> None:
+    monkeypatch.setenv("FALSE_DISK_GB", "1")
+    monkeypatch.setenv("FALSE_DISK_FOLDER", str(tmp_path / "kept"))
+    source = RasterSource(write_raster(tmp_path / "land.tif", np.ones((1, 64, 64), np.uint8)))
+    encoder = AreaEncoder(["resnet18"], [False], (1,), 1).eval()
+    normalisation = Normalisation((0.0,), (2.0,), (1.0,), (1.0,))
+    pooling = Pooling(encoder, source, normalisation, torch.device("cpu"), listener.feedback)
+    area = np.array([shapely.box(3, 3, 60, 60)])
+    looked_at: list[int] = []
+    over = Pooling.over
+    monkeypatch.setattr(Pooling, "over", lambda self, *given: looked_at.append(1) or over(self, *given))
+    first = features_of(pooling, area, tmp_path)
+    assert (features_of(pooling, area, tmp_path) == first).all() and len(looked_at) == 1
+    source.files += ("/vsizip/gone.zip/land.tif",)
+    assert (features_of(pooling, area, tmp_path) == first).all() and len(looked_at) == 2
+    features_of(pooling, area, tmp_path)
+    assert len(looked_at) == 3

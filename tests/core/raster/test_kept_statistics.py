@@ -1,0 +1,94 @@
+"""Statistics of a raster are measured once, and again as soon as anything that decides them is another."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_world import Listener, textured_land, write_raster
+
+from false_core.raster import kept_statistics
+from false_core.raster.kept_statistics import kept_or_measured_bands
+from false_core.raster.source import RasterSource
+from false_core.raster.statistics import MeasuredBands, measure_filled_bands
+
+
+@pytest.fixture
+def land(tmp_path: Path) -> np.ndarray:
+    """Return four bands: the second is nodata everywhere, the last holds one value."""
+    land = textured_land(bands=4, dtype="int16")
+    land[1], land[3] = -9999, 7
+    return land
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[RasterSource]:
+    """Return the rasters that are measured, as they are; 1 GB may be kept."""
+    monkeypatch.setenv("FALSE_DISK_GB", "1")
+    monkeypatch.setenv("FALSE_DISK_FOLDER", str(tmp_path / "kept"))
+    noted: list[RasterSource] = []
+
+    def measure(sources: Any, *given: Any) -> MeasuredBands:
+        noted.extend(sources)
+        return measure_filled_bands(sources, *given)
+
+    monkeypatch.setattr(kept_statistics, "measure_filled_bands", measure)
+    return noted
+
+
+def statistics(source: RasterSource, listener: Listener) -> MeasuredBands:
+    return kept_or_measured_bands([source], [source.window_of(None)], listener.feedback)
+
+
+def test_they_are_the_same_again_and_measured_once(
+    land: np.ndarray, measured: list[RasterSource], tmp_path: Path, listener: Listener
+) -> None:
+    source = RasterSource(write_raster(tmp_path / "land.tif", land, nodata=-9999))
+    first = statistics(source, listener)
+    assert first == measure_filled_bands([source], [source.window_of(None)], listener.feedback)
+    assert first.filled == (0, 2, 3) and first.constant == (3,)
+    assert statistics(RasterSource(source.path), listener) == first
+    assert len(measured) == 1
+
+
+def test_what_decides_them_has_them_measured_again(
+    land: np.ndarray, measured: list[RasterSource], tmp_path: Path, listener: Listener
+) -> None:
+    path = write_raster(tmp_path / "land.tif", land, nodata=-9999)
+    first = statistics(RasterSource(path), listener)
+    assert statistics(RasterSource(path, (1, 3)), listener).filled == (0, 1)
+    assert statistics(RasterSource(path, factor=4), listener) != first
+    assert statistics(RasterSource(f"{path}|nodata=7"), listener).filled == (0, 2)
+    write_raster(tmp_path / "land.tif", land // 2, nodata=-9999)
+    assert statistics(RasterSource(path), listener) != first
+    assert len(measured) == 5
+
+
+@pytest.mark.parametrize("inside", ["/vsizip/{0}/land.tif", "/vsizip/{{{0}}}/land.tif"])
+def test_a_raster_in_an_archive_is_another_one_when_the_archive_is(
+    inside: str, land: np.ndarray, measured: list[RasterSource], tmp_path: Path, listener: Listener
+) -> None:
+    archive = tmp_path / "land.zip"
+    path, found = inside.format(archive), []
+    for divisor in (1, 2):
+        file = write_raster(tmp_path / "land.tif", land // divisor, nodata=-9999)
+        with zipfile.ZipFile(archive, "w") as written:
+            written.write(file, "land.tif")
+        found += [statistics(RasterSource(path), listener) for _ in range(2)]
+    assert found[0] == found[1] != found[2] == found[3]
+    assert len(measured) == 2
+
+
+def test_those_of_a_raster_that_cannot_be_told_from_another_one_are_not_kept(
+    land: np.ndarray, measured: list[RasterSource], tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = RasterSource(write_raster(tmp_path / "land.tif", land, nodata=-9999))
+    source.files += ("/vsizip/gone.zip/land.tif",)
+    assert statistics(source, listener) == statistics(source, listener)
+    assert len(measured) == 2
+    monkeypatch.setenv("FALSE_DISK_GB", "0")
+    statistics(RasterSource(source.path), listener)
+    assert len(measured) == 3
