@@ -46,7 +46,7 @@ from qgis.PyQt.QtWidgets import QAction, QApplication, QLabel, QLineEdit, QMainW
 from small_labels import saved
 from small_raster import write_raster
 
-from false_core.session_protocol import Learned, Refused
+from false_core.session_protocol import Learned, Refused, Suggest
 
 FAKE = Path(__file__).parents[1] / "fake_session.py"
 SOON_S = 20.0
@@ -1409,6 +1409,20 @@ class TestSession:
         dock.work.edits.reclassify([1], 1)
         talk._hear(Learned(2000, 1, 0, 0, problem))
         assert dock.status.text() == problem
+
+    def test_no_picture_is_owed_where_there_is_no_map(self, dock, desk, image, record, monkeypatch):
+        """Who looks around before the first label is not told after a minute that the session is silent."""
+        two_classes(dock)
+        until(lambda: dock.work.conversation.learned is not None and not dock.work.session._owes_answer, "it has answered")
+        seen = len(requests(record, "view"))
+        desk.canvas.zoomByFactor(0.5)
+        until(lambda: len(requests(record, "view")) > seen, "another view is asked for")
+        monkeypatch.setattr("qgis_false.dock.lasting_session.SILENCE_S", -1)
+        dock.work.session._look_for_silence()
+        assert not dock.work.session.needs_restart and "has not answered" not in dock.status.text()
+        dock.work.session.ask(Suggest)
+        dock.work.session._look_for_silence()
+        assert dock.work.session.needs_restart
 
     def test_it_ends_with_the_dock(self, dock):
         process = dock.work.session._process._child
