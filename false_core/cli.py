@@ -10,7 +10,8 @@ import threading
 import time
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar, get_type_hints
 
@@ -294,16 +295,24 @@ def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], W
     return outcome[0]
 
 
-def _run_experiment(path: str, console: Console) -> None:
+@contextmanager
+def _left_out_of_plugin() -> Iterator[None]:
+    """Raise RequestError where a room of the library is imported that the zip of the plugin does not have."""
     try:
-        from false_core.experiments.config import read_experiment
-        from false_core.experiments.runner import run_experiment
+        yield
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("false_core."):
             raise
         raise RequestError(
-            "The library that comes with the plugin runs no experiments.", "Install false-core by itself, or use a checkout."
+            "The library that comes with the plugin runs no experiments and no benchmark.",
+            "Install false-core by itself, or use a checkout.",
         ) from error
+
+
+def _run_experiment(path: str, console: Console) -> None:
+    with _left_out_of_plugin():
+        from false_core.experiments.config import read_experiment
+        from false_core.experiments.runner import run_experiment
 
     experiment = read_experiment(path)
     began = time.monotonic()
@@ -318,18 +327,12 @@ def _run_experiment(path: str, console: Console) -> None:
 
 
 def _run_benchmark(command: RunBenchmark, console: Console) -> None:
-    try:
+    with _left_out_of_plugin():
         from false_core.benchmark.encoders import encoder_called
         from false_core.benchmark.ready_tasks import generated_tasks, tasks_of_data
         from false_core.benchmark.runner import run_benchmark
         from false_core.benchmark.settings import settings_of
         from false_core.benchmark.tasks import lead_to_server, read_tasks
-    except ModuleNotFoundError as error:
-        if not (error.name or "").startswith("false_core."):
-            raise
-        raise RequestError(
-            "The library that comes with the plugin runs no benchmark.", "Install false-core by itself, or use a checkout."
-        ) from error
     from false_core.computing.device import choose_device
     from false_core.feedback import Feedback
 

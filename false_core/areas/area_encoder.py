@@ -6,7 +6,6 @@ from typing import Any
 
 from torch import nn
 
-from false_core.errors import RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import ClassifyAreas, FindSimilar
 from false_core.models.area_classifier import AreaEncoder
@@ -22,19 +21,6 @@ AREA_ZOOMS = (1,)
 AREA_WIDTH_PX = 256
 """Working pixels that an area is wide, where the job does not say how large pixels are: about as the encoder was trained."""
 MOST_FACTOR_FOR_AREAS = 32
-
-
-def check_has_encoder(job: ClassifyAreas | FindSimilar, card: ModelCard | None) -> None:
-    """Raise RequestError where neither a file nor the general encoder is to be used.
-
-    Args:
-        card: The card of the file.
-    """
-    if not card and job.weights != GENERAL:
-        raise RequestError(
-            "There is no encoder to look with: no encoder file is given, and the general encoder is off.",
-            "Choose an encoder file, or the general encoder.",
-        )
 
 
 def factor_for_areas(width: float) -> int:

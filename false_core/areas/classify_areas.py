@@ -17,7 +17,6 @@ from false_core.areas.area_encoder import (
     AREA_WIDTH_PX,
     MOST_FACTOR_FOR_AREAS,
     area_encoder,
-    check_has_encoder,
     factor_for_areas,
 )
 from false_core.areas.areas_report import areas_report
@@ -34,6 +33,7 @@ from false_core.feedback import Feedback
 from false_core.jobs import ClassifyAreas
 from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.area_classifier import AreaClassifier, AreaEncoder, AreaSpec
+from false_core.models.encoder_origin import check_has_encoder
 from false_core.models.from_file import area_classifier_from
 from false_core.models.general import BACKBONE, GENERAL
 from false_core.models.header import AREA_CLASSIFIER, ENCODER
@@ -61,7 +61,7 @@ def classify_areas(job: ClassifyAreas, feedback: Feedback) -> dict[str, Any]:
         base = (
             read_card(job.model, AREA_CLASSIFIER) if job.model else read_card(job.encoder, ENCODER) if job.encoder else None
         )
-        check_has_encoder(job, base)
+        check_has_encoder(job.weights, base)
         made_by = record_of(job, device) if job.new_model else {}
         source, normalisation, layer = opened_with_areas(job, base, feedback)
         seen = _with_encoder(job, base, source, feedback)

@@ -14,7 +14,7 @@ import shapely
 import torch
 from rasterio.crs import CRS
 
-from false_core.areas.area_encoder import area_encoder, check_has_encoder, factor_for_areas
+from false_core.areas.area_encoder import area_encoder, factor_for_areas
 from false_core.areas.cell_grid import CellGrid, check_number_of_cells
 from false_core.areas.kept_features import (
     CellsOfStrip,
@@ -36,7 +36,7 @@ from false_core.jobs import FindSimilar
 from false_core.labels.placement import on_common_map
 from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.area_classifier import AreaEncoder
-from false_core.models.encoder_origin import EncoderOrigin, pretrained_encoder
+from false_core.models.encoder_origin import EncoderOrigin, check_has_encoder, pretrained_encoder
 from false_core.models.general import BACKBONE
 from false_core.models.header import ENCODER
 from false_core.models.model_file import ModelCard, read_card
@@ -77,7 +77,7 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
     """
     with feedback.stage("Starting", 0.05):
         card = read_card(job.encoder, ENCODER) if job.encoder else None
-        check_has_encoder(job, card)
+        check_has_encoder(job.weights, card)
         device = choose_device(job.device, feedback)
         examples = Marks.read(job.examples, feedback)
         unlike = Marks.read(job.unlike, feedback) if job.unlike else None

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import shapely
-import torch
 
 from false_core.areas.cell_grid import CellGrid
 from false_core.areas.pooling import AREA_HALO_PX, AREA_TILE_PX, Pooling
 from false_core.errors import OutputError
+from false_core.models.feature_identity import identity_of_features
 from false_core.models.fused import HALF_MAX
 from false_core.raster.disk_cache import DiskCache
-from false_core.raster.kept_statistics import facts_of_pixels
 from false_core.settings import disk_cache_bytes, disk_cache_folder
 
 Features = npt.NDArray[np.float16]
@@ -173,24 +170,9 @@ def _key(identity: bytes, shapes: npt.NDArray[np.object_]) -> str:
 
 def _identity(pooling: Pooling) -> bytes | None:
     """Return a digest of everything but the areas that decides their features; None where the raster has no identity."""
-    pixels, digest = facts_of_pixels(pooling.source), hashlib.sha256()
-    if pixels is None:
-        return None
-    facts: list[Any] = [
-        "areas",
-        AREA_FEATURES_FORMAT,
-        (AREA_TILE_PX, AREA_HALO_PX),
-        torch.__version__,
-        pooling.device.type,
-        pixels,
-        pooling.normalisation.to_dict(),
-        pooling.encoder.photographs,
-        pooling.encoder.zooms,
-    ]
-    digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
-    for tensor in pooling.encoder.state_dict().values():
-        digest.update(np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
-    return digest.digest()
+    encoder, tiles = pooling.encoder, (AREA_TILE_PX, AREA_HALO_PX)
+    how = ("areas", AREA_FEATURES_FORMAT, tiles, encoder.photographs, encoder.zooms)
+    return identity_of_features(pooling.source, pooling.normalisation, encoder, pooling.device, *how)
 
 
 def _found(disk: DiskCache, keys: list[tuple[slice, str]], features: Features) -> bool:

@@ -71,13 +71,8 @@ class TaskRun:
         return sum(m.seconds for m in self.measurements) / max(1, len(self.measurements))
 
 
-def run_to_dict(run: TaskRun) -> dict[str, Any]:
-    """Return a run as what JSON can hold."""
-    return dataclasses.asdict(run)
-
-
 def run_from_dict(body: dict[str, Any]) -> TaskRun:
-    """Read what ``run_to_dict`` gave.
+    """Read a run that was written as JSON.
 
     Raises:
         KeyError, TypeError, ValueError: It is no run.
@@ -89,7 +84,7 @@ def run_from_dict(body: dict[str, Any]) -> TaskRun:
 def write_run(path: Path, run: TaskRun) -> None:
     """Write a run, whole or not at all."""
     with published(path) as (partial,):
-        partial.write_text(json.dumps(run_to_dict(run), ensure_ascii=False, indent=1), encoding="utf-8")
+        partial.write_text(json.dumps(dataclasses.asdict(run), ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def read_run(path: Path) -> TaskRun | None:

@@ -18,7 +18,6 @@ SURELY, PERHAPS = 0.9, 0.1
 PICTURE_OF_CHANGE_PX = 500
 """Pixels of the longer side of each picture."""
 
-Counts = npt.NDArray[np.int64]
 DoubleArray = npt.NDArray[np.float64]
 
 

@@ -29,12 +29,18 @@ from false_core.change.registration import measured_shift
 from false_core.change.score_tiles import ScoreOfTiles, edges_of_dates
 from false_core.change.two_dates_report import two_dates_report
 from false_core.computing.device import choose_device
-from false_core.errors import ModelFileError, RequestError
+from false_core.errors import ModelFileError
 from false_core.feedback import Feedback
 from false_core.jobs import Change
 from false_core.mapping.raster_for_model import bands_in_order, check_geotiffs
 from false_core.models.encoder import build_encoder
-from false_core.models.encoder_origin import EncoderOrigin, encoders_of, encoders_section, pretrained_encoder
+from false_core.models.encoder_origin import (
+    EncoderOrigin,
+    check_has_encoder,
+    encoders_of,
+    encoders_section,
+    pretrained_encoder,
+)
 from false_core.models.from_file import encoder_from, segmenter_from
 from false_core.models.general import BACKBONE, GENERAL
 from false_core.models.header import ENCODER, SEGMENTER
@@ -167,11 +173,7 @@ def _encoders(
     job: Change, card: ModelCard | None, pair: DatePair, feedback: Feedback
 ) -> tuple[list[FrozenEncoder], list[EncoderOrigin]]:
     """Return what looks at both dates, the general encoder, one from a file, or both, and where each comes from."""
-    if not card and job.weights != GENERAL:
-        raise RequestError(
-            "There is no encoder to look with: no encoder file is given, and the general encoder is off.",
-            "Choose an encoder file, or the general encoder.",
-        )
+    check_has_encoder(job.weights, card)
     source, found, origins = pair.before, [], []
     zooms = zooms_for(source.width, source.height)
     if job.weights == GENERAL:

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from false_core.errors import RequestError
 from false_core.language.catalogue import localised
 from false_core.models.fused import encoder_part
+from false_core.models.general import GENERAL
 from false_core.models.model_file import PRECISION, ModelCard
 from false_core.models.weights import CHOSEN_BANDS, origin_in_words
 from false_core.reports.sections import Section
@@ -34,6 +36,15 @@ class EncoderOrigin:
     method: Mapping[str, Any] = field(default_factory=dict)
     rasters: Sequence[str] = ()
     is_seen: bool = True
+
+
+def check_has_encoder(weights: str, card: ModelCard | None) -> None:
+    """Raise RequestError where a job looks with neither an encoder file, of that card, nor the general encoder."""
+    if not card and weights != GENERAL:
+        raise RequestError(
+            "There is no encoder to look with: no encoder file is given, and the general encoder is off.",
+            "Choose an encoder file, or the general encoder.",
+        )
 
 
 def encoders_of(card: ModelCard) -> list[EncoderOrigin]:

@@ -72,11 +72,11 @@ def colour_at(wavelength: float | None) -> str:
 
 def wavelength_um(dataset: Any, band: int) -> float | None:
     """Return the middle of a band in micrometres, as GDAL, a header of ENVI or the name of the band gives it."""
-    found = _number(dataset.tags(band, ns="IMAGERY").get("CENTRAL_WAVELENGTH_UM", ""))
+    found = number_in(dataset.tags(band, ns="IMAGERY").get("CENTRAL_WAVELENGTH_UM", ""))
     if found is not None:
         return found
     tags = {name.lower(): value for name, value in dataset.tags(band).items()}
-    found = _number(tags.get("wavelength", ""))
+    found = number_in(tags.get("wavelength", ""))
     if found is not None:
         unit = tags.get("wavelength_units", "")
         return _in_um(found, unit) if unit else None
@@ -91,9 +91,10 @@ def _in_um(value: float, unit: str) -> float | None:
     return value if unit.startswith(("um", "µ", "μ", "mic")) else None
 
 
-def _number(text: str) -> float | None:
+def number_in(text: str | None) -> float | None:
+    """Return the number that a text is; None where it is none."""
     try:
-        return float(text)
+        return float(text) if text else None
     except ValueError:
         return None
 
@@ -106,7 +107,7 @@ def _by_name(dataset: Any, bands: Sequence[int]) -> list[str]:
     letters = [_LETTERS.get(name, "") for name in names]
     if set(BAND_COLOURS) <= set(letters):
         return letters
-    return _by_number(names, bands)
+    return _bynumber_in(names, bands)
 
 
 def colour_in_name(name: str) -> str:
@@ -115,7 +116,7 @@ def colour_in_name(name: str) -> str:
     return colours.pop() if len(colours) == 1 and not _OF_ANOTHER_BAND.search(name) else ""
 
 
-def _by_number(names: Sequence[str], bands: Sequence[int]) -> list[str]:
+def _bynumber_in(names: Sequence[str], bands: Sequence[int]) -> list[str]:
     """Return the colours of bands called B04 and the like, by the numbers that Sentinel-2 and Landsat give them."""
     matches = [_NUMBERED.fullmatch(name) for name in names]
     written = [match[1].lower() if match else "" for match in matches]

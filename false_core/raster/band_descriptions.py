@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from false_core.raster.band_colours import BAND_COLOURS, colour_at, colour_in_name, wavelength_um
+from false_core.raster.band_colours import BAND_COLOURS, colour_at, colour_in_name, number_in, wavelength_um
 from false_core.untrusted import on_one_line
 
 NEAR = 0.05
@@ -76,7 +76,7 @@ class BandDescription:
 def describe_bands(dataset: Any, bands: Sequence[int]) -> tuple[BandDescription, ...]:
     """Return what an open rasterio dataset says of bands, given by their numbers from 1."""
     # A header of ENVI has one factor for all bands, which GDAL does not read as a scale.
-    factor = _number(dataset.tags(ns="ENVI").get("reflectance_scale_factor", "")) or 1.0
+    factor = number_in(dataset.tags(ns="ENVI").get("reflectance_scale_factor", "")) or 1.0
     found = []
     for band in bands:
         scale, offset = float(dataset.scales[band - 1]), float(dataset.offsets[band - 1])
@@ -100,7 +100,7 @@ def describe_bands(dataset: Any, bands: Sequence[int]) -> tuple[BandDescription,
 def bad_bands(dataset: Any) -> tuple[int, ...]:
     """Return the numbers of the bands that a header of ENVI lists as bad (``bbl``), or a copy of it in another format."""
     said = (dataset.tags(ns="ENVI").get("bbl") or dataset.tags().get("bbl") or "").strip().strip("{}")
-    flags = [_number(text) for text in said.split(",")] if said else []
+    flags = [number_in(text) for text in said.split(",")] if said else []
     # A list for another number of bands is not about these.
     return tuple(number for number, flag in enumerate(flags, 1) if flag == 0) if len(flags) == dataset.count else ()
 
@@ -273,10 +273,3 @@ def _is_usable(scale: float, offset: float) -> bool:
 def _possible(wavelength: float | None) -> float | None:
     """Return a wavelength in micrometres, or None for one that no band of a sensor has."""
     return wavelength if wavelength and 1e-6 < wavelength < 1e9 else None
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

@@ -15,6 +15,7 @@ from rasterio.io import MemoryFile
 
 from false_core.errors import InputError
 from false_core.jobs import raster_name
+from false_core.raster.band_colours import number_in
 from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass, default_colour
 from false_core.raster.map_file import CLASSES_TAG
 from false_core.raster.opening import GDAL_ERRORS
@@ -154,7 +155,7 @@ def _table_in(band: ET.Element) -> _Table | None:
         for column in table.findall("FieldDefn")
     ]
     rows = [[cell.text or "" for cell in row.findall("F")] for row in table.findall("Row")]
-    return _Table(columns, rows, _number(table.get("Row0Min")) or 0.0, _number(table.get("BinSize")) or 1.0)
+    return _Table(columns, rows, number_in(table.get("Row0Min")) or 0.0, number_in(table.get("BinSize")) or 1.0)
 
 
 def _table_beside(path: str) -> _Table | None:
@@ -195,12 +196,12 @@ def _named_and_coloured(table: _Table) -> tuple[dict[int, str], dict[int, str]]:
     parts_at = [_column(columns, (usage,), (title,), (_INTEGER, _REAL)) for usage, title in _PARTS_OF_COLOURS]
     names, colours = {}, {}
     for index, cells in enumerate(table.rows):
-        value = table.code_of_row(index) if value_at is None else _number(_cell(cells, value_at))
+        value = table.code_of_row(index) if value_at is None else number_in(_cell(cells, value_at))
         if value is None or not value.is_integer() or abs(value) > _LARGEST_CODE:
             continue
         if name_at is not None:
             names[int(value)] = _cell(cells, name_at)
-        parts = [None if at is None else _number(_cell(cells, at)) for at in parts_at]
+        parts = [None if at is None else number_in(_cell(cells, at)) for at in parts_at]
         scale = 255 if all(at is not None and columns[at][1] == _REAL for at in parts_at) else 1
         whole = [round(part * scale) for part in parts if part is not None and 0 <= part * scale <= 255]
         if len(whole) == 3:
@@ -233,10 +234,3 @@ def _column(
 
 def _cell(cells: list[str], index: int) -> str:
     return cells[index] if index < len(cells) else ""
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None

@@ -12,7 +12,7 @@ from false_core.feedback import Feedback
 from false_core.raster.disk_cache import DiskCache
 from false_core.raster.file_state import raster_signature
 from false_core.raster.source import RasterSource, Window
-from false_core.raster.statistics import MeasuredBands, Normalisation, measure_filled_bands
+from false_core.raster.statistics import MeasuredBands, Normalisation, measure_any_bands, measure_filled_bands
 from false_core.settings import disk_cache_bytes, disk_cache_folder
 
 STATISTICS_FORMAT = 1
@@ -51,9 +51,9 @@ def kept_or_measured_bands(sources: Sequence[RasterSource], windows: Sequence[Wi
     disk, key = DiskCache(disk_cache_folder(), limit), hashlib.sha256(text.encode()).hexdigest()
     content = disk.get(key)
     if content is None:
-        measured = measure_filled_bands(sources, windows, feedback)
+        measured = measure_any_bands(sources, windows, feedback)
         disk.put(key, json.dumps(asdict(measured)).encode())
-        return measured
+        return measured.unless_empty(sources)
     kept = json.loads(content)
     normalisation = Normalisation(**{name: tuple(values) for name, values in kept["normalisation"].items()})
-    return MeasuredBands(tuple(kept["filled"]), tuple(kept["constant"]), normalisation)
+    return MeasuredBands(tuple(kept["filled"]), tuple(kept["constant"]), normalisation).unless_empty(sources)

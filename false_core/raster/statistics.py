@@ -121,6 +121,14 @@ class MeasuredBands:
     constant: tuple[int, ...]
     normalisation: Normalisation
 
+    def unless_empty(self, sources: Sequence[RasterSource]) -> MeasuredBands:
+        """Return the same; raise InputError where no band of the rasters holds a valid pixel."""
+        if not self.filled:
+            raise InputError(
+                f"There is no valid pixel in {names_of(sources)}.", "Everything is nodata or masked; check the nodata value."
+            )
+        return self
+
     def of_every_band(self, source: RasterSource) -> Normalisation:
         """Return the statistics of all bands.
 
@@ -149,6 +157,11 @@ def measure_filled_bands(sources: Sequence[RasterSource], windows: Sequence[Wind
     Raises:
         InputError: There is no valid pixel.
     """
+    return measure_any_bands(sources, windows, feedback).unless_empty(sources)
+
+
+def measure_any_bands(sources: Sequence[RasterSource], windows: Sequence[Window], feedback: Feedback) -> MeasuredBands:
+    """Measure the bands as ``measure_filled_bands`` does; without a valid pixel, none of them is filled."""
     sample = _sample_of_many(sources, windows, feedback) if len(sources) > MANY_RASTERS else []
     if not sample:
         for source, window in zip(sources, windows):
@@ -156,9 +169,7 @@ def measure_filled_bands(sources: Sequence[RasterSource], windows: Sequence[Wind
             if sample and len(sources) > MANY_RASTERS:
                 break
     if not sample:
-        raise InputError(
-            f"There is no valid pixel in {names_of(sources)}.", "Everything is nodata or masked; check the nodata value."
-        )
+        return MeasuredBands((), (), Normalisation((), (), (), ()))
     values = np.concatenate(sample, axis=1)
     filled: list[int] = []
     constant: list[int] = []

@@ -32,12 +32,8 @@ class Placement:
     matrix: npt.NDArray[np.float32]
     shift: npt.NDArray[np.float32]
 
-    def subset(self, crops: slice) -> Placement:
+    def subset(self, crops: slice | npt.NDArray[np.integer]) -> Placement:
         """Return how some of the crops lie."""
-        return Placement(self.matrix[crops], self.shift[crops])
-
-    def at(self, crops: npt.NDArray[np.integer]) -> Placement:
-        """Return how the crops of some numbers lie."""
         return Placement(self.matrix[crops], self.shift[crops])
 
     def to_window(self, points: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
@@ -61,17 +57,14 @@ class Placement:
         return to_crop
 
 
-def random_placement(
-    count: int, scales: tuple[float, float], farthest: float, generator: Generator, rotate: bool = True
-) -> Placement:
-    """Draw placements: any flip, any rotation (or only quarter turns), a scale and a shift.
+def random_placement(count: int, scales: tuple[float, float], farthest: float, generator: Generator) -> Placement:
+    """Draw placements: any flip, any rotation, a scale and a shift.
 
     Args:
         scales: Smallest and largest scale, source pixels per crop pixel, drawn log-uniformly.
         farthest: Largest shift of the crop's centre along each axis, in source pixels.
-        rotate: Any angle; otherwise quarter turns, which need no interpolation at scale 1.
     """
-    angle = generator.uniform(0, 2 * math.pi, count) if rotate else generator.integers(0, 4, count) * (math.pi / 2)
+    angle = generator.uniform(0, 2 * math.pi, count)
     scale = np.exp(generator.uniform(math.log(scales[0]), math.log(scales[1]), count))
     flip = generator.choice([-1.0, 1.0], count)
     cos, sin = np.cos(angle) * scale, np.sin(angle) * scale

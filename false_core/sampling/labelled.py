@@ -201,7 +201,7 @@ class LabelSampler:
         partly = np.flatnonzero(~windows.are_valid())
         if partly.size:
             valid = torch.from_numpy(np.stack([windows.valid(window) for window in partly.tolist()])).float()[:, None]
-            missing = resample(valid, placement.at(partly), self._size)[:, 0] < 0.5
+            missing = resample(valid, placement.subset(partly), self._size)[:, 0] < 0.5
             targets[torch.from_numpy(partly)] = targets[torch.from_numpy(partly)].masked_fill(missing, IGNORE)
         return placement, targets, windows
 

@@ -7,7 +7,6 @@ One tile is computed at a time, the one that is wanted now, and what is computed
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,10 +18,10 @@ from torch import Tensor
 
 from false_core.computing.precision import Use, autocast, in_words, precision_of
 from false_core.inference.tiles import Tile
+from false_core.models.feature_identity import identity_of_features
 from false_core.models.fused import TEXTURE, WITHOUT_ENCODER, FeatureParts, in_half, places_around
 from false_core.models.texture import MOST_STEP, SCALES, reach_of
 from false_core.raster.disk_cache import DiskCache
-from false_core.raster.file_state import raster_signature
 from false_core.raster.source import BoolArray, Window
 from false_core.session.session_raster import SessionRaster
 from false_core.session.superseded import Interrupted, interruptible
@@ -104,8 +103,8 @@ class KeptTiles:
         self._raster = raster
         self._tiles: OrderedDict[Window, EncodedTile] = OrderedDict()
         limit = disk_cache_bytes()
-        self._disk = DiskCache(disk_cache_folder(), limit) if limit else None
         self._identity = _identity(raster)
+        self._disk = DiskCache(disk_cache_folder(), limit) if limit and self._identity else None
         self._parts = [name for name in raster.names if name not in WITHOUT_ENCODER]
 
     def is_at_hand(self, tile: Tile) -> bool:
@@ -190,7 +189,7 @@ class KeptTiles:
         if not valid.any():
             return nothing
         pixels = torch.from_numpy(raster.normalisation.apply(raw))[None].to(raster.device)
-        key = hashlib.sha256(f"{self._identity} {asdict(tile.window)}".encode()).hexdigest()
+        key = hashlib.sha256(f"{self._identity!r} {asdict(tile.window)}".encode()).hexdigest()
         kept = self._disk.get(key) if self._disk else None
         levels = _unpacked(kept, raster.quick, self._parts, side, raster.device) if kept else None
         if levels is None:
@@ -210,28 +209,10 @@ def _at_precision(parts: FeatureParts, pixels: Tensor, name: str) -> list[Tensor
         return parts.levels(pixels, name)
 
 
-def _identity(raster: SessionRaster) -> str:
-    """Return a digest of everything that decides the features of a window."""
-    source, digest = raster.source, hashlib.sha256()
-    facts = [
-        FEATURES_FORMAT,
-        torch.__version__,
-        raster.device.type,
-        in_words(precision_of(raster.device, Use.FEATURES)),
-        raster_signature(source.files),
-        source.path,
-        source.bands,
-        source.factor,
-        source.dtype,
-        raster.normalisation.to_dict(),
-        raster.parts.zooms,
-        [asdict(description) for description in source.descriptions],
-        source.name_in_jobs,
-    ]
-    digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
-    for tensor in raster.parts.encoders.state_dict().values():
-        digest.update(np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
-    return digest.hexdigest()
+def _identity(raster: SessionRaster) -> bytes | None:
+    """Return a digest of everything that decides the features of a window; None where the raster has no identity."""
+    how = (FEATURES_FORMAT, in_words(precision_of(raster.device, Use.FEATURES)), raster.parts.zooms)
+    return identity_of_features(raster.source, raster.normalisation, raster.parts.encoders, raster.device, *how)
 
 
 def _packed_levels(levels: Mapping[str, list[Tensor]]) -> bytes:

@@ -82,7 +82,7 @@ class TestCommands:
         monkeypatch.setitem(sys.modules, "false_core.experiments", None)
         answer = false_core("experiment", "some.toml")
         assert answer.code == 2
-        assert "runs no experiments. Install false-core by itself" in answer.stderr
+        assert "runs no experiments and no benchmark. Install false-core by itself" in answer.stderr
 
     @pytest.mark.thorough
     def test_check_says_that_it_works(self, false_core: Any) -> None:

@@ -246,7 +246,9 @@ class TestManyRasters:
         monkeypatch.setenv("FALSE_DISK_FOLDER", str(tmp_path / "kept"))
         beside = rasterio.transform.from_origin(LEFT, TOP - 9 * SIDE * DOWN, 1, 1)
         dark = write_raster(tmp_path / "dark.tif", first["pixels"] // 2, transform=beside)
-        rasters = first["raster"], dark
+        nowhere = np.zeros((DOWN * SIDE, ACROSS * SIDE), np.uint8)
+        empty = write_raster(tmp_path / "empty.tif", first["pixels"], nowhere, transform=beside)
+        rasters = first["raster"], dark, empty
         _, before = find(first, tmp_path / "before.gpkg", rasters=rasters)
         forbid_reading(monkeypatch)
         _, after = find(first, tmp_path / "after.gpkg", rasters=rasters)

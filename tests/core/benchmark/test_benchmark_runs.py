@@ -393,4 +393,4 @@ class TestTheCommand:
         monkeypatch.setitem(sys.modules, "false_core.benchmark", None)
         code, said = command("--output", str(tmp_path))
         assert code == 2
-        assert "runs no benchmark. Install false-core by itself" in said
+        assert "runs no experiments and no benchmark. Install false-core by itself" in said

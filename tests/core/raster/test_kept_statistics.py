@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from small_world import Listener, textured_land, write_raster
 
+from false_core.errors import InputError
 from false_core.raster import kept_statistics
+from false_core.raster import statistics as raster_statistics
 from false_core.raster.kept_statistics import kept_or_measured_bands
 from false_core.raster.source import RasterSource
-from false_core.raster.statistics import MeasuredBands, measure_filled_bands
+from false_core.raster.statistics import MeasuredBands, measure_any_bands
 
 
 @pytest.fixture
@@ -33,9 +35,10 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[RasterSour
 
     def measure(sources: Any, *given: Any) -> MeasuredBands:
         noted.extend(sources)
-        return measure_filled_bands(sources, *given)
+        return measure_any_bands(sources, *given)
 
-    monkeypatch.setattr(kept_statistics, "measure_filled_bands", measure)
+    monkeypatch.setattr(raster_statistics, "measure_any_bands", measure)
+    monkeypatch.setattr(kept_statistics, "measure_any_bands", measure)
     return noted
 
 
@@ -48,9 +51,19 @@ def test_they_are_the_same_again_and_measured_once(
 ) -> None:
     source = RasterSource(write_raster(tmp_path / "land.tif", land, nodata=-9999))
     first = statistics(source, listener)
-    assert first == measure_filled_bands([source], [source.window_of(None)], listener.feedback)
+    assert first == measure_any_bands([source], [source.window_of(None)], listener.feedback)
     assert first.filled == (0, 2, 3) and first.constant == (3,)
     assert statistics(RasterSource(source.path), listener) == first
+    assert len(measured) == 1
+
+
+def test_of_a_raster_without_a_valid_pixel_it_is_said_again_without_another_look(
+    land: np.ndarray, measured: list[RasterSource], tmp_path: Path, listener: Listener
+) -> None:
+    path = write_raster(tmp_path / "empty.tif", np.full_like(land, -9999), nodata=-9999)
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"no valid pixel in empty.tif. Everything is nodata or masked"):
+            statistics(RasterSource(path), listener)
     assert len(measured) == 1
 
 

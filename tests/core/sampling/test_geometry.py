@@ -106,11 +106,6 @@ class TestRandomPlacements:
             np.testing.assert_allclose(row @ row.T, np.eye(2) * abs(np.linalg.det(row)), atol=1e-5)
         assert 2.9 < np.abs(placement.shift).max() <= 3.0
 
-    def test_in_quarter_turns_need_no_interpolation(self) -> None:
-        placement = random_placement(50, (1.0, 1.0), 0.0, np.random.default_rng(0), rotate=False)
-        assert np.abs(placement.matrix).round(6).tolist().count([[1.0, 0.0], [0.0, 1.0]]) > 0
-        np.testing.assert_allclose(np.sort(np.abs(placement.matrix).reshape(50, 4)), [[0, 0, 1, 1]] * 50, atol=1e-6)
-
     @pytest.mark.parametrize("scale", [0.6, 1.0, 1.6])
     def test_never_reach_beyond_their_window(self, scale: float) -> None:
         side = window_side(16, scale, 4.0)

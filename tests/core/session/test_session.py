@@ -22,6 +22,7 @@ from false_core.dispatch import run
 from false_core.errors import InputError, ModelFileError
 from false_core.inference import tiles as tile_plans
 from false_core.jobs import Classify, Finetune
+from false_core.models import feature_identity
 from false_core.models.model_file import MADE_BY, SEGMENTER, read_card
 from false_core.models.record import read_record
 from false_core.raster.source import RasterSource, Window
@@ -330,8 +331,13 @@ class TestLabels:
 
 @pytest.mark.thorough
 class TestWhatIsKept:
-    def test_features_are_not_computed_twice(self, raster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("has_identity", [True, False])
+    def test_features_are_computed_twice_only_where_the_raster_has_no_identity(
+        self, has_identity: bool, raster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("FALSE_CACHE", str(tmp_path))
+        if not has_identity:
+            monkeypatch.setattr(feature_identity, "facts_of_pixels", lambda source: None)
         computed = []
         real = kept_tiles._at_precision
         monkeypatch.setattr(kept_tiles, "_at_precision", lambda *given: computed.append(given[2]) or real(*given))
@@ -342,7 +348,7 @@ class TestWhatIsKept:
                 session.until_idle()
             counts.append(len(computed))
         assert counts[0] > 0
-        assert counts[1] == counts[0]
+        assert counts[1] == (counts[0] if has_identity else 2 * counts[0])
 
     def test_the_rest_of_the_raster_is_looked_at_while_nobody_asks(self, opened: SessionHere) -> None:
         opened.until_idle()
