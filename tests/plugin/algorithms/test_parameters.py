@@ -169,6 +169,13 @@ def test_numbers_keep_their_range_and_unit(parameter):
     assert "CRS units" in parameter("pretrain", "PIXEL_SIZE").description()
 
 
+@pytest.mark.parametrize(("name", "field"), [("classifyareas", "CELL"), ("findsimilar", "CELL"), ("collectplaces", "SIZE")])
+def test_squares_on_the_ground_are_in_metres_and_the_help_says_so(parameter, name, field):
+    asked = parameter(name, field)
+    assert asked.description().endswith("(m)")
+    assert "on a raster without a CRS in the raster's own units" in asked.help()
+
+
 def test_a_number_that_may_be_a_word_is_typed(algorithm, parameter, context, feedback, tmp_path, raster):
     assert parameter("pretrain", "CONFIDENCE").type() == "string"
     for given, wanted in (("adaptive", "adaptive"), ("0.5", 0.5), (0.5, 0.5), ("", None)):
