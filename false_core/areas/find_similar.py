@@ -103,7 +103,7 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
                 "says how much is kept."
             )
     with feedback.stage("Comparing", 0.05):
-        likeness = LikenessToExamples.to(wanted.features, unwanted.features, _sample(features))
+        likeness = LikenessToExamples.to(wanted.features, unwanted.features, _sample(features), feedback.stop_if_cancelled)
         scores = np.full(len(features), -np.inf, np.float32)
         for some in row_slices(*features.shape):
             feedback.advance(some.start, len(features), "areas")

@@ -1,7 +1,12 @@
-"""The likeness of areas to examples: a cosine among the principal components of what an encoder sees in them.
+"""The likeness of areas to examples: a cosine among components of what an encoder sees in them.
 
-The components are standardised half way, by the fourth root of their variance: as they are, the first of them, often
-brightness, outweighs all others; with a variance of 1 each, the last ones bring noise.
+The components are those of linear discriminant analysis, in which areas vary most for what neighbours differ in. Neighbours
+look most alike among the principal components, so that no class need be known. With pairs that are known to match this is
+the learned whitening of retrieval (Mikolajczyk and Matas, ICCV 2007; Radenovic et al., TPAMI 2019).
+
+Where areas are too few to have neighbours, the principal components themselves are compared, standardised half way, by the
+fourth root of their variance: as they are, the first of them, often brightness, outweighs all others; with a variance of 1
+each, the last ones bring noise.
 
 Who searches with one example says little of what varies among the places of a kind. The raster says more: ``Surroundings``
 move each area towards those that look most like it and that it looks most like, and the best places found are examples of a
@@ -21,6 +26,11 @@ from false_core.training.heads.spaces import Space, space_of
 FloatArray = npt.NDArray[np.float32]
 
 LIKENESS_COMPONENTS = 64
+"""Components in which areas are compared, and principal components among which neighbours are found."""
+DISCRIMINANT_INPUTS = 128
+"""Principal components that the discriminant analysis is given."""
+SHRINKAGE = 0.1
+"""Share of the mean variance between neighbours that is added to each: few pairs say too little of the least ones."""
 LEAST_VARIANCE = 1e-3
 """Variance of a component, as a share of that of the first, below which it is taken for noise."""
 MOST_NEIGHBOURS, NEIGHBOURS_SHARE = 10, 0.01
@@ -56,14 +66,17 @@ class LikenessToExamples:
     unwanted: FloatArray
 
     @classmethod
-    def to(cls, wanted: FloatArray, unwanted: FloatArray, sample: FloatArray) -> LikenessToExamples:
+    def to(
+        cls, wanted: FloatArray, unwanted: FloatArray, sample: FloatArray, at_block: Callable[[], None] = lambda: None
+    ) -> LikenessToExamples:
         """Return the likeness to examples.
 
         Args:
             wanted, unwanted: Features of what is looked for and of what is not, of shape (n, width).
             sample: Features of any areas, of shape (m, width): they say what is normal.
+            at_block: Called with each block of areas that are compared; what it raises ends the comparison.
         """
-        return cls.within(space_of_likeness(sample), wanted, unwanted)
+        return cls.within(space_of_likeness(sample, at_block), wanted, unwanted)
 
     @classmethod
     def within(cls, space: Space, wanted: FloatArray, unwanted: FloatArray) -> LikenessToExamples:
@@ -161,11 +174,31 @@ class Surroundings:
         """Return areas moved towards their neighbours, as directions of shape (n, components)."""
         if not self.neighbours or not len(directions):
             return directions
-        towards = []
-        for cosines, nearest in self._nearest(directions):
-            weights = np.where(cosines >= NEAR_SHARE * self.reach[nearest], cosines.clip(min=0) ** SHARPNESS, np.float32(0))
-            towards.append(np.einsum("nk,nkc->nc", weights, self.directions[nearest]))
+        towards = [
+            np.einsum("nk,nkc->nc", weights, self.directions[nearest]) for weights, nearest in self._weighted(directions)
+        ]
         return _directions(directions + np.concatenate(towards))
+
+    def scatter(self, values: FloatArray) -> npt.NDArray[np.float64]:
+        """Return the covariance (c, c) of the differences between these areas and their neighbours; 0 where none counts.
+
+        Args:
+            values: Numbers known of each area, of shape (n, c).
+        """
+        total, weight, start = np.zeros((values.shape[1], values.shape[1])), 0.0, 0
+        for weights, nearest in self._weighted(self.directions) if self.neighbours else ():
+            differences = values[start : start + len(nearest), None] - values[nearest]
+            rows = (differences * np.sqrt(weights)[..., None]).reshape(-1, values.shape[1]).astype(np.float64)
+            total += rows.T @ rows
+            weight += float(weights.sum(dtype=np.float64))
+            start += len(nearest)
+        return total / max(weight, 1e-12)
+
+    def _weighted(self, directions: FloatArray) -> Iterator[tuple[FloatArray, npt.NDArray[np.int64]]]:
+        """Yield how much each neighbour of some areas counts, and the numbers of these, of shape (n, neighbours)."""
+        for cosines, nearest in self._nearest(directions):
+            near = cosines >= NEAR_SHARE * self.reach[nearest]
+            yield np.where(near, cosines.clip(min=0) ** SHARPNESS, np.float32(0)), nearest
 
     def _nearest(self, directions: FloatArray) -> Iterator[tuple[FloatArray, npt.NDArray[np.int64]]]:
         """Yield the cosines of some areas with their neighbours, and the numbers of these, of shape (n, neighbours)."""
@@ -178,8 +211,30 @@ class Surroundings:
             yield np.take_along_axis(cosines, nearest, axis=1), nearest
 
 
-def space_of_likeness(sample: FloatArray) -> Space:
-    """Return the space in which areas are compared, given features of any areas (m, width)."""
+def space_of_likeness(sample: FloatArray, at_block: Callable[[], None] = lambda: None) -> Space:
+    """Return the space in which areas are compared.
+
+    Args:
+        sample: Features of any areas, of shape (m, width).
+        at_block: Function as in ``LikenessToExamples.to``.
+    """
+    space = _standardised_half_way(sample)
+    surroundings = Surroundings.of(_directions(space.of(sample, alone=True)), at_block)
+    inputs = space_of(sample, 1.0, DISCRIMINANT_INPUTS)
+    values = inputs.of(sample, alone=True)
+    within = surroundings.scatter(values)
+    least = SHRINKAGE * float(np.trace(within)) / len(within)
+    if least <= 0:
+        return space
+    # Axes v with the largest v' T v / v' W v, of length v' W v = 1, given the scatter T of all and W of neighbours.
+    to_white = np.linalg.inv(np.linalg.cholesky(within + least * np.eye(len(within))))
+    vectors = np.linalg.eigh(to_white @ np.cov(values.T.astype(np.float64)) @ to_white.T).eigenvectors
+    axes = to_white.T @ vectors[:, ::-1][:, :LIKENESS_COMPONENTS]
+    return Space(inputs.mean, (inputs.axes @ axes).astype(np.float32), 1.0)
+
+
+def _standardised_half_way(sample: FloatArray) -> Space:
+    """Return the space of the principal components of areas, each divided by the fourth root of its variance."""
     space = space_of(sample, 1.0, LIKENESS_COMPONENTS)
     variance = space.of(sample, alone=True).var(axis=0)
     # Noise is not made larger than what it is to be compared with.

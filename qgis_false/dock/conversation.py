@@ -137,7 +137,8 @@ class Conversation(QObject):
         view = self._live.view()
         if view is not None and self.opened is not None:
             extent, width, height = view
-            self._session.ask(View, extent=extent, width=width, height=height, shows=self.shows)
+            has_map = bool(self.opened.classes) or (self.learned is not None and not self.learned.problem)
+            self._session.ask(View, has_map, extent=extent, width=width, height=height, shows=self.shows)
 
     def _forget_session(self) -> None:
         self.opened, self._state = None, LearningState()
@@ -187,6 +188,8 @@ class Conversation(QObject):
 
     def _on_learned(self, answer: Learned) -> None:
         self._state.learn(answer)
+        if self.opened is not None and not self.opened.classes and self._state.has_no_map():
+            self._live.clear()
         self._score_later.start()
         self.went_on.emit()
 

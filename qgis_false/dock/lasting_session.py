@@ -91,13 +91,19 @@ class LastingSession(QObject):
         self._restarts = 0
         self.start()
 
-    def ask(self, kind: Any, **values: Any) -> int:
-        """Send a request. Return its number, or 0 where there is no process."""
+    def ask(self, kind: Any, is_owed: bool = True, **values: Any) -> int:
+        """Send a request. Return its number, or 0 where there is no process.
+
+        Args:
+            kind: The request.
+            is_owed: True where an answer comes whatever is known by now, so that silence is odd.
+            values: The fields of the request.
+        """
         if self._process is None:
             return 0
-        if not self._owes_answer:
+        if is_owed and not self._owes_answer:
             self._heard_at = time.monotonic()
-        self._owes_answer = True
+        self._owes_answer = self._owes_answer or is_owed
         return self._process.ask(kind, **values)
 
     def say(self, text: str, attention: bool) -> None:

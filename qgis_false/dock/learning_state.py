@@ -55,6 +55,11 @@ class LearningState:
         if self._refused_by == answer.number and not answer.waiting:
             self.refusal = ""  # They could be looked at after all.
 
+    def has_no_map(self) -> bool:
+        """Return whether the session has looked at all labels that it was sent, and they make no map by themselves."""
+        known = self.learned
+        return known is not None and bool(known.problem) and not known.waiting and 0 < self.sent_by <= known.number
+
     def refuse(self, number: int, why: str) -> None:
         """Note that a request was refused, if it was one with labels: nothing else is said of these labels."""
         if number in self._unanswered:

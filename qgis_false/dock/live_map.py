@@ -145,11 +145,15 @@ class LiveMap(QObject):
         self._canvas.layersChanged.disconnect(self._join)
         self._later.stop()
         self._visible = False
+        self.clear()
+
+    def clear(self) -> None:
+        """Show no picture any more, until the next one."""
         if self.layer is not None:
             self._canvas.setLayers([one for one in self._canvas.layers() if one is not self.layer])
-            self.layer = None
         if self._file:
             gdal.Unlink(self._file)
+        self.layer, self.picture, self._file = None, None, ""
 
     def _repaint(self) -> None:
         if self.layer is not None:

@@ -3,38 +3,89 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+import scipy.linalg
 
 from false_core.areas import likeness as likeness_module
-from false_core.areas.likeness import LIKENESS_COMPONENTS, LikenessToExamples
+from false_core.areas.likeness import (
+    DISCRIMINANT_INPUTS,
+    LIKENESS_COMPONENTS,
+    LikenessToExamples,
+    space_of_likeness,
+)
 
 
-def naive(wanted: np.ndarray, unwanted: np.ndarray, sample: np.ndarray, area: np.ndarray) -> float:
-    """The definition, in double precision, with NumPy's own principal components."""
-    mean, std = sample.mean(axis=0), sample.std(axis=0)
-    _, values, axes = np.linalg.svd((sample - mean) / std, full_matrices=False)
-    variance = values[:LIKENESS_COMPONENTS] ** 2 / len(sample)
+def unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
-    def direction(features: np.ndarray) -> np.ndarray:
-        seen = ((features - mean) / std) @ axes[:LIKENESS_COMPONENTS].T / np.maximum(variance, 1e-3 * variance[0]) ** 0.25
-        return seen / np.linalg.norm(seen)
 
-    middle = np.mean([direction(one) for one in wanted], axis=0)
-    cosine = float(direction(area) @ middle / np.linalg.norm(middle))
-    closest = max((float(direction(area) @ direction(one)) for one in unwanted), default=cosine)
-    return cosine - max(0.0, closest - cosine)
+def principal_components(sample: np.ndarray, components: int) -> np.ndarray:
+    """Principal components of areas, by NumPy's own decomposition."""
+    standardised = (sample - sample.mean(axis=0)) / sample.std(axis=0)
+    return standardised @ np.linalg.svd(standardised, full_matrices=False)[2][:components].T
+
+
+def half_standardised(sample: np.ndarray) -> np.ndarray:
+    """Directions of areas among principal components, each divided by the root of its deviation."""
+    seen = principal_components(sample, LIKENESS_COMPONENTS)
+    variance = seen.var(axis=0)
+    return unit(seen / np.maximum(variance, 1e-3 * variance[0]) ** 0.25)
+
+
+def discriminant(sample: np.ndarray) -> np.ndarray:
+    """Directions of areas by the definition of linear discriminant analysis, with SciPy's generalised eigenvectors."""
+    near, inputs = half_standardised(sample), principal_components(sample, DISCRIMINANT_INPUTS)
+    neighbours = min(10, len(sample) // 100)
+    cosines = near @ near.T
+    np.fill_diagonal(cosines, 0)
+    nearest = np.argsort(-cosines, axis=1)[:, :neighbours]
+    reach = [cosines[n, nearest[n, -1]] for n in range(len(sample))]
+    within, total = np.zeros((inputs.shape[1], inputs.shape[1])), 0.0
+    for n in range(len(sample)):
+        for other in nearest[n]:
+            if cosines[n, other] >= 0.97 * reach[other]:
+                weight = cosines[n, other] ** 3
+                within += weight * np.outer(inputs[n] - inputs[other], inputs[n] - inputs[other])
+                total += weight
+    within /= total
+    within += 0.1 * np.mean(np.diag(within)) * np.eye(len(within))
+    axes = scipy.linalg.eigh(np.cov(inputs.T), within)[1][:, ::-1]
+    return unit(inputs @ axes[:, :LIKENESS_COMPONENTS])
 
 
 @pytest.mark.parametrize("others", [0, 3])
-def test_it_is_as_defined(others: int) -> None:
+@pytest.mark.parametrize(("number", "width", "definition"), [(90, 70, half_standardised), (400, 150, discriminant)])
+def test_it_is_as_defined(number: int, width: int, definition: Callable[[np.ndarray], np.ndarray], others: int) -> None:
+    """Where there are too few areas to have neighbours, and where these say what matters."""
     chance = np.random.default_rng(0)
-    features = (chance.normal(0, 1, (400, 90)) @ chance.normal(0, 1, (90, 90)) + 3).astype(np.float32)
-    wanted, unwanted, areas = features[:4], features[4 : 4 + others], features[10:30]
-    found = LikenessToExamples.to(wanted, unwanted, features).of(areas)
-    doubles = [part.astype(np.float64) for part in (wanted, unwanted, features)]
-    assert found == pytest.approx([naive(*doubles, area.astype(np.float64)) for area in areas], abs=2e-4)
+    features = (chance.normal(0, 1, (number, width)) @ chance.normal(0, 1, (width, width)) + 3).astype(np.float32)
+    seen = definition(features.astype(np.float64))
+    wanted, unwanted, areas = seen[:4], seen[4 : 4 + others], seen[10:30]
+    cosine = areas @ unit(wanted.mean(axis=0))
+    closest = (areas @ unwanted.T).max(axis=1) if others else cosine
+    found = LikenessToExamples.to(features[:4], features[4 : 4 + others], features).of(features[10:30])
+    assert found == pytest.approx(cosine - np.maximum(0, closest - cosine), abs=2e-4)
+
+
+def test_what_neighbours_differ_in_counts_less() -> None:
+    """Of two directions in which areas vary as much, the one in which those of a kind agree tells more."""
+    chance = np.random.default_rng(3)
+    kind = chance.integers(20, size=1500)
+    features = np.concatenate(
+        [chance.normal(0, 1, (20, 12))[kind] + chance.normal(0, 0.3, (1500, 12)), chance.normal(0, 1.05, (1500, 12))], axis=1
+    ).astype(np.float32)
+    lengths = np.linalg.norm(space_of_likeness(features).axes * features.std(axis=0)[:, None], axis=1)
+    assert lengths[:12].min() > 1.5 * lengths[12:].max()
+
+
+def test_areas_that_lie_on_few_lines_are_compared_all_the_same() -> None:
+    chance = np.random.default_rng(4)
+    features = (chance.normal(0, 1, (500, 2)) @ chance.normal(0, 1, (2, 200))).astype(np.float32)
+    likeness = LikenessToExamples.to(features[:1], features[:0], features).of(features)
+    assert np.isfinite(likeness).all() and likeness[0] == pytest.approx(1, abs=1e-4)
 
 
 def test_it_is_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,9 +145,6 @@ class TestASecondLook:
         likeness, found = first_likeness(features, np.array([0, 1]), np.array(unwanted, int))
         neighbours, best, power = 6, 3, 3
 
-        def unit(vector: np.ndarray) -> np.ndarray:
-            return vector / np.linalg.norm(vector)
-
         seen = [unit(row) for row in likeness.space.of(features, alone=True).astype(np.float64)]
 
         def nearest(own: np.ndarray) -> list[tuple[float, int]]:
@@ -140,7 +188,7 @@ class TestASecondLook:
 
     def test_leaves_all_others_behind_those_that_it_looks_at(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(likeness_module, "FEWEST_LOOKED_AT_AGAIN", 20)
-        features, _ = kinds(500, 1.0)
+        features, _ = kinds(500, 2.5)
         features[400:420] = np.nan
         likeness, found = first_likeness(features, np.array([0]), np.array([], int))
         again = likeness.looked_at_again(features, found, 10)
@@ -171,3 +219,6 @@ class TestASecondLook:
 
         with pytest.raises(InterruptedError):
             likeness.looked_at_again(features, found, 10, at_block=cancelled)
+        blocks.clear()
+        with pytest.raises(InterruptedError):
+            LikenessToExamples.to(features[:1], features[:0], features, at_block=cancelled)

@@ -46,7 +46,7 @@ from qgis.PyQt.QtWidgets import QAction, QApplication, QLabel, QLineEdit, QMainW
 from small_labels import saved
 from small_raster import write_raster
 
-from false_core.session_protocol import Learned, Refused
+from false_core.session_protocol import Learned, Refused, Suggest
 
 FAKE = Path(__file__).parents[1] / "fake_session.py"
 SOON_S = 20.0
@@ -1410,6 +1410,20 @@ class TestSession:
         talk._hear(Learned(2000, 1, 0, 0, problem))
         assert dock.status.text() == problem
 
+    def test_no_picture_is_owed_where_there_is_no_map(self, dock, desk, image, record, monkeypatch):
+        """Who looks around before the first label is not told after a minute that the session is silent."""
+        two_classes(dock)
+        until(lambda: dock.work.conversation.learned is not None and not dock.work.session._owes_answer, "it has answered")
+        seen = len(requests(record, "view"))
+        desk.canvas.zoomByFactor(0.5)
+        until(lambda: len(requests(record, "view")) > seen, "another view is asked for")
+        monkeypatch.setattr("qgis_false.dock.lasting_session.SILENCE_S", -1)
+        dock.work.session._look_for_silence()
+        assert not dock.work.session.needs_restart and "has not answered" not in dock.status.text()
+        dock.work.session.ask(Suggest)
+        dock.work.session._look_for_silence()
+        assert dock.work.session.needs_restart
+
     def test_it_ends_with_the_dock(self, dock):
         process = dock.work.session._process._child
         dock.close()
@@ -1432,6 +1446,25 @@ class TestSession:
         dock.work.edits.remove([3])
         until(lambda: model.index(0, 4).data() == "", "the map is gone, and its score with it")
         assert dock.work.conversation.scores is None
+
+    @pytest.mark.parametrize("model", ["", "a.safetensors"])
+    def test_a_map_of_labels_that_are_gone_is_not_shown_and_comes_back_with_them(self, dock, desk, model):
+        from qgis_false.dock.project_state import EncoderChoice
+
+        two_classes(dock)
+        dock.work.reopen(EncoderChoice(model=model))
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.3, 0.4)
+        press(desk, Qt.Key.Key_2)
+        draw_square(desk, 0.6, 0.4)
+        until(lambda: dock.work.live.layer is not None, "there is a map")
+        dock.drawing.undo()
+        talk = dock.work.conversation
+        until(lambda: talk.learned is not None and bool(talk.learned.problem), "one class is left")
+        assert (dock.work.live.layer is None) == (not model)  # A model makes a map without labels.
+        assert ("FALSE" in [one.name() for one in desk.canvas.layers()]) == bool(model)
+        dock.drawing.redo()
+        until(lambda: dock.work.live.layer is not None and dock.work.live.layer in desk.canvas.layers(), "it is back")
 
     def test_a_narrow_dock_cuts_names_and_no_accuracy(self, dock):
         from qgis_false.dock.class_list import ACCURACY_COLUMN, COUNT_COLUMN, NAME_COLUMN
