@@ -68,6 +68,15 @@ def in_percent(share: float, decimals: int = 0) -> Percent:
     return Percent(with_decimal_sign(f"{100 * share:.{decimals}f}") + sign)
 
 
+def in_time(seconds: float) -> str:
+    """Return a span of time for people, as ``40 s``, ``3 min`` or ``1 h 5 min``, which are the same in all languages."""
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
+
+
 def failure(text: str, /, **values: Any) -> QgsProcessingException:
     """Return the error that tells the user ``text`` in the language of QGIS, as ``tr`` does."""
     return QgsProcessingException(tr(text, **values))

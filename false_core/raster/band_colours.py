@@ -107,7 +107,7 @@ def _by_name(dataset: Any, bands: Sequence[int]) -> list[str]:
     letters = [_LETTERS.get(name, "") for name in names]
     if set(BAND_COLOURS) <= set(letters):
         return letters
-    return _bynumber_in(names, bands)
+    return _by_number(names, bands)
 
 
 def colour_in_name(name: str) -> str:
@@ -116,7 +116,7 @@ def colour_in_name(name: str) -> str:
     return colours.pop() if len(colours) == 1 and not _OF_ANOTHER_BAND.search(name) else ""
 
 
-def _bynumber_in(names: Sequence[str], bands: Sequence[int]) -> list[str]:
+def _by_number(names: Sequence[str], bands: Sequence[int]) -> list[str]:
     """Return the colours of bands called B04 and the like, by the numbers that Sentinel-2 and Landsat give them."""
     matches = [_NUMBERED.fullmatch(name) for name in names]
     written = [match[1].lower() if match else "" for match in matches]

@@ -30,7 +30,7 @@ from qgis_false.environment.processes import (
     still_there,
 )
 from qgis_false.parameter_names import label_and_name, with_labels_and_names
-from qgis_false.translation import tr
+from qgis_false.translation import in_time, tr
 
 KILL_AFTER_S = CANCEL_DEADLINE_S + 0.4
 """Seconds that a cancelled job may take to end itself."""
@@ -295,14 +295,6 @@ def progress_text(progress: Progress) -> str:
     parts = [
         progress.stage,
         progress.rate,
-        tr("{time} left", time=_duration(progress.eta_s)) if progress.eta_s is not None else "",
+        tr("{time} left", time=in_time(progress.eta_s)) if progress.eta_s is not None else "",
     ]
     return ", ".join(part for part in parts if part)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 3600:
-        return f"{round(seconds / 60)} min"
-    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"

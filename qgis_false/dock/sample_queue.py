@@ -6,6 +6,8 @@ It fills in the points that ``false:samplepoints`` draws. Each answer is in the 
 from __future__ import annotations
 
 import json
+import statistics
+from time import monotonic
 from typing import Any, List, Optional, Set
 
 from qgis.core import (
@@ -35,6 +37,8 @@ PLACE_DIGITS = 9
 """Digits behind the point of a place, also in degrees."""
 POINT_ID = "id"
 """The field by which points are in random order."""
+FEWEST_TIMED = 3
+"""Answers, from which on it is known how long one takes."""
 PASSED_PROPERTY = "false/cannot_tell"
 """Property of a layer of points: a list of the places of those of which nobody could tell. Ids change with the file."""
 
@@ -69,6 +73,8 @@ class SampleQueue:
         before = _passed_before(layer)
         self.passed: Set[int] = {one for one, place in self._places.items() if place in before} - self._done
         self._now: Optional[int] = None
+        self._shown_at = 0.0
+        self._times: List[float] = []
         self._mark = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.PointGeometry)
         self._mark.setIcon(QgsRubberBand.IconType.ICON_BOX)  # What is in it stays visible.
         self._mark.setIconSize(MARK_PX)
@@ -85,6 +91,16 @@ class SampleQueue:
     def filled(self) -> int:
         """The number of points with a class."""
         return len(self._done)
+
+    @property
+    def waiting(self) -> int:
+        """The number of points without an answer."""
+        return self.total - self.filled - len(self.passed)
+
+    @property
+    def seconds_a_point(self) -> Optional[float]:
+        """The time that an answer takes: the median, so that a break counts little. None where there are few answers."""
+        return statistics.median(self._times) if len(self._times) >= FEWEST_TIMED else None
 
     def visit_next(self) -> bool:
         """Go to the next point without an answer. Return whether there is one."""
@@ -106,6 +122,7 @@ class SampleQueue:
         """
         if self._now is not None:
             self._write(self._now, name)
+            self._times.append(monotonic() - self._shown_at)
             self._done.add(self._now)
             self.passed.discard(self._now)
             self._remember_passed()
@@ -114,6 +131,7 @@ class SampleQueue:
         """Nobody can tell what is at the point: it stays empty."""
         if self._now is not None:
             self._write(self._now, None)
+            self._times.append(monotonic() - self._shown_at)
             self._done.discard(self._now)
             self.passed.add(self._now)
             self._remember_passed()
@@ -138,7 +156,7 @@ class SampleQueue:
         self.layer.triggerRepaint()
 
     def _visit(self, point: Optional[int]) -> bool:
-        self._now = point
+        self._now, self._shown_at = point, monotonic()
         self._mark.reset(QgsWkbTypes.GeometryType.PointGeometry)
         if point is None:
             return False

@@ -2724,6 +2724,10 @@
         <translation>Im Projekt ist keine fertige Karte. Machen Sie erst die Karte.</translation>
     </message>
     <message>
+        <source>One takes about {time}, the rest about {rest}.</source>
+        <translation>Einer dauert etwa {time}, der Rest etwa {rest}.</translation>
+    </message>
+    <message>
         <source>{number} of {total} {total:point|points} {number:is|are} filled in.</source>
         <translation>{number} von {total} {total:Punkt|Punkten} {number:ist|sind} ausgefüllt.</translation>
     </message>

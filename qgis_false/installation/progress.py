@@ -12,7 +12,7 @@ from qgis.core import QgsProcessingFeedback
 from false_core.redaction import without_secrets
 from qgis_false.environment.processes import run_program
 from qgis_false.installation.downloads import Downloads
-from qgis_false.translation import tr
+from qgis_false.translation import in_time, tr
 
 HEARTBEAT_S = 10.0
 """Seconds between two texts while a program says nothing."""
@@ -73,7 +73,7 @@ class SetUpProgress:
         now = time.monotonic()
         if now - self._spoke >= HEARTBEAT_S:
             self._spoke = now
-            self.feedback.setProgressText(tr("{stage} ({time} so far)", stage=self._text, time=_duration(now - self._since)))
+            self.feedback.setProgressText(tr("{stage} ({time} so far)", stage=self._text, time=in_time(now - self._since)))
 
     def follow_downloads(self) -> Callable[[str], None]:
         """Return what turns the lines of pip and uv into progress from 0.1 to 0.85."""
@@ -85,7 +85,3 @@ class SetUpProgress:
                 self.feedback.setProgress(100.0 * self._share)
 
         return follow
-
-
-def _duration(seconds: float) -> str:
-    return f"{round(seconds)} s" if seconds < 60 else f"{round(seconds / 60)} min"

@@ -81,7 +81,7 @@ class TestReading:
 
     @pytest.mark.parametrize(
         ("values", "what"),
-        [(("a", "a"), "holds 1 classes"), (("a", "a", "b"), "Only one polygon each: b"), ((), "holds 0 classes")],
+        [(("a", "a"), "holds 1 class;"), (("a", "a", "b"), "Only one polygon each: b"), ((), "holds 0 classes;")],
     )
     def test_too_little_is_an_error_that_says_of_what(self, script, values, what):
         with pytest.raises(QgsProcessingException, match=what):

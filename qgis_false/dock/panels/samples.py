@@ -17,7 +17,7 @@ from qgis_false.dock.line import Line
 from qgis_false.dock.panels.panel import Panel
 from qgis_false.dock.project_state import hidden_maps, remember_hidden
 from qgis_false.dock.sample_queue import SampleQueue, point_layers
-from qgis_false.translation import in_percent, tr
+from qgis_false.translation import in_percent, in_time, tr
 
 FEWEST_POINTS = 2
 """Sample points that are filled in, from which on it is said how good the map is."""
@@ -103,7 +103,7 @@ class SamplesPanel(Panel):
         counted = tr("{number} of {total} {total:point|points} {number:is|are} filled in.",
                      number=queue.filled, total=queue.total)  # fmt: skip
         told = tr("At {number} more the class cannot be told.", number=len(queue.passed)) if queue.passed else ""
-        end = "" if there_is_one else tr("There are no more. Assess a map takes them now.")
+        end = _time_in_words(queue) if there_is_one else tr("There are no more. Assess a map takes them now.")
         self.line.setText(" ".join(filter(None, (counted, told, end))))
 
     def visit_previous(self) -> None:
@@ -180,6 +180,14 @@ class SamplesPanel(Panel):
         self.estimate_line.setText(told)
         if self.queue.filled > filled and results:
             self._estimate_accuracy()
+
+
+def _time_in_words(queue: SampleQueue) -> str:
+    """Return how long a point takes and all that wait; nothing while that is not known."""
+    seconds = queue.seconds_a_point
+    if seconds is None:
+        return ""
+    return tr("One takes about {time}, the rest about {rest}.", time=in_time(seconds), rest=in_time(seconds * queue.waiting))
 
 
 def _show_hidden() -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -2541,10 +2542,10 @@ class TestOpening:
         made.shut()
 
 
-def sample_points() -> QgsVectorLayer:
+def sample_points(numbers: Iterable[int] = (3, 1, 2)) -> QgsVectorLayer:
     layer = QgsVectorLayer("Point?crs=EPSG:32633&field=id:integer&field=class:string", "points", "memory")
     features = []
-    for number in (3, 1, 2):
+    for number in numbers:
         feature = QgsFeature(layer.fields())
         feature["id"] = number
         feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(500_000 + 10 * number, 5_599_985)))
@@ -2583,6 +2584,18 @@ class TestSamplePoints:
         press(desk, Qt.Key.Key_Escape)
         assert dock.samples.queue is None
         assert dock.work.live._visible
+
+    def test_it_is_said_how_long_one_takes_and_all_that_wait(self, dock, desk, monkeypatch):
+        clock = [0.0]
+        monkeypatch.setattr("qgis_false.dock.sample_queue.monotonic", lambda: clock[0])
+        points = sample_points(range(1, 31))
+        two_classes(dock)
+        dock.samples.fill_in(points)
+        for seconds, key in ((4, Qt.Key.Key_1), (6, Qt.Key.Key_0), (3_600, Qt.Key.Key_2)):
+            assert "One takes" not in dock.samples.line.text(), "too few to tell"
+            clock[0] += seconds
+            press(desk, key)
+        assert "One takes about 6 s, the rest about 3 min." in dock.samples.line.text(), "a break counts little"
 
     def test_that_nobody_can_tell_counts_once_and_is_remembered(self, dock, desk, points):
         two_classes(dock)
