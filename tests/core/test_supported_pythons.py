@@ -30,6 +30,7 @@ def caught_alone(tree: ast.AST) -> list[int]:
     return found
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("folder", OLDEST)
 def test_the_grammar_is_known_and_what_takes_too_long_is_caught_as_each_python_calls_it(folder: str) -> None:
     """Before 3.11, asyncio and concurrent.futures, and so Dask, raise classes of their own, no OSErrors either."""

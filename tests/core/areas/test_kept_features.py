@@ -81,6 +81,7 @@ def test_no_room_is_said_where_there_is_none(
     assert folders == [str(tmp_path)]
 
 
+@pytest.mark.thorough
 def test_nothing_is_kept_of_a_raster_that_cannot_be_told_from_another_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener
 ) -> None:

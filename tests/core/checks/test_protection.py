@@ -266,6 +266,7 @@ def test_by_a_second_mount_of_their_folder_are_not_written_over(land: str, tmp_p
     assert part.read_bytes() == before
 
 
+@pytest.mark.thorough
 def test_outputs_of_every_job_are_compared(land: str, model: str, encoder: str, tmp_path: Path) -> None:
     kept = str(tmp_path / "kept.tif")
     shutil.copy(land, kept)

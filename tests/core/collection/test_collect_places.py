@@ -56,6 +56,7 @@ def collect(raster: str | tuple[str, ...], folder: Path, **more: Any) -> geopand
     return table
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("choice", ["features", "chance"])
 def test_bands_that_are_empty_are_left_out(ground: str, tmp_path: Path, choice: str) -> None:
     with rasterio.open(ground) as dataset:
@@ -154,6 +155,7 @@ class TestWithoutMapData:
         assert said == (choice == "features")
         assert table.within(on_map(pixel_box(0, 0, SIDE - 62, SIDE))).all()
 
+    @pytest.mark.thorough
     def test_as_many_threads_read_as_for_a_map_and_their_number_changes_nothing(
         self, ground: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -471,6 +471,7 @@ def test_int8_is_not_tried_where_strips_were_begun_in_float32(
     assert listener.warnings == "Earlier strips of the map were computed in float32. So are the others."
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not find_spec("onnxruntime"), reason="needs onnxruntime")
 def test_onnxruntime_tells_nobody_what_it_does(tmp_path: Path) -> None:
     """By itself 1.31 tells its maker over the network, by a file of one name in the folder for temporary files."""

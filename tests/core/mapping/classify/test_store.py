@@ -42,6 +42,7 @@ def test_a_number_is_what_was_named_first_where_there_are_no_links(store: StripS
     test_a_number_is_what_was_named_first(store)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("no_links")
 def test_a_number_is_agreed_on_though_who_began_to_write_it_was_killed(store: StripStore) -> None:
     (store.path / f"{DIGITS}.json").touch()
