@@ -34,7 +34,7 @@ def measured_bands(
         named: True where bands were asked for by number.
         feedback: It is told which bands are left out.
         world: The processes that learn together.
-        measure: Measures the bands.
+        measure: The function that measures the bands.
 
     Raises:
         InputError: There is no valid pixel, or none in a band that was asked for.

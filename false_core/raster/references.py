@@ -73,20 +73,23 @@ class _Contents:
     is_vrt: bool = False
 
 
-def check_references(name: str) -> None:
-    """Look through what is opened as ``name``, and what that leads to.
+def check_references(name: str) -> list[str]:
+    """Look through what is opened as ``name``, and what that leads to, and return the files of this computer among it.
+
+    Masks and overviews beside a file are among them, but of a mosaic of more than a thousand parts not all parts.
 
     Raises:
         InputError: It leads back to itself, comes to more parts than can be read, or holds what is not followed.
     """
+    known: dict[str, int] = {}
     if name.lstrip().startswith("<"):
         contents = _of_vrt("The raster", [name.encode("utf-8", "replace")])
-        _check_contents(name, os.getcwd(), contents, (), {})
-        return
-    known: dict[str, int] = {}
+        _check_contents(name, os.getcwd(), contents, (), known)
+        return list(known)
     for file in files_named(name):
         if not is_on_network(file):
             _count(file, (), known)
+    return list(known)
 
 
 def check_metadata_of_raster(dataset: Any, path: str) -> None:

@@ -151,6 +151,14 @@ class RasterSource(RasterGrid):
         return other
 
     @property
+    def gain_and_offset(self) -> tuple[list[float], list[float]] | None:
+        """By what numbers of the file are multiplied and what is added, by band; None where they are read as they are."""
+        if self._change is None:
+            return None
+        gain, offset = (part.ravel().tolist() for part in self._change)
+        return gain, offset
+
+    @property
     def band_names(self) -> tuple[str, ...]:
         """The names of the bands; where the file gives none, their numbers."""
         return tuple(description.name or f"Band {band}" for description, band in zip(self.descriptions, self.bands))

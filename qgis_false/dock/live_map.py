@@ -149,11 +149,13 @@ class LiveMap(QObject):
 
     def clear(self) -> None:
         """Show no picture any more, until the next one."""
-        if self.layer is not None:
-            self._canvas.setLayers([one for one in self._canvas.layers() if one is not self.layer])
-        if self._file:
-            gdal.Unlink(self._file)
+        # Forgotten first: the canvas says that its layers are others, and ``_join`` would put it back.
+        layer, file = self.layer, self._file
         self.layer, self.picture, self._file = None, None, ""
+        if layer is not None:
+            self._canvas.setLayers([one for one in self._canvas.layers() if one is not layer])
+        if file:
+            gdal.Unlink(file)
 
     def _repaint(self) -> None:
         if self.layer is not None:

@@ -320,8 +320,8 @@
         <translation>Seite eines Orts</translation>
     </message>
     <message>
-        <source>Views for pretraining are cut out around a place. Empty: 128 pixels of the first raster. It is measured on the ground; on a raster without a CRS in the raster's own units.</source>
-        <translation>Die Ansichten für das Vortraining werden um einen Ort herum ausgeschnitten. Leer: 128 Pixel des ersten Rasters. Sie wird am Boden gemessen; bei einem Raster ohne KBS in dessen eigenen Einheiten.</translation>
+        <source>Views for pretraining are cut out around a place. Empty: 128 pixels of the first raster. The side is measured on the ground; where the CRS does not tell metres, in the raster's own units.</source>
+        <translation>Die Ansichten für das Vortraining werden um einen Ort herum ausgeschnitten. Leer: 128 Pixel des ersten Rasters. Die Seite wird am Boden gemessen; wo das KBS keine Meter angibt, in den eigenen Einheiten des Rasters.</translation>
     </message>
     <message>
         <source>m</source>
@@ -684,8 +684,8 @@
         <translation>Seite einer Zelle</translation>
     </message>
     <message>
-        <source>Makes the areas: squares of this side, from the upper left corner of the raster on. It is measured on the ground; on a raster without a CRS in the raster's own units.</source>
-        <translation>Macht die Flächen: Quadrate mit dieser Seite, von der oberen linken Ecke des Rasters an. Sie wird am Boden gemessen; bei einem Raster ohne KBS in dessen eigenen Einheiten.</translation>
+        <source>Makes the areas: squares of this side, from the upper left corner of the raster on. The side is measured on the ground; where the CRS does not tell metres, in the raster's own units.</source>
+        <translation>Macht die Flächen: Quadrate mit dieser Seite, von der oberen linken Ecke des Rasters an. Die Seite wird am Boden gemessen; wo das KBS keine Meter angibt, in den eigenen Einheiten des Rasters.</translation>
     </message>
     <message>
         <source>Polygons or points with a class field; it may be the layer of the areas itself, empty where the class is not known. A point labels the area that holds it, a polygon the areas that it mostly covers. A polygon that covers no area is an example of its own. Five of each class are a good start. Give these or a model.</source>
@@ -772,8 +772,8 @@
         <translation>Wie viele Orte gefunden werden sollen.</translation>
     </message>
     <message>
-        <source>The cells that are compared are squares of this side, from the upper left corner of each raster on. Empty: that of the polygons among the examples, but at least 8 pixels; without one, 64 pixels of the first raster. It is measured on the ground; on a raster without a CRS in the raster's own units.</source>
-        <translation>Die verglichenen Zellen sind Quadrate mit dieser Seite, von der linken oberen Ecke jedes Rasters an. Leer: die der Polygone unter den Beispielen, aber mindestens 8 Pixel; ohne Polygone 64 Pixel des ersten Rasters. Sie wird am Boden gemessen; bei einem Raster ohne KBS in dessen eigenen Einheiten.</translation>
+        <source>The cells that are compared are squares of this side, from the upper left corner of each raster on. Empty: that of the polygons among the examples, but at least 8 pixels; without one, 64 pixels of the first raster. The side is measured on the ground; where the CRS does not tell metres, in the raster's own units.</source>
+        <translation>Die verglichenen Zellen sind Quadrate mit dieser Seite, von der linken oberen Ecke jedes Rasters an. Leer: die der Polygone unter den Beispielen, aber mindestens 8 Pixel; ohne Polygone 64 Pixel des ersten Rasters. Die Seite wird am Boden gemessen; wo das KBS keine Meter angibt, in den eigenen Einheiten des Rasters.</translation>
     </message>
     <message>
         <source>Search only this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everywhere.</source>
@@ -2724,8 +2724,8 @@
         <translation>Im Projekt ist keine fertige Karte. Machen Sie erst die Karte.</translation>
     </message>
     <message>
-        <source>One takes about {time}, the rest about {rest}.</source>
-        <translation>Einer dauert etwa {time}, der Rest etwa {rest}.</translation>
+        <source>A point takes about {time}, the rest about {rest}.</source>
+        <translation>Ein Punkt braucht etwa {time}, die übrigen etwa {rest}.</translation>
     </message>
     <message>
         <source>{number} of {total} {total:point|points} {number:is|are} filled in.</source>

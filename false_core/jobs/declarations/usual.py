@@ -12,7 +12,7 @@ STANDS_FOR_MANY = (
     "STAC item, item collection or catalog on disk. Addresses such as /vsis3/bucket/a.tif are read where they are."
 )
 STANDS_FOR_ONE = " It may be a file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster."
-METRES_OF_GROUND = " It is measured on the ground; on a raster without a CRS in the raster's own units."
+METRES_OF_GROUND = " The side is measured on the ground; where the CRS does not tell metres, in the raster's own units."
 
 
 def seed() -> Any:

@@ -187,7 +187,9 @@ def _time_in_words(queue: SampleQueue) -> str:
     seconds = queue.seconds_a_point
     if seconds is None:
         return ""
-    return tr("One takes about {time}, the rest about {rest}.", time=in_time(seconds), rest=in_time(seconds * queue.waiting))
+    return tr(
+        "A point takes about {time}, the rest about {rest}.", time=in_time(seconds), rest=in_time(seconds * queue.waiting)
+    )
 
 
 def _show_hidden() -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
+import rasterio.shutil
 from small_world import Listener, textured_land, write_raster
 
 from false_core.errors import InputError
@@ -16,6 +18,7 @@ from false_core.raster import statistics as raster_statistics
 from false_core.raster.kept_statistics import kept_or_measured_bands
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import MeasuredBands, measure_any_bands
+from false_core.raster.working_grid import open_all
 
 
 @pytest.fixture
@@ -78,6 +81,37 @@ def test_what_decides_them_has_them_measured_again(
     write_raster(tmp_path / "land.tif", land // 2, nodata=-9999)
     assert statistics(RasterSource(path), listener) != first
     assert len(measured) == 5
+
+
+@pytest.mark.parametrize("changed", ["the innermost file", "the mask of that"])
+def test_what_a_vrt_within_a_vrt_shows_decides_them(
+    changed: str, land: np.ndarray, measured: list[RasterSource], tmp_path: Path, listener: Listener
+) -> None:
+    innermost = write_raster(tmp_path / "land.tif", land, nodata=-9999)
+    for inner, outer in ((innermost, "inner.vrt"), (str(tmp_path / "inner.vrt"), "outer.vrt")):
+        rasterio.shutil.copy(inner, tmp_path / outer, driver="VRT")
+    path = str(tmp_path / "outer.vrt")
+    first = statistics(RasterSource(path), listener)
+    assert statistics(RasterSource(path), listener) == first and len(measured) == 1
+    if changed == "the innermost file":
+        write_raster(tmp_path / "land.tif", land // 2, nodata=-9999)
+    else:
+        write_raster(tmp_path / "land.tif.msk", np.full(land.shape[1:], 255, np.uint8)[None])
+    statistics(RasterSource(path), listener)
+    assert len(measured) == 2
+
+
+def test_beside_a_raster_in_other_numbers_they_are_others(
+    measured: list[RasterSource], tmp_path: Path, listener: Listener
+) -> None:
+    """Scale and type may be the same after numbers were changed and where they are taken as they are."""
+    values = textured_land(bands=1, dtype="float32")
+    own = write_raster(tmp_path / "own.tif", values)
+    with rasterio.open(own, "r+") as file:
+        file.scales = (0.1,)
+    beside = [write_raster(tmp_path / "whole.tif", values.astype("uint8")), write_raster(tmp_path / "real.tif", values)]
+    found = [statistics(open_all([other, own], (), listener.feedback)[1], listener).normalisation.mean for other in beside]
+    assert len(measured) == 2 and found[0][0] == pytest.approx(10 * found[1][0], rel=1e-4)
 
 
 @pytest.mark.parametrize("inside", ["/vsizip/{0}/land.tif", "/vsizip/{{{0}}}/land.tif"])
