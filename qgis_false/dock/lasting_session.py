@@ -8,8 +8,8 @@ from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 from qgis.core import QgsProcessingException
 from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
 
-from false_core.events import Failed, Message, Progress
-from false_core.session_protocol import Open, Refused
+from false_core.events import Failed
+from false_core.session_protocol import Learned, Open, Refused, View
 from qgis_false.dock.session_process import SessionProcess, session_command
 from qgis_false.environment.interpreters import NoEnvironment
 from qgis_false.translation import tr
@@ -53,7 +53,9 @@ class LastingSession(QObject):
         self._restarts, self._started_at, self._heard_at = 0, 0.0, 0.0
         self._opens = 0
         """Number of the request that opens the raster."""
-        self._owes_answer = self._is_closed = False
+        self._owed: Optional[Tuple[Any, int]] = None
+        """Kind and number of the last request that is to be answered, until it is."""
+        self._is_closed = False
         self.needs_restart = False
         self.last_words: Tuple[str, bool] = ("", False)
         self._restart_later = QTimer(self)
@@ -83,6 +85,7 @@ class LastingSession(QObject):
         self._process.answered.connect(self._hear)
         self._process.ended.connect(self.start_again)
         self._started_at = self._heard_at = time.monotonic()
+        self._owed = None  # It begins to count anew.
         self.say(tr("The session starts..."), False)
         self._opens = self.ask(Open, **values)
 
@@ -101,10 +104,12 @@ class LastingSession(QObject):
         """
         if self._process is None:
             return 0
-        if is_owed and not self._owes_answer:
+        if is_owed and self._owed is None:
             self._heard_at = time.monotonic()
-        self._owes_answer = self._owes_answer or is_owed
-        return self._process.ask(kind, **values)
+        number = self._process.ask(kind, **values)
+        if is_owed:
+            self._owed = kind, number
+        return number
 
     def say(self, text: str, attention: bool) -> None:
         """Say something of a session that is not open."""
@@ -152,7 +157,8 @@ class LastingSession(QObject):
     def _hear(self, answer: Any) -> None:
         self._heard_at = time.monotonic()
         self.needs_restart = False
-        self._owes_answer = isinstance(answer, (Message, Progress)) and self._owes_answer
+        if self._owed is not None and _settles(answer, *self._owed):
+            self._owed = None
         if isinstance(answer, Failed) or (isinstance(answer, Refused) and answer.number == self._opens):
             # Such as a raster that cannot be read, or is on a drive that is not there now.
             self.give_up(f"{answer.what} {answer.remedy}".strip())
@@ -160,6 +166,13 @@ class LastingSession(QObject):
             self.answered.emit(answer)
 
     def _look_for_silence(self) -> None:
-        if self._process is not None and self._owes_answer and time.monotonic() - self._heard_at > SILENCE_S:
+        if self._process is not None and self._owed is not None and time.monotonic() - self._heard_at > SILENCE_S:
             self.needs_restart = True
             self.said.emit(tr("The session has not answered for a minute. Wait, or press Start again."), True)
+
+
+def _settles(answer: Any, kind: Any, number: int) -> bool:
+    """Return whether after an answer none is owed to a request: it is answered, or one that came later."""
+    if kind is View and isinstance(answer, Learned) and answer.problem:
+        return True  # Without a map there is no picture.
+    return int(getattr(answer, "number", -1)) >= number

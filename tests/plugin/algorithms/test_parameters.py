@@ -173,7 +173,7 @@ def test_numbers_keep_their_range_and_unit(parameter):
 def test_squares_on_the_ground_are_in_metres_and_the_help_says_so(parameter, name, field):
     asked = parameter(name, field)
     assert asked.description().endswith("(m)")
-    assert "on a raster without a CRS in the raster's own units" in asked.help()
+    assert "where the CRS does not tell metres, in the raster's own units" in asked.help()
 
 
 def test_a_number_that_may_be_a_word_is_typed(algorithm, parameter, context, feedback, tmp_path, raster):

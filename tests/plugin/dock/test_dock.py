@@ -1005,7 +1005,7 @@ class TestAFileThatAnotherProgramHolds:
         dock.drawing.use("polygon")
         other, kept = hold(dock.work.labels.source()), tmp_path / "image_labels_waiting.gpkg"
         draw_square(desk, 0.3, 0.4)
-        assert codes_in(kept) == [1] and "Until then they are in image_labels_waiting.gpkg." in dock.status.text()
+        assert codes_in(kept) == [1] and "Until then it is in image_labels_waiting.gpkg." in dock.status.text()
         press(desk, Qt.Key.Key_2)
         draw_square(desk, 0.6, 0.4)
         assert codes_in(kept) == [1, 2]
@@ -1414,7 +1414,7 @@ class TestSession:
     def test_no_picture_is_owed_where_there_is_no_map(self, dock, desk, image, record, monkeypatch):
         """Who looks around before the first label is not told after a minute that the session is silent."""
         two_classes(dock)
-        until(lambda: dock.work.conversation.learned is not None and not dock.work.session._owes_answer, "it has answered")
+        until(lambda: dock.work.conversation.learned is not None and dock.work.session._owed is None, "it has answered")
         seen = len(requests(record, "view"))
         desk.canvas.zoomByFactor(0.5)
         until(lambda: len(requests(record, "view")) > seen, "another view is asked for")
@@ -1424,6 +1424,15 @@ class TestSession:
         dock.work.session.ask(Suggest)
         dock.work.session._look_for_silence()
         assert dock.work.session.needs_restart
+
+    def test_an_answer_to_what_was_asked_before_is_none_to_what_was_asked_last(self, dock):
+        two_classes(dock)
+        session = dock.work.session
+        until(lambda: dock.work.conversation.learned is not None and session._owed is None, "it has answered")
+        number = session.ask(Suggest)
+        session._hear(Learned(number - 1, 0, problem="Draw labels of two classes."))
+        assert session._owed == (Suggest, number)
+        until(lambda: session._owed is None, "it answers")
 
     def test_it_ends_with_the_dock(self, dock):
         process = dock.work.session._process._child
@@ -2205,7 +2214,7 @@ class TestWholeMaps:
         until(lambda: requests(record, "withdraw"), "it is told")
         assert requests(record, "withdraw")[0]["asked"] == requests(record, "save")[0]["number"]
         assert dock.whole_maps.make_map.isEnabled() and dock.whole_maps.line.text() == "Cancelled."
-        until(lambda: not dock.work.session._owes_answer, "it has answered")
+        until(lambda: dock.work.session._owed is None, "it has answered")
 
     @pytest.mark.parametrize("mode", ["writes when it is told to stop"])
     def test_a_model_that_was_being_written_when_it_was_cancelled_is_told_and_not_mapped_with(
