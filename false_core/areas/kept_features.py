@@ -18,9 +18,8 @@ import numpy.typing as npt
 import shapely
 
 from false_core.areas.cell_grid import CellGrid
-from false_core.areas.pooling import AREA_HALO_PX, AREA_TILE_PX, Pooling
+from false_core.areas.pooling import Pooling
 from false_core.errors import OutputError
-from false_core.models.feature_identity import identity_of_features
 from false_core.models.fused import HALF_MAX
 from false_core.raster.disk_cache import DiskCache
 from false_core.settings import disk_cache_bytes, disk_cache_folder
@@ -28,7 +27,6 @@ from false_core.settings import disk_cache_bytes, disk_cache_folder
 Features = npt.NDArray[np.float16]
 """Pooled features of areas, of shape (n, width); NaN where an area has no valid pixel."""
 
-AREA_FEATURES_FORMAT = 1
 FEATURES_FILE_BYTES = 8_000_000
 """Bytes of the features that are kept in one file."""
 MOST_FEATURES_IN_MEMORY = 100_000_000
@@ -128,7 +126,7 @@ def fill_features_of_strip(pooling: Pooling, cells: CellsOfStrip, table: Feature
 def _found_in_strip(pooling: Pooling, cells: CellsOfStrip, features: Features) -> bool:
     """Fill a table with what is on the disk of the whole strip, and return whether all of it is there."""
     limit = disk_cache_bytes()
-    identity = _identity(pooling) if limit else None
+    identity = pooling.identity if limit else None
     if identity is None:
         return False
     disk = DiskCache(disk_cache_folder(), limit)
@@ -154,7 +152,7 @@ def row_slices(rows: int, width: int) -> Iterator[slice]:
 
 def _keys(pooling: Pooling, shapes: npt.NDArray[np.object_]) -> Iterator[tuple[slice, str]]:
     """Yield the rows of each file, and its key; none where it cannot be told whether the raster is the same again."""
-    identity = _identity(pooling)
+    identity = pooling.identity
     if identity is None:
         return
     for some in row_slices(len(shapes), pooling.width):
@@ -166,13 +164,6 @@ def _key(identity: bytes, shapes: npt.NDArray[np.object_]) -> str:
     for shape in shapely.to_wkb(shapes):
         digest.update(shape)
     return digest.hexdigest()
-
-
-def _identity(pooling: Pooling) -> bytes | None:
-    """Return a digest of everything but the areas that decides their features; None where the raster has no identity."""
-    encoder, tiles = pooling.encoder, (AREA_TILE_PX, AREA_HALO_PX)
-    how = ("areas", AREA_FEATURES_FORMAT, tiles, encoder.photographs, encoder.zooms)
-    return identity_of_features(pooling.source, pooling.normalisation, encoder, pooling.device, *how)
 
 
 def _found(disk: DiskCache, keys: list[tuple[slice, str]], features: Features) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ from false_core.inference.batches import BatchedNetwork
 from false_core.inference.tiled import TiledNetwork
 from false_core.inference.tiles import Tile, TilePlan
 from false_core.models.area_classifier import FINEST_POOLED_STRIDE, POOLED_STATISTICS, AreaEncoder
+from false_core.models.feature_identity import identity_of_features
 from false_core.raster.source import BoolArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
 
@@ -30,6 +32,8 @@ FloatArray = npt.NDArray[np.float32]
 
 AREA_TILE_PX, AREA_HALO_PX = 768, 128
 """Working pixels of a tile, and those that the encoders see around it."""
+AREA_FEATURES_FORMAT = 1
+"""The number that changes whenever features come out otherwise than those that were kept before."""
 TILES_OF_A_GPU = 4
 """Tiles that a GPU computes together."""
 AREAS_AT_ONCE = 4_096
@@ -70,6 +74,13 @@ class Pooling:
     def width(self) -> int:
         """The number of features of an area."""
         return POOLED_STATISTICS * sum(self.encoder.channels)
+
+    @cached_property
+    def identity(self) -> bytes | None:
+        """Digest of everything but the areas that decides their features; None where the raster has no identity."""
+        encoder, tiles = self.encoder, (AREA_TILE_PX, AREA_HALO_PX)
+        how = ("areas", AREA_FEATURES_FORMAT, tiles, encoder.photographs, encoder.zooms)
+        return identity_of_features(self.source, self.normalisation, encoder, self.device, *how)
 
     def over(self, shapes: npt.NDArray[np.object_], start: int = 0, of: int = 0) -> Iterator[PooledAreas]:
         """Yield areas with their pooled features, in groups, each as soon as its last tile was seen.

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from false_core.raster.kept_statistics import facts_of_pixels
+from false_core.raster.pixel_identity import facts_of_pixels
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from false_core.raster.written_numbers import number_in
+
 BAND_COLOURS = ("red", "green", "blue")
 WAVELENGTHS_UM: Mapping[str, tuple[float, float]] = {"red": (0.62, 0.69), "green": (0.52, 0.6), "blue": (0.45, 0.52)}
 """Micrometres between which the middle of a band of that colour lies. They are wide enough for the usual satellites."""
@@ -89,14 +91,6 @@ def _in_um(value: float, unit: str) -> float | None:
     if unit.startswith(("nm", "nan")):
         return value / 1000
     return value if unit.startswith(("um", "µ", "μ", "mic")) else None
-
-
-def number_in(text: str | None) -> float | None:
-    """Return the number that a text is; None where it is none."""
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None
 
 
 def _by_name(dataset: Any, bands: Sequence[int]) -> list[str]:

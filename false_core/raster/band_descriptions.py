@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from false_core.raster.band_colours import BAND_COLOURS, colour_at, colour_in_name, number_in, wavelength_um
+from false_core.raster.band_colours import BAND_COLOURS, colour_at, colour_in_name, wavelength_um
+from false_core.raster.written_numbers import number_in
 from false_core.untrusted import on_one_line
 
 NEAR = 0.05

@@ -15,10 +15,10 @@ from rasterio.io import MemoryFile
 
 from false_core.errors import InputError
 from false_core.jobs import raster_name
-from false_core.raster.band_colours import number_in
 from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass, default_colour
 from false_core.raster.map_file import CLASSES_TAG
 from false_core.raster.opening import GDAL_ERRORS
+from false_core.raster.written_numbers import number_in
 from false_core.untrusted import on_one_line, parse_json
 from false_core.untrusted.drivers import without_stderr
 from false_core.untrusted.stored import first_bytes

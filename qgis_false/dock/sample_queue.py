@@ -122,7 +122,6 @@ class SampleQueue:
         """
         if self._now is not None:
             self._write(self._now, name)
-            self._times.append(monotonic() - self._shown_at)
             self._done.add(self._now)
             self.passed.discard(self._now)
             self._remember_passed()
@@ -131,7 +130,6 @@ class SampleQueue:
         """Nobody can tell what is at the point: it stays empty."""
         if self._now is not None:
             self._write(self._now, None)
-            self._times.append(monotonic() - self._shown_at)
             self._done.discard(self._now)
             self.passed.add(self._now)
             self._remember_passed()
@@ -153,6 +151,7 @@ class SampleQueue:
             reason = "; ".join(provider.errors())
             provider.clearErrors()
             raise failure("The class cannot be written to {path}: {reason}.", path=self.layer.source(), reason=reason)
+        self._times.append(monotonic() - self._shown_at)
         self.layer.triggerRepaint()
 
     def _visit(self, point: Optional[int]) -> bool:

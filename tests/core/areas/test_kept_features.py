@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import torch
 from small_world import Listener, write_raster
 
 from false_core.areas import kept_features
-from false_core.areas.kept_features import features_of, table_of_features
+from false_core.areas.cell_grid import CellGrid
+from false_core.areas.kept_features import CellsOfStrip, features_of, fill_features_of_strip, table_of_features
 from false_core.areas.pooling import Pooling
 from false_core.errors import OutputError
+from false_core.models import feature_identity
 from false_core.models.area_classifier import AreaEncoder
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
@@ -81,23 +84,45 @@ def test_no_room_is_said_where_there_is_none(
     assert folders == [str(tmp_path)]
 
 
-@pytest.mark.thorough
-def test_nothing_is_kept_of_a_raster_that_cannot_be_told_from_another_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener
-) -> None:
+@pytest.fixture
+def pooling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener) -> Pooling:
+    """Return an encoder that looks at a raster; 1 GB may be kept."""
     monkeypatch.setenv("FALSE_DISK_GB", "1")
     monkeypatch.setenv("FALSE_DISK_FOLDER", str(tmp_path / "kept"))
     source = RasterSource(write_raster(tmp_path / "land.tif", np.ones((1, 64, 64), np.uint8)))
     encoder = AreaEncoder(["resnet18"], [False], (1,), 1).eval()
     normalisation = Normalisation((0.0,), (2.0,), (1.0,), (1.0,))
-    pooling = Pooling(encoder, source, normalisation, torch.device("cpu"), listener.feedback)
+    return Pooling(encoder, source, normalisation, torch.device("cpu"), listener.feedback)
+
+
+@pytest.mark.thorough
+def test_what_decides_them_is_looked_up_once_for_all_strips(
+    pooling: Pooling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a mosaic of thousands of files and a large network it takes long."""
+    looked_up: list[RasterSource] = []
+    facts = feature_identity.facts_of_pixels
+    monkeypatch.setattr(feature_identity, "facts_of_pixels", lambda source: looked_up.append(source) or facts(source))
+    grid = CellGrid.over(8, pooling.source.window_of(None))
+    strips = [CellsOfStrip(strip, grid, np.array([0, 2])) for strip in np.split(np.arange(grid.count), 4)]
+    table = table_of_features(8, pooling.width, tmp_path)
+    for number, cells in enumerate(strips):
+        fill_features_of_strip(pooling, cells, table, 2 * number)
+    assert looked_up == [pooling.source] and not np.isnan(table).any()
+
+
+@pytest.mark.thorough
+def test_nothing_is_kept_of_a_raster_that_cannot_be_told_from_another_one(
+    pooling: Pooling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     area = np.array([shapely.box(3, 3, 60, 60)])
     looked_at: list[int] = []
     over = Pooling.over
     monkeypatch.setattr(Pooling, "over", lambda self, *given: looked_at.append(1) or over(self, *given))
     first = features_of(pooling, area, tmp_path)
     assert (features_of(pooling, area, tmp_path) == first).all() and len(looked_at) == 1
-    source.files += ("/vsizip/gone.zip/land.tif",)
+    pooling.source.files += ("/vsizip/gone.zip/land.tif",)
+    pooling = replace(pooling)  # Another run.
     assert (features_of(pooling, area, tmp_path) == first).all() and len(looked_at) == 2
     features_of(pooling, area, tmp_path)
     assert len(looked_at) == 3
